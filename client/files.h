@@ -1,0 +1,82 @@
+// File calls by object id: what fsd builds on, beside the public far.h. Not installed.
+//
+// A calling thread takes a lane once (far_lane_get) and passes it to every call; a lane belongs to that thread until far_lane_put.
+// Names are checked by the callee (length, bytes). Results are 0, a count, or a negative errno, as in far.h; any call may return -ENOTCONN,
+// -ETIMEDOUT, -EIO, -EPROTO, -ENAMETOOLONG, -EINVAL. -ESTALE: no such object (deleted, or the server was restarted without its content).
+// Each call that yields a struct far_attr by name also adds one hold of this session on the object, to be given back by far_forget.
+#ifndef CLIENT_FILES_H
+#define CLIENT_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "far.h"
+#include "far/wire.h"
+
+struct far_lane;
+
+// A lane of the session for the calling thread; waits while all are in use. -ENOTCONN...
+int far_lane_get(far_session *session, struct far_lane **lane);
+void far_lane_put(struct far_lane *lane);
+
+// Part of the lane's registered buffer (FAR_LANE_BUFFER bytes) for the caller's own use, as read target and write source without a copy: `length` <= FAR_LANE_BUFFER / 2
+// bytes, page-aligned, or NULL if more. It is the same memory at every call while the lane lives, also across reconnects.
+void *far_lane_buffer(struct far_lane *lane, size_t length);
+
+int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
+int far_getattr(struct far_lane *lane, uint64_t id, struct far_attr *attr);
+
+// `change`: the fields of struct far_setattr_request that `valid` names.
+int far_setattr(struct far_lane *lane, uint64_t id, const struct far_setattr_request *change, struct far_attr *attr);
+
+// Makes a file, directory, symlink (with target), fifo, socket or device by the type in mode. -EEXIST.
+struct far_new {
+	uint64_t parent;
+	const char *name;
+	size_t name_length;
+	uint32_t mode, uid, gid;
+	uint64_t device;
+	const char *target;
+	size_t target_length;
+};
+int far_create(struct far_lane *lane, const struct far_new *object, struct far_attr *attr);
+
+int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
+int far_unlink(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
+int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
+
+// flags: enum far_rename_flag. -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (into its own child).
+int far_rename_at(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t new_parent, const char *new_name,
+        size_t new_name_length, unsigned flags);
+
+// target: FAR_SYMLINK_MAX + 1 bytes. Returns its length; NUL-terminated.
+int far_readlink(struct far_lane *lane, uint64_t id, char *target);
+
+// One entry at a time: `visit` returns 0 to go on, 1 to stop before this entry (it is not consumed: its hold, if any, is given back).
+typedef int far_visit(void *context, const struct far_entry *entry, const char *name);
+// Entries behind `cookie`. with_holds adds a hold to each visited. At most about `bytes` of wire entries are fetched. *is_end: nothing is left behind the last one. *parent: id of `..`.
+int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t bytes, bool with_holds, far_visit *visit, void *context,
+        bool *is_end, uint64_t *parent);
+
+// Gives holds back; batched and sent without waiting, at the latest with the lane's next call. `holds` as many as were added.
+void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds);
+
+// Reads a file by id into `buffer`, cut at its end. One-sided where the location is cached and still good. Returns bytes.
+ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset);
+
+// Reads without a copy where the fabric has loads: fills up to `count` iovecs that point into the pool (holes into a zero page) and opens a read
+// section; the caller uses them at once and calls far_read_mapped_end. Returns the number of iovecs (> 0), 0 at or behind the end of file (no section is open),
+// -EOPNOTSUPP where there are no loads or too many pieces: use far_read.
+struct iovec;
+int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t offset, struct iovec *pieces, int count);
+void far_read_mapped_end(struct far_lane *lane);
+
+// Writes `length` bytes (up to FAR_GRANT_SIZE is one call's worth; more is split and may be written in part: returns what was written).
+// flags: FAR_WRITE_APPEND, FAR_WRITE_KILL_SUIDGID. -ENOSPC, -EFBIG.
+ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags);
+
+int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);
+
+#endif

@@ -1,0 +1,121 @@
+// Remote-readable memory: what a client may fetch from a server's pool without asking it.
+// Shared by server (the only writer) and client (reader); every size and offset is asserted here.
+// All integers are little-endian; times are signed nanoseconds since 1970 (1678..2262).
+//
+// Rules of publish and reclaim (server/reclaim.c and client/locate.c refer to them by number):
+//  R1 A record's `word` changes whenever anything a cached location depends on changes: the value is replaced, truncated
+//     or moved, a name of the object is added, removed or changed, the object dies. The new word is stored (release)
+//     before the operation is acknowledged and before any memory it frees may be reused.
+//  R2 `version` changes at each change of the value, in-place file writes included; a write in place stores it before the first byte.
+//  R3 `location_epoch` in the pool header changes before a directory's rename is acknowledged and before memory that held
+//     records is given another use. Record memory keeps holding records otherwise (type-stable).
+//  R4 A reader that cached {word, version, epoch} with a location fetches the value first and then word, version and epoch, in that
+//     order of visibility (acquire). If all three are as cached, what it fetched was the value of that key at that version at
+//     the moment it loaded the word. If not, it asks the server. A reader of an open file by id needs only the word: page-wise semantics.
+//  R5 A reader that hands out pool memory itself, without a copy that R4 could reject, does so only inside a read section of
+//     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
+#ifndef FAR_LAYOUT_H
+#define FAR_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "far/limits.h"
+
+#define FAR_POOL_MAGIC 0x3130304c4f4f5046ULL // "FPOOL001"
+#define FAR_LAYOUT_VERSION 1U
+
+// The first page of the pool.
+struct far_pool_header {
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t segment_shift;
+	uint64_t pool_length;
+	uint64_t boot_id;                // random at each start of the server: locations of another boot are void
+	_Atomic uint64_t location_epoch; // R3
+	_Atomic uint64_t is_busy;        // 1 while the server would rather be probed one-sidedly
+	_Atomic uint64_t index_buckets;  // buckets in use: linear hashing, see server/index.c
+	uint64_t reserved[9];
+};
+static_assert(sizeof(struct far_pool_header) == 128, "remote layout");
+
+enum far_record_state {
+	FAR_RECORD_FREE = 0,   // on a free list of its slab
+	FAR_RECORD_LIVE = 1,   // an object with at least one name
+	FAR_RECORD_ORPHAN = 2, // an object without a name that somebody holds
+	FAR_RECORD_LINK = 3,   // an additional name: `target` is the object's id
+};
+
+// word = change counter << 8 | state. The counter only grows over the life of the record's memory, across objects.
+#define FAR_WORD_STATE(word) ((unsigned)((word)&0xff))
+#define FAR_WORD_MAKE(change, state) ((uint64_t)(change) << 8 | (unsigned)(state))
+#define FAR_WORD_CHANGE(word) ((uint64_t)(word) >> 8)
+
+enum far_value_kind {
+	FAR_VALUE_EMPTY = 0,   // no bytes stored: size 0, or nothing but holes
+	FAR_VALUE_INLINE = 1,  // behind the name in the record
+	FAR_VALUE_BLOCK = 2,   // one small block: value.block
+	FAR_VALUE_EXTENT = 3,  // one extent from file page 0: value.block = pool offset, value.pages = its length
+	FAR_VALUE_EXTENTS = 4, // many extents or holes: value.block = the server's extent map
+};
+
+// One run of whole pages. Page numbers: file pages count from the value's start, pool pages from the pool's start.
+struct far_extent {
+	uint32_t file_page;
+	uint32_t pool_page;
+	uint32_t pages;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_extent) == 16, "remote layout");
+
+// The fixed part of an object; the name and then (8-byte aligned) an inline value follow it.
+struct far_record {
+	_Atomic uint64_t word;    // R1
+	_Atomic uint64_t version; // R2
+	_Atomic uint64_t size;    // bytes of the value, of the target of a symlink; entries of a directory
+	uint64_t id;              // generation << 40 | position in granules; never 0
+	uint64_t parent;          // id of the directory that holds the (first) name
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t btime_ns;
+	uint32_t mode; // type and permission bits as in st_mode
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t nlink;
+	uint64_t cookie;    // position of the name in its directory's order
+	uint32_t name_hash; // low half of the index hash of (parent, name)
+	uint16_t capacity;  // bytes behind the fixed part
+	uint8_t name_length;
+	uint8_t value_kind; // enum far_value_kind
+	union {
+		struct {
+			uint64_t block;   // pool offset, see far_value_kind
+			uint32_t pages;   // pool pages that the value occupies, for st_blocks
+			uint32_t extents; // FAR_VALUE_EXTENTS: how many
+		} value;
+		struct {
+			uint64_t tree; // pool offset of the entry tree, see server/directory.c
+			uint64_t next_cookie;
+		} directory;
+		struct {
+			uint64_t target; // FAR_RECORD_LINK: the object's id
+			uint64_t device; // character and block devices
+		} special;
+	} u;
+	uint32_t holds; // sessions that hold the object
+	uint32_t flags; // enum far_record_flag
+};
+static_assert(sizeof(struct far_record) == 128, "remote layout");
+static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version and size together");
+
+enum far_record_flag {
+	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
+};
+
+#define FAR_ID_POSITION_BITS 40
+#define FAR_ID_POSITION(id) ((id) & ((1ULL << FAR_ID_POSITION_BITS) - 1))
+#define FAR_ID_GENERATION(id) ((id) >> FAR_ID_POSITION_BITS)
+
+#endif

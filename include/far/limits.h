@@ -1,0 +1,45 @@
+// Every bound of FarFS in one place, with its reason. Sizes in bytes unless the name says otherwise.
+#ifndef FAR_LIMITS_H
+#define FAR_LIMITS_H
+
+#define FAR_NAME_MAX 255     // one component of a key; what POSIX programs expect (NAME_MAX)
+#define FAR_KEY_MAX 4095     // a whole key; PATH_MAX less the terminating NUL
+#define FAR_SYMLINK_MAX 4095 // target of a symbolic link; PATH_MAX less the terminating NUL
+#define FAR_LINK_MAX 65000   // names of one object; ext4's bound, so that programs that probe it feel at home
+
+#define FAR_PAGE_SHIFT 12
+#define FAR_PAGE_SIZE 4096U // granularity of large values, equal to the kernel's page
+#define FAR_GRANULE 16U     // granularity of small blocks and of record positions inside object ids
+
+// A message carries its header and, eagerly, a small value. 8 KiB keeps a 4 KiB file page eager with any name beside it.
+#define FAR_MESSAGE_SIZE_DEFAULT 8192U
+#define FAR_MESSAGE_SIZE_MIN 8192U
+#define FAR_MESSAGE_SIZE_MAX 65536U
+
+// A value up to this size lives in its record: one fetch brings header and value (design section 6).
+#define FAR_INLINE_MAX 1024U
+// Values above the inline limit and up to this size take a small block (16-byte granules); larger ones take whole pages.
+#define FAR_BLOCK_MAX 4096U
+
+#define FAR_SEGMENT_MIN (2U << 20) // one 2 MiB hugepage
+#define FAR_SEGMENT_MAX (64U << 20)
+#define FAR_POOL_MIN (8U << 20)    // four smallest segments: below that grants alone would fill it
+#define FAR_POOL_MAX (16ULL << 40) // object ids hold 40 bits of 16-byte granules
+#define FAR_FILE_MAX (16ULL << 40) // 32-bit page numbers in extents
+
+// One grant: the run of pages a lane may fill before it commits. 1 MiB is the largest FUSE write.
+#define FAR_GRANT_SIZE (1U << 20)
+#define FAR_GRANTS_PER_LANE 4U // 4 MiB under way keep a lane busy over the refill round trip
+
+#define FAR_SESSIONS_MAX 1024U
+#define FAR_LANES_PER_SESSION 64U // one a thread; fsd uses one per CPU
+#define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to
+#define FAR_LANE_DEPTH 64U        // posted operations and messages of a lane under way
+#define FAR_EXTENTS_PER_REPLY 64U // extents of one value in one reply; more are fetched by FAR_OP_EXTENTS
+
+// The staging buffer of a client lane: source of large puts, target of pushed gets where memory must be registered.
+#define FAR_LANE_BUFFER (2U << 20)
+
+#define FAR_PORT_DEFAULT 7440 // unassigned by IANA when chosen
+
+#endif

@@ -1,0 +1,478 @@
+// Messages between client and server. Fixed little-endian structs at the front, variable parts behind them in the order that the struct's
+// comment names, without padding. `length` in the header is the whole message. Every request but FAR_OP_FORGET has one reply with its tag;
+// replies of a lane come in the order of its requests. Reserved fields are sent as 0 and ignored.
+// docs/protocol.md tells the conversation; a change of any struct raises FAR_WIRE_VERSION.
+#ifndef FAR_WIRE_H
+#define FAR_WIRE_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "far/limits.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
+
+#define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
+#define FAR_WIRE_VERSION 1U
+#define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
+
+enum far_op {
+	FAR_OP_HELLO = 1,  // far_hello_request -> far_hello_reply; the first message of a lane
+	FAR_OP_PING = 2,   // far_request -> far_reply
+	FAR_OP_STATFS = 3, // far_request -> far_statfs_reply
+	FAR_OP_FORGET = 4, // far_forget_request -> no reply
+	// by key
+	FAR_OP_GET = 10,     // far_get_request -> far_get_reply
+	FAR_OP_PUT = 11,     // far_put_request -> far_change_reply
+	FAR_OP_DELETE = 12,  // far_delete_request -> far_change_reply
+	FAR_OP_STAT = 13,    // far_key_request -> far_attr_reply
+	FAR_OP_RENAME = 14,  // far_rename_request -> far_change_reply
+	FAR_OP_MKDIR = 15,   // far_mkdir_request -> far_attr_reply
+	FAR_OP_LIST = 16,    // far_list_request -> far_list_reply
+	FAR_OP_UPLOAD = 17,  // far_upload_request -> far_attr_reply: a nameless object, held by the session
+	FAR_OP_PUBLISH = 18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically
+	// by object id
+	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
+	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
+	FAR_OP_SETATTR = 32,   // far_setattr_request -> far_attr_reply
+	FAR_OP_CREATE = 33,    // far_create_request -> far_entry_reply, adds a hold
+	FAR_OP_LINK = 34,      // far_link_request -> far_entry_reply, adds a hold
+	FAR_OP_UNLINK = 35,    // far_lookup_request -> far_reply; not for directories
+	FAR_OP_RMDIR = 36,     // far_lookup_request -> far_reply
+	FAR_OP_RENAME_AT = 37, // far_rename_at_request -> far_reply
+	FAR_OP_READDIR = 38,   // far_list_request -> far_list_reply
+	FAR_OP_READ = 39,      // far_read_request -> far_get_reply
+	FAR_OP_WRITE = 40,     // far_write_request -> far_write_reply
+	FAR_OP_READLINK = 41,  // far_object_request -> far_reply and the target
+	FAR_OP_EXTENTS = 42,   // far_read_request -> far_get_reply that only locates
+	FAR_OP_LIMIT = 64,
+};
+
+// Status of a reply. The table to and from errno is in include/far/status.h.
+enum far_status {
+	FAR_STATUS_OK = 0,
+	FAR_STATUS_NOT_FOUND,      // ENOENT
+	FAR_STATUS_EXISTS,         // EEXIST
+	FAR_STATUS_NOT_DIRECTORY,  // ENOTDIR
+	FAR_STATUS_IS_DIRECTORY,   // EISDIR
+	FAR_STATUS_NOT_EMPTY,      // ENOTEMPTY
+	FAR_STATUS_NO_SPACE,       // ENOSPC
+	FAR_STATUS_TOO_BIG,        // EFBIG
+	FAR_STATUS_NAME_TOO_LONG,  // ENAMETOOLONG
+	FAR_STATUS_INVALID,        // EINVAL
+	FAR_STATUS_VERSION,        // ECANCELED: the expected version is not the current one
+	FAR_STATUS_STALE,          // ESTALE: no such object id any more
+	FAR_STATUS_TOO_MANY_LINKS, // EMLINK
+	FAR_STATUS_LOOP,           // ELOOP
+	FAR_STATUS_NOT_SUPPORTED,  // EOPNOTSUPP
+	FAR_STATUS_NOT_PERMITTED,  // EPERM
+	FAR_STATUS_PROTOCOL,       // EPROTO: malformed message; the lane is closed behind it
+	FAR_STATUS_WIRE_VERSION,   // EPROTONOSUPPORT: the server speaks another FAR_WIRE_VERSION
+	FAR_STATUS_TOO_MANY,       // EMFILE: sessions or lanes
+	FAR_STATUS_NO_SESSION,     // ENOTCONN: hello names a session that the server does not know
+	FAR_STATUS_NO_MEMORY,      // ENOMEM
+	FAR_STATUS_CROSS_DEVICE,   // EXDEV
+	FAR_STATUS_LIMIT,
+};
+
+struct far_request {
+	uint16_t op;     // enum far_op
+	uint16_t flags;  // enum far_request_flag, the op's own
+	uint32_t length; // of the whole message
+	uint64_t tag;    // returned in the reply
+};
+static_assert(sizeof(struct far_request) == 16, "wire");
+
+struct far_reply {
+	uint16_t op;     // of the request
+	uint16_t status; // enum far_status; above 0 only this struct follows, but where the op says otherwise
+	uint16_t flags;  // enum far_reply_flag
+	uint16_t reserved;
+	uint32_t length; // of the whole message, a grant at its end included
+	uint32_t reserved2;
+	uint64_t tag;
+};
+static_assert(sizeof(struct far_reply) == 24, "wire");
+
+enum far_reply_flag {
+	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
+};
+
+// Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
+// page boundary, and commits ranges in that order. What is not committed comes back when the lane ends.
+struct far_grant {
+	uint64_t rkey;
+	uint32_t id;
+	uint32_t length; // a multiple of FAR_PAGE_SIZE
+};
+static_assert(sizeof(struct far_grant) == 16, "wire");
+
+// A written part of a grant, the source of a put or a write.
+struct far_range {
+	uint32_t grant;
+	uint32_t offset; // a multiple of FAR_PAGE_SIZE
+	uint32_t length; // bytes; the pages it touches are used up
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_range) == 16, "wire");
+
+struct far_attr {
+	uint64_t id;
+	uint64_t version;
+	uint64_t size;
+	uint64_t blocks; // of 512 bytes, really occupied
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t btime_ns;
+	uint64_t device; // of character and block devices, as in st_rdev
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t nlink;
+	uint32_t generation;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_attr) == 96, "wire");
+
+// Where a value can be read one-sidedly, by the rules of layout.h. The pool is one region (far_hello_reply.pool_rkey); offsets are into it.
+struct far_location {
+	uint64_t id;
+	uint64_t record; // pool offset of the far_record
+	uint64_t word;
+	uint64_t version;
+	uint64_t epoch;   // location_epoch
+	uint64_t size;    // of the whole value
+	uint16_t node;    // 0 while alone
+	uint16_t extents; // far_wire_extent structs that follow in the message
+	uint16_t flags;   // enum far_location_flag
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_location) == 56, "wire");
+
+enum far_location_flag {
+	FAR_LOCATION_PARTIAL = 1, // more extents exist behind the last one here: ask FAR_OP_EXTENTS
+};
+
+// A run of stored bytes. Bytes of the value that no extent covers are holes (zeros).
+struct far_wire_extent {
+	uint64_t value_offset;
+	uint64_t pool_offset;
+	uint64_t length;
+};
+static_assert(sizeof(struct far_wire_extent) == 24, "wire");
+
+struct far_hello_request {
+	struct far_request header;
+	uint64_t magic;
+	uint32_t wire_version;
+	uint32_t client_pid;
+	uint64_t session;        // 0 = a new session, else one more lane of this one
+	uint64_t secret[2];      // of the session to join
+	uint16_t authentication; // 0 = none; others are reserved
+	uint16_t authentication_length;
+	uint32_t uid; // owner of what this session's puts create
+	uint32_t gid;
+	uint32_t reserved;
+	uint8_t authentication_bytes[64];
+	char client[32]; // program name for the log, NUL-terminated
+};
+static_assert(sizeof(struct far_hello_request) == 168, "wire");
+
+struct far_hello_reply {
+	struct far_reply header;
+	uint32_t wire_version; // set with FAR_STATUS_WIRE_VERSION too
+	uint32_t eager_limit;  // largest value inside a message
+	uint64_t session;
+	uint64_t secret[2];
+	uint64_t boot_id;
+	uint64_t pool_rkey;
+	uint64_t pool_length;
+	uint32_t segment_shift;
+	uint32_t lanes_max;
+	char server[32]; // program and version, NUL-terminated
+};
+static_assert(sizeof(struct far_hello_reply) == 120, "wire");
+
+// Behind it: count x struct far_forget.
+struct far_forget_request {
+	struct far_request header;
+	uint32_t count;
+	uint32_t reserved;
+};
+struct far_forget {
+	uint64_t id;
+	uint64_t holds;
+};
+
+struct far_statfs_reply {
+	struct far_reply header;
+	uint64_t total;     // bytes of the pool
+	uint64_t free;      // bytes not used by objects or the server's structures; grants that hold nothing yet are free
+	uint64_t available; // free less what is granted
+	uint64_t objects;   // files, directories and the like
+	uint64_t sessions;
+	uint64_t operations; // requests handled since the start
+	uint64_t reads;      // bytes sent out by the server (pushed or eager)
+	uint64_t writes;     // bytes of values taken in
+	uint64_t segment_size;
+	uint64_t boot_id;
+	uint64_t uptime_ns;
+};
+
+enum far_get_flag {
+	FAR_GET_LOCATE = 1,             // send the location, even of a value that is in the reply
+	FAR_GET_NO_VALUE = 2,           // only locate: no eager value, no push
+	FAR_GET_ALLOW_PARTIAL_PUSH = 4, // a buffer smaller than the range takes what fits
+};
+
+// A client buffer that the server may write to; length 0 = none.
+struct far_buffer {
+	uint64_t rkey;
+	uint64_t offset;
+	uint64_t length;
+};
+
+// Behind it: the key. A range beyond the end is cut.
+struct far_get_request {
+	struct far_request header;
+	struct far_buffer push;
+	uint64_t offset;
+	uint64_t length; // UINT64_MAX = to the end
+	uint16_t key_length;
+	uint16_t reserved[3];
+};
+
+// As far_get_request, by id.
+struct far_read_request {
+	struct far_request header;
+	struct far_buffer push;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t id;
+};
+
+enum far_get_how {
+	FAR_GET_EAGER = 1,   // the range's bytes are behind the extents
+	FAR_GET_PUSHED = 2,  // they are in the client's buffer
+	FAR_GET_LOCATED = 3, // read them yourself
+};
+
+// Behind it: location.extents x struct far_wire_extent, then `length` bytes if eager.
+struct far_get_reply {
+	struct far_reply header;
+	struct far_location location;
+	uint64_t length; // of the range after cutting; pushed: bytes pushed
+	uint32_t how;    // enum far_get_how
+	uint32_t mode;
+};
+
+enum far_put_flag {
+	FAR_PUT_EXPECT_VERSION = 1, // only if the current version is `expected`; 0 = only if the key does not exist
+	FAR_PUT_RANGES = 2,         // the value is in grants: ranges x struct far_range instead of the bytes
+};
+
+// Behind it: the key, then the value's bytes, or ranges. FAR_OP_PUBLISH: only the key.
+struct far_put_request {
+	struct far_request header;
+	uint64_t expected;
+	uint64_t value_length; // bytes; with ranges their sum
+	uint64_t upload;       // FAR_OP_PUBLISH: the upload's id
+	uint32_t mode;         // permission bits of a new object; an existing one keeps its own
+	uint16_t key_length;
+	uint16_t ranges;
+};
+
+// Of put, publish, delete, rename. With FAR_STATUS_VERSION the whole struct follows, version = the current one.
+struct far_change_reply {
+	struct far_reply header;
+	struct far_location location; // put of a value in one piece: locates it (then one extent follows); else id, word and version only
+};
+
+enum far_delete_flag {
+	FAR_DELETE_EXPECT_VERSION = 1,
+};
+
+// Behind it: the key. Deletes files, links and empty directories.
+struct far_delete_request {
+	struct far_request header;
+	uint64_t expected;
+	uint16_t key_length;
+	uint16_t reserved[3];
+};
+
+// Behind it: the key (may be empty: the root).
+struct far_key_request {
+	struct far_request header;
+	uint16_t key_length;
+	uint16_t reserved[3];
+};
+
+struct far_attr_reply {
+	struct far_reply header;
+	struct far_attr attr;
+};
+
+enum far_rename_flag {
+	FAR_RENAME_NOREPLACE = 1,
+	FAR_RENAME_EXCHANGE = 2,
+};
+
+// Behind it: the old key, the new key. Missing directories of the new key are made.
+struct far_rename_request {
+	struct far_request header;
+	uint16_t from_length;
+	uint16_t to_length;
+	uint32_t reserved;
+};
+
+// Behind it: the key. Makes missing parents too.
+struct far_mkdir_request {
+	struct far_request header;
+	uint32_t mode;
+	uint16_t key_length;
+	uint16_t reserved;
+};
+
+struct far_upload_request {
+	struct far_request header;
+	uint64_t size_hint; // bytes; above the pool's free space: FAR_STATUS_NO_SPACE at once. 0 = unknown
+};
+
+enum far_list_flag {
+	FAR_LIST_HOLD = 1, // READDIR for readdirplus: adds a hold to each entry but `.` and `..`
+};
+
+// FAR_OP_LIST: behind it the directory's key, then the name prefix that entries must have. FAR_OP_READDIR: `id`, nothing behind it.
+// Entries come in the directory's stable order, those with a cookie above `cookie` (0 = from the start).
+struct far_list_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t cookie;
+	uint32_t bytes_max; // of the entries in the reply
+	uint16_t key_length;
+	uint16_t prefix_length;
+};
+
+// Behind it: count x (struct far_entry, name).
+struct far_list_reply {
+	struct far_reply header;
+	uint64_t parent_id; // of the directory listed, for `..`
+	uint32_t count;
+	uint32_t is_end; // 1 = nothing follows the last entry
+};
+
+struct far_entry {
+	struct far_attr attr;
+	uint64_t cookie;
+	uint32_t name_length;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_entry) == 112, "wire");
+
+// Behind it: the name.
+struct far_lookup_request {
+	struct far_request header; // flags: enum far_get_flag, FAR_GET_LOCATE
+	uint64_t parent;
+	uint16_t name_length;
+	uint16_t reserved[3];
+};
+
+// Behind it: extents, then `value_length` bytes (the whole value of a small file or symlink, where it fits; else 0).
+struct far_entry_reply {
+	struct far_reply header;
+	struct far_attr attr;
+	struct far_location location;
+	uint32_t value_length;
+	uint32_t has_value; // 1 = the bytes behind are the whole value
+};
+
+struct far_object_request {
+	struct far_request header;
+	uint64_t id;
+};
+
+enum far_setattr_valid {
+	FAR_SET_MODE = 1,
+	FAR_SET_UID = 2,
+	FAR_SET_GID = 4,
+	FAR_SET_SIZE = 8,
+	FAR_SET_ATIME = 16,
+	FAR_SET_MTIME = 32,
+	FAR_SET_ATIME_NOW = 64,
+	FAR_SET_MTIME_NOW = 128,
+	FAR_SET_CTIME = 256,
+	FAR_SET_KILL_SUIDGID = 512, // with size or owner: clear set-uid, and set-gid where group-execute is set
+};
+
+struct far_setattr_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t size;
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	uint32_t valid; // enum far_setattr_valid
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+// Makes a file, directory, symlink or special file by the type in `mode`. Behind it: the name, then a symlink's target.
+// A parent with S_ISGID gives its group, and S_ISGID to a directory. FAR_STATUS_EXISTS if the name is taken.
+struct far_create_request {
+	struct far_request header;
+	uint64_t parent;
+	uint64_t device;
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint16_t name_length;
+	uint16_t target_length;
+};
+
+// Behind it: the name.
+struct far_link_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t parent;
+	uint16_t name_length;
+	uint16_t reserved[3];
+};
+
+// Behind it: the old name, the new name. header.flags: enum far_rename_flag.
+struct far_rename_at_request {
+	struct far_request header;
+	uint64_t parent;
+	uint64_t new_parent;
+	uint16_t name_length;
+	uint16_t new_name_length;
+	uint32_t reserved;
+};
+
+enum far_write_flag {
+	FAR_WRITE_APPEND = 1, // at the end, whatever `offset` says
+	FAR_WRITE_RANGES = 2, // the bytes are in grants: ranges x struct far_range behind the struct
+	FAR_WRITE_KILL_SUIDGID = 4,
+};
+
+// Behind it: the bytes, or ranges.
+struct far_write_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t offset;
+	uint64_t length;
+	uint32_t ranges;
+	uint32_t reserved;
+};
+
+struct far_write_reply {
+	struct far_reply header;
+	uint64_t offset; // where the bytes went
+	uint64_t size;   // of the file, after
+	uint64_t word;
+	uint64_t version;
+	int64_t mtime_ns;
+};
+
+#endif

@@ -1,0 +1,81 @@
+// The pool: all value and metadata memory of a server, one memfd mapped once. Its first page is the far_pool_header; the rest is cut into
+// segments, and segments into pages. Pages are handed out as runs that never cross a segment's end (pages.c), small blocks come out of page
+// runs by size class (block.c). Everything is a pool offset (bytes) or page number; offset 0 and page 0 are never handed out.
+// Owned by the server; used by the writer thread only. The memfd is sealed against further writable mappings (F_SEAL_FUTURE_WRITE):
+// clients that map it can only read (promise P3).
+#ifndef SERVER_POOL_H
+#define SERVER_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "far/layout.h"
+
+struct pool;
+
+enum pool_hugepages { POOL_HUGEPAGES_TRY, POOL_HUGEPAGES_REQUIRE, POOL_HUGEPAGES_NEVER };
+
+struct pool_options {
+	uint64_t length;               // FAR_POOL_MIN..FAR_POOL_MAX, rounded up to whole segments
+	enum pool_hugepages hugepages; // TRY: hugetlbfs, else transparent hugepages by madvise, else plain; pool_backing says which
+	bool is_prefaulted;            // touch every page at start
+};
+
+// Maps and formats the pool. `reason` (256 bytes) gets what failed and what to do. -EINVAL, -ENOMEM.
+int pool_open(const struct pool_options *options, struct pool **pool, char *reason);
+void pool_close(struct pool *pool);
+
+void *pool_base(const struct pool *pool);
+uint64_t pool_length(const struct pool *pool);
+int pool_fd(const struct pool *pool);
+unsigned pool_segment_shift(const struct pool *pool);
+struct far_pool_header *pool_header(const struct pool *pool);
+const char *pool_backing(const struct pool *pool); // "2 MiB hugepages (hugetlbfs)", "transparent hugepages", "4 KiB pages", and why
+
+static inline void *pool_at(const struct pool *pool, uint64_t offset)
+{
+	return (char *)pool_base(pool) + offset;
+}
+
+// --- page runs (pages.c) ---
+
+// A run of exactly `pages` pages in one segment. Returns its first page, or 0: no such run is free.
+uint32_t pool_pages_alloc(struct pool *pool, uint32_t pages);
+
+// The largest run that can be had of at most `want` and at least `least` pages. Returns its first page and *got, or 0.
+uint32_t pool_pages_alloc_most(struct pool *pool, uint32_t want, uint32_t least, uint32_t *got);
+
+// Gives back any part of what was allocated, in pieces of any size.
+void pool_pages_free(struct pool *pool, uint32_t page, uint32_t pages);
+
+// The most pages one run can have: a segment's.
+uint32_t pool_pages_max(const struct pool *pool);
+
+// --- small blocks (block.c) ---
+
+// Size classes are multiples of FAR_GRANULE up to 512 and then about 1/8 apart, up to FAR_BLOCK_MAX. pool_block_round tells the true size.
+uint32_t pool_block_round(uint32_t size);
+
+// A block of at least `size` bytes (1..FAR_BLOCK_MAX), 16-byte aligned, contents undefined. Returns its offset, or 0: pool full.
+uint64_t pool_block_alloc(struct pool *pool, uint32_t size);
+void pool_block_free(struct pool *pool, uint64_t offset, uint32_t size); // the size asked for, or its rounding
+
+// --- record memory (block.c, with slabs of their own: type-stable, layout.h R3) ---
+
+// Memory for a record with `size` bytes in all (sizeof(struct far_record) + what is behind it; <= FAR_BLOCK_MAX). Words of memory that never held a record
+// are 0 (state FREE); a reused record keeps its old word, so that the change counter goes on. Returns the offset, or 0.
+uint64_t pool_record_alloc(struct pool *pool, uint32_t size);
+void pool_record_free(struct pool *pool, uint64_t offset, uint32_t size);
+
+// True if a record of some class begins at this offset (allocated or free): makes ids from the wire safe to follow.
+bool pool_record_exists(const struct pool *pool, uint64_t offset);
+
+// Gives empty record slabs back to the pages; raises location_epoch first (R3). Called by itself when pages run out.
+void pool_records_trim(struct pool *pool);
+
+// --- figures ---
+
+// Bytes that new pages, blocks and records can still take: empty slabs count as free. After everything allocated was freed it is what it was at the start.
+uint64_t pool_free_bytes(const struct pool *pool);
+
+#endif
