@@ -14,6 +14,8 @@
 //     the moment it loaded the word. If not, it asks the server. A reader of an open file by id needs only the word: page-wise semantics.
 //  R5 A reader that hands out pool memory itself, without a copy that R4 could reject, does so only inside a read section of
 //     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
+//  R6 While bytes that a location leads to are changed where they are (an inline value replaced, a name changed), the word's state is BUSY; it is
+//     stored before the first byte changes, and the final word, with another counter, after the last. Page-wise writes to extents need no BUSY.
 #ifndef FAR_LAYOUT_H
 #define FAR_LAYOUT_H
 
@@ -45,6 +47,7 @@ enum far_record_state {
 	FAR_RECORD_LIVE = 1,   // an object with at least one name
 	FAR_RECORD_ORPHAN = 2, // an object without a name that somebody holds
 	FAR_RECORD_LINK = 3,   // an additional name: `target` is the object's id
+	FAR_RECORD_BUSY = 4,   // R6: being changed in place
 };
 
 // word = change counter << 8 | state. The counter only grows over the life of the record's memory, across objects.
