@@ -96,7 +96,7 @@ struct far_record {
 		struct {
 			uint64_t block;   // pool offset, see far_value_kind
 			uint32_t pages;   // pool pages that the value occupies, for st_blocks
-			uint32_t extents; // FAR_VALUE_EXTENTS: how many
+			uint32_t extents; // FAR_VALUE_EXTENTS: how many; FAR_VALUE_BLOCK: bytes of the block
 		} value;
 		struct {
 			uint64_t tree; // pool offset of the entry tree, see server/directory.c
@@ -108,7 +108,8 @@ struct far_record {
 		} special;
 	} u;
 	uint32_t holds; // sessions that hold the object
-	uint32_t flags; // enum far_record_flag
+	uint16_t flags;     // enum far_record_flag
+	uint16_t name_room; // bytes of the name area behind the fixed part; an inline value begins behind it
 };
 static_assert(sizeof(struct far_record) == 128, "remote layout");
 static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version and size together");

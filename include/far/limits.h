@@ -31,6 +31,8 @@
 #define FAR_GRANT_SIZE (1U << 20)
 #define FAR_GRANTS_PER_LANE 4U // 4 MiB under way keep a lane busy over the refill round trip
 
+#define FAR_RANGES_PER_REQUEST 64U // written parts of grants in one put or write; a lane's grants are a handful
+
 #define FAR_SESSIONS_MAX 1024U
 #define FAR_LANES_PER_SESSION 64U // one a thread; fsd uses one per CPU
 #define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to

@@ -473,6 +473,7 @@ struct far_write_reply {
 	uint64_t word;
 	uint64_t version;
 	int64_t mtime_ns;
+	uint64_t length; // bytes written: fewer than asked, but more than 0, when the pool ran full on the way
 };
 
 #endif
