@@ -37,9 +37,9 @@ struct fabric_error {
 };
 
 struct fabric_caps {
-	bool has_loads;             // remote regions are mapped: fabric_remote.loads is set, reads cost no message
-	bool has_atomics;           // fabric_post_compare_swap / fetch_add are atomic with the peer's CPU
-	bool is_registered_only;    // local memory of reads and writes must lie in a region of this fabric
+	bool has_loads;          // remote regions are mapped: fabric_remote.loads is set, reads cost no message
+	bool has_atomics;        // fabric_post_compare_swap / fetch_add are atomic with the peer's CPU
+	bool is_registered_only; // local memory of reads and writes must lie in a region of this fabric (shm: of writes; reads go into any memory)
 	bool is_registration_cheap; // registering is bookkeeping, not pinning: may be done for one operation
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
 };
@@ -62,6 +62,13 @@ struct fabric_memory {
 	int fd;
 	uint64_t fd_offset;
 };
+
+// Allocates memory that every provider can register: page-aligned, zeroed, a memfd that cannot shrink. length is rounded up to whole pages.
+// Returns 0, -EINVAL (length 0) or the errno of the allocation. Cost: system calls; for set-up, not per operation.
+int fabric_memory_new(size_t length, struct fabric_memory *memory);
+
+// Unmaps and closes it; unregister it first. Does nothing for a zeroed struct.
+void fabric_memory_free(struct fabric_memory *memory);
 
 // Remote memory as one lane addresses it: made by fabric_import from an rkey that the peer told.
 struct fabric_remote {
@@ -160,7 +167,8 @@ int fabric_import(struct fabric_lane *lane, uint64_t rkey, uint64_t length, stru
 // --- posts ---
 
 // Space for a message of up to `length` bytes in the lane's send queue, 8-byte aligned, or NULL: no credit now, poll and try again
-// (or `length` is above the lane's message size). At most one reservation at a time; fabric_send ends it.
+// (or `length` is above the lane's message size). At most one reservation at a time; fabric_send ends it. The space may be visible to the peer
+// already: fill it, do not read values back from it that decide anything.
 void *fabric_send_reserve(struct fabric_lane *lane, uint32_t length);
 
 // Sends the reserved message with its true length (<= reserved). Goes out at the next fabric_flush or fabric_poll.

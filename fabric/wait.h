@@ -1,6 +1,7 @@
 // Adaptive waiting: how long to poll before blocking. Polling pays when the peer answers from another CPU within the time a wake-up would
 // take (20..50 us here); it costs when the peer needs this very CPU. So the budget follows what happened: an event found while polling
-// raises it, a wait that had to block halves it, and a budget of zero is probed now and then. Measured in docs/benchmarks.md.
+// raises it, a wait that had to block halves it, and a budget of zero is probed now and then, the more rarely the more often that was in vain.
+// Measured in docs/benchmarks.md.
 #ifndef FABRIC_WAIT_H
 #define FABRIC_WAIT_H
 
@@ -10,8 +11,10 @@
 #define WAIT_SPIN_MAX_NS 50000U // about one wake-up across CPUs
 
 struct wait_budget {
-	uint32_t spin_ns; // how long the next wait polls
-	uint32_t blocked; // waits that blocked since the last probe
+	uint32_t spin_ns;     // how long the next wait polls
+	uint32_t blocked;     // waits that blocked since the last probe
+	uint32_t probe_after; // blocked waits between two probes, doubled by each that fails
+	bool is_probing;      // the wait under way polls only to find out whether polling pays again
 };
 
 void wait_budget_init(struct wait_budget *budget);
@@ -19,7 +22,8 @@ void wait_budget_init(struct wait_budget *budget);
 // Monotonic time, ns.
 uint64_t wait_now_ns(void);
 
-// Tells how the last wait ended.
+// Tells how the last wait ended. `spun_ns` is the time from the wait's begin to the event: more than the budget means that this thread was off
+// its CPU meanwhile, likely because the peer ran on it: polling did not pay then, it was in the way.
 void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns);
 void wait_budget_blocked(struct wait_budget *budget);
 

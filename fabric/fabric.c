@@ -1,0 +1,355 @@
+#include "fabric/fabric.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fabric/provider.h"
+#include "far/limits.h"
+
+// The front of the fabric: the list of providers, the checks that hold for each of them, and the calls through their tables.
+// Checks are on what our own layers pass in, so they cost a compare or two; what comes from a peer is checked by the provider.
+
+static const struct fabric_provider *const fabric_providers[] = {
+        NULL, // ends the list
+};
+
+static const struct fabric_provider *fabric_find_provider(const char *name)
+{
+	for (unsigned i = 0; fabric_providers[i]; i++)
+		if (strcmp(fabric_providers[i]->name, name) == 0)
+			return fabric_providers[i];
+	return NULL;
+}
+
+int fabric_open(const char *provider, const struct fabric_options *options, struct fabric **fabric, struct fabric_error *error)
+{
+	const struct fabric_provider *table = fabric_find_provider(provider);
+	struct fabric_options chosen = options ? *options : (struct fabric_options){0};
+	int result;
+
+	error->text[0] = '\0';
+	if (!table) {
+		snprintf(error->text, sizeof(error->text), "provider '%.32s' is not built in", provider);
+		return -EPROTONOSUPPORT;
+	}
+	if (chosen.message_size == 0)
+		chosen.message_size = FAR_MESSAGE_SIZE_DEFAULT;
+	if (chosen.depth == 0)
+		chosen.depth = FAR_LANE_DEPTH;
+	if (chosen.message_size < FAR_MESSAGE_SIZE_MIN || chosen.message_size > FAR_MESSAGE_SIZE_MAX || chosen.message_size % 8) {
+		snprintf(error->text, sizeof(error->text), "message size %u must be a multiple of 8 in %u..%u", chosen.message_size,
+		        FAR_MESSAGE_SIZE_MIN, FAR_MESSAGE_SIZE_MAX);
+		return -EINVAL;
+	}
+	if (chosen.depth > FAR_LANE_DEPTH) {
+		snprintf(error->text, sizeof(error->text), "depth %u must be 1..%u", chosen.depth, FAR_LANE_DEPTH);
+		return -EINVAL;
+	}
+	result = table->open(&chosen, fabric, error);
+	if (result < 0)
+		return result;
+	(*fabric)->provider = table;
+	(*fabric)->options = chosen;
+	wait_budget_init(&(*fabric)->wait);
+	return 0;
+}
+
+void fabric_close(struct fabric *fabric)
+{
+	if (fabric)
+		fabric->provider->close(fabric);
+}
+
+const struct fabric_caps *fabric_caps(const struct fabric *fabric)
+{
+	return &fabric->caps;
+}
+
+static int fabric_check_address(const struct fabric *fabric, const struct fabric_address *address, struct fabric_error *error)
+{
+	error->text[0] = '\0';
+	if (strcmp(address->provider, fabric->provider->name) == 0)
+		return 0;
+	snprintf(error->text, sizeof(error->text), "an address of provider '%s' was given to provider '%s'", address->provider,
+	        fabric->provider->name);
+	return -EINVAL;
+}
+
+int fabric_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error)
+{
+	int result = fabric_check_address(fabric, address, error);
+
+	return result < 0 ? result : fabric->provider->listen(fabric, address, bound, error);
+}
+
+int fabric_connect(
+        struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane, struct fabric_error *error)
+{
+	int result = fabric_check_address(fabric, address, error);
+
+	return result < 0 ? result : fabric->provider->connect(fabric, address, timeout_ms, lane, error);
+}
+
+void fabric_disconnect(struct fabric_lane *lane)
+{
+	if (lane)
+		lane->fabric->provider->disconnect(lane);
+}
+
+void fabric_lane_set_owner(struct fabric_lane *lane, void *owner)
+{
+	lane->owner = owner;
+}
+
+void *fabric_lane_owner(const struct fabric_lane *lane)
+{
+	return lane->owner;
+}
+
+uint32_t fabric_lane_message_size(const struct fabric_lane *lane)
+{
+	return lane->message_size;
+}
+
+const char *fabric_lane_peer(const struct fabric_lane *lane)
+{
+	return lane->peer;
+}
+
+void fabric_lane_set_scope(struct fabric_lane *lane, uint64_t scope)
+{
+	lane->scope = scope;
+}
+
+int fabric_register(
+        struct fabric *fabric, const struct fabric_memory *memory, unsigned rights, uint64_t scope, struct fabric_region **region)
+{
+	if (!memory->base || memory->length == 0)
+		return -EINVAL;
+	if (rights & ~(unsigned)(FABRIC_REMOTE_READ | FABRIC_REMOTE_WRITE | FABRIC_REMOTE_ATOMIC))
+		return -EINVAL;
+	return fabric->provider->add_region(fabric, memory, rights, scope, region);
+}
+
+void fabric_unregister(struct fabric_region *region)
+{
+	if (region)
+		region->fabric->provider->remove_region(region);
+}
+
+uint64_t fabric_region_rkey(const struct fabric_region *region)
+{
+	return region->rkey;
+}
+
+void fabric_region_seal(struct fabric_region *region, uint64_t length)
+{
+	assert(length <= region->memory.length);
+	if (length > region->sealed)
+		region->sealed = length;
+}
+
+int fabric_import(struct fabric_lane *lane, uint64_t rkey, uint64_t length, struct fabric_remote *remote)
+{
+	if (length == 0)
+		return -EINVAL;
+	return lane->fabric->provider->import(lane, rkey, length, remote);
+}
+
+void *fabric_send_reserve(struct fabric_lane *lane, uint32_t length)
+{
+	void *message;
+
+	assert(lane->reserved == 0);
+	if (length == 0 || length > lane->message_size)
+		return NULL;
+	message = lane->fabric->provider->send_reserve(lane, length);
+	if (message)
+		lane->reserved = length;
+	return message;
+}
+
+int fabric_send(struct fabric_lane *lane, uint32_t length)
+{
+	uint32_t reserved = lane->reserved;
+
+	lane->reserved = 0;
+	if (length == 0 || length > reserved)
+		return -EINVAL;
+	return lane->fabric->provider->send(lane, length);
+}
+
+// A range that ends behind 2^64 would wrap around the peer's check.
+static bool fabric_range_is_valid(uint64_t offset, uint64_t length)
+{
+	return length > 0 && offset <= UINT64_MAX - length;
+}
+
+int fabric_post_read(struct fabric_lane *lane, void *local, uint64_t rkey, uint64_t offset, uint64_t length, uint64_t context)
+{
+	if (!fabric_range_is_valid(offset, length))
+		return -EINVAL;
+	return lane->fabric->provider->post_read(lane, local, rkey, offset, length, context);
+}
+
+int fabric_post_write(struct fabric_lane *lane, const void *local, uint64_t rkey, uint64_t offset, uint64_t length, uint64_t context)
+{
+	if (!fabric_range_is_valid(offset, length))
+		return -EINVAL;
+	return lane->fabric->provider->post_write(lane, local, rkey, offset, length, context);
+}
+
+int fabric_post_compare_swap(
+        struct fabric_lane *lane, uint64_t *result, uint64_t rkey, uint64_t offset, uint64_t expected, uint64_t desired, uint64_t context)
+{
+	if (offset % 8 || !fabric_range_is_valid(offset, 8))
+		return -EINVAL;
+	return lane->fabric->provider->post_compare_swap(lane, result, rkey, offset, expected, desired, context);
+}
+
+int fabric_post_fetch_add(struct fabric_lane *lane, uint64_t *result, uint64_t rkey, uint64_t offset, uint64_t addend, uint64_t context)
+{
+	if (offset % 8 || !fabric_range_is_valid(offset, 8))
+		return -EINVAL;
+	return lane->fabric->provider->post_fetch_add(lane, result, rkey, offset, addend, context);
+}
+
+int fabric_flush(struct fabric_lane *lane)
+{
+	return lane->fabric->provider->flush(lane);
+}
+
+int fabric_poll(struct fabric *fabric, struct fabric_event *events, int count)
+{
+	return fabric->provider->poll(fabric, events, count);
+}
+
+void fabric_receive_release(struct fabric_lane *lane, const void *message)
+{
+	lane->fabric->provider->receive_release(lane, message);
+}
+
+int fabric_fd(const struct fabric *fabric)
+{
+	return fabric->provider->fd(fabric);
+}
+
+int fabric_arm(struct fabric *fabric)
+{
+	return fabric->provider->arm(fabric);
+}
+
+static inline void fabric_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+// Polls until events come or the budget is spent.
+static int fabric_spin(struct fabric *fabric, struct fabric_event *events, int count, uint64_t begin_ns)
+{
+	uint32_t budget_ns = wait_budget_next(&fabric->wait);
+	uint64_t spun_ns = 0;
+	int found;
+
+	while (spun_ns < budget_ns) {
+		fabric_relax();
+		found = fabric_poll(fabric, events, count);
+		spun_ns = wait_now_ns() - begin_ns;
+		if (found > 0)
+			wait_budget_found(&fabric->wait, spun_ns);
+		if (found != 0)
+			return found;
+	}
+	return 0;
+}
+
+// Blocks on the context's descriptor up to the deadline. Returns 1 to poll again, 0 at the deadline.
+static int fabric_block(struct fabric *fabric, uint64_t deadline_ns)
+{
+	struct pollfd descriptor = {.fd = fabric_fd(fabric), .events = POLLIN};
+	struct timespec limit;
+	uint64_t now_ns;
+
+	if (deadline_ns == UINT64_MAX) {
+		ppoll(&descriptor, 1, NULL, NULL);
+		return 1;
+	}
+	now_ns = wait_now_ns();
+	if (now_ns >= deadline_ns)
+		return 0;
+	limit.tv_sec = (time_t)((deadline_ns - now_ns) / 1000000000U);
+	limit.tv_nsec = (long)((deadline_ns - now_ns) % 1000000000U);
+	ppoll(&descriptor, 1, &limit, NULL);
+	return 1;
+}
+
+int fabric_wait(struct fabric *fabric, struct fabric_event *events, int count, int timeout_ms)
+{
+	int found = fabric_poll(fabric, events, count);
+	uint64_t begin_ns;
+	uint64_t deadline_ns = UINT64_MAX;
+
+	if (found != 0 || timeout_ms == 0)
+		return found;
+	begin_ns = wait_now_ns();
+	if (timeout_ms > 0)
+		deadline_ns = begin_ns + (uint64_t)timeout_ms * 1000000U;
+	found = fabric_spin(fabric, events, count, begin_ns);
+	if (found != 0)
+		return found;
+	wait_budget_blocked(&fabric->wait);
+	for (;;) {
+		int armed = fabric_arm(fabric);
+
+		if (armed < 0)
+			return armed;
+		if (armed == 0 && !fabric_block(fabric, deadline_ns))
+			return fabric_poll(fabric, events, count);
+		found = fabric_poll(fabric, events, count);
+		if (found != 0)
+			return found;
+		if (armed == 1 && wait_now_ns() >= deadline_ns) // what was there was the provider's own business
+			return 0;
+	}
+}
+
+void fabric_read_begin(struct fabric_lane *lane)
+{
+	uint64_t section;
+
+	if (!lane->read_section)
+		return;
+	// Only this thread stores it. seq_cst pairs with fabric_read_section: either the owner of the memory sees the odd value, or this
+	// thread's loads that follow see what the owner published before it looked (layout.h R5).
+	section = atomic_load_explicit(lane->read_section, memory_order_relaxed);
+	atomic_store_explicit(lane->read_section, section + 1, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void fabric_read_end(struct fabric_lane *lane)
+{
+	uint64_t section;
+
+	if (!lane->read_section)
+		return;
+	section = atomic_load_explicit(lane->read_section, memory_order_relaxed);
+	// Release: the loads of the section are done before the owner sees it closed.
+	atomic_store_explicit(lane->read_section, section + 1, memory_order_release);
+}
+
+uint64_t fabric_read_section(const struct fabric_lane *lane)
+{
+	if (!lane->read_section)
+		return 0;
+	// Pairs with fabric_read_begin: the caller's publishing stores are ordered before this load.
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(lane->read_section, memory_order_seq_cst);
+}

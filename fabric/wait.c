@@ -1,0 +1,62 @@
+#include "fabric/wait.h"
+
+#include <time.h>
+
+// The budget moves fast downwards (a few waits) and by probes upwards: with both sides on one CPU every microsecond of polling is a
+// microsecond in which the peer cannot run, while a peer on another CPU is found again at the next probe.
+
+#define WAIT_SPIN_MIN_NS 2000U     // below this a poll finds nothing that arming would not find as well
+#define WAIT_PROBE_FIRST 16U       // blocked waits before the first probe
+#define WAIT_PROBE_LAST 4096U      // then one probe costs about 10 ns a wait
+#define WAIT_PROBE_CREDIT_NS 8000U // what a found event is expected to need at least, next time
+
+void wait_budget_init(struct wait_budget *budget)
+{
+	*budget = (struct wait_budget){.spin_ns = WAIT_SPIN_MAX_NS, .probe_after = WAIT_PROBE_FIRST};
+}
+
+uint64_t wait_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns)
+{
+	uint64_t wanted = 2 * spun_ns + WAIT_PROBE_CREDIT_NS;
+	uint32_t limit = budget->is_probing ? WAIT_SPIN_MAX_NS : budget->spin_ns;
+
+	if (spun_ns > limit) {
+		wait_budget_blocked(budget);
+		return;
+	}
+	if (wanted > budget->spin_ns)
+		budget->spin_ns = wanted < WAIT_SPIN_MAX_NS ? (uint32_t)wanted : WAIT_SPIN_MAX_NS;
+	budget->blocked = 0;
+	budget->probe_after = WAIT_PROBE_FIRST;
+	budget->is_probing = false;
+}
+
+void wait_budget_blocked(struct wait_budget *budget)
+{
+	if (budget->is_probing) {
+		budget->is_probing = false;
+		budget->blocked = 0;
+		if (budget->probe_after < WAIT_PROBE_LAST)
+			budget->probe_after *= 2;
+		return;
+	}
+	budget->spin_ns /= 2;
+	if (budget->spin_ns < WAIT_SPIN_MIN_NS)
+		budget->spin_ns = 0;
+	budget->blocked++;
+}
+
+uint32_t wait_budget_next(struct wait_budget *budget)
+{
+	if (budget->spin_ns == 0 && budget->blocked >= budget->probe_after)
+		budget->is_probing = true;
+	return budget->is_probing ? WAIT_SPIN_MAX_NS : budget->spin_ns;
+}
