@@ -1,0 +1,141 @@
+#include "server/record.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+// A record: the fixed part, the name's area (sized by the first name, at least 8 bytes), the room of an inline value. A later name that does not
+// fit its area stands in a block of its own, whose offset takes the area's first 8 bytes.
+
+#define NAME_ALIGN 8U
+
+static char *name_area(struct far_record *record)
+{
+	return (char *)(record + 1);
+}
+
+static uint32_t name_room_for(uint32_t length)
+{
+	uint32_t room = (length + NAME_ALIGN - 1) & ~(NAME_ALIGN - 1);
+
+	return room ? room : NAME_ALIGN;
+}
+
+static uint64_t long_name_block(const struct far_record *record)
+{
+	uint64_t block;
+
+	memcpy(&block, record + 1, sizeof(block));
+	return block;
+}
+
+uint64_t record_new(struct pool *pool, uint64_t parent, struct far_span name, uint32_t value_room)
+{
+	uint32_t name_room = name_room_for(name.length);
+	uint32_t size = pool_block_round((uint32_t)sizeof(struct far_record) + name_room + value_room);
+	uint64_t offset = pool_record_alloc(pool, size);
+	struct far_record *record;
+	uint64_t generation;
+	uint64_t version;
+	uint64_t word;
+
+	if (offset == 0)
+		return 0;
+	record = record_at(pool, offset);
+	generation = (FAR_ID_GENERATION(record->id) + 1) & 0xffffff;
+	if (generation == 0)
+		generation = 1;
+	word = atomic_load_explicit(&record->word, memory_order_relaxed);
+	version = 0;
+	memset(&record->size, 0, sizeof(*record) - offsetof(struct far_record, size));
+	atomic_store_explicit(&record->version, version, memory_order_relaxed);
+	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, FAR_RECORD_FREE), memory_order_relaxed);
+	record->id = generation << FAR_ID_POSITION_BITS | offset / FAR_GRANULE;
+	record->parent = parent;
+	record->capacity = (uint16_t)(size - sizeof(*record));
+	record->name_room = (uint16_t)name_room;
+	record->name_length = (uint8_t)name.length;
+	memcpy(name_area(record), name.bytes ? name.bytes : "", name.length);
+	return offset;
+}
+
+uint32_t record_size(const struct far_record *record)
+{
+	return (uint32_t)sizeof(*record) + record->capacity;
+}
+
+uint64_t record_offset(const struct pool *pool, const struct far_record *record)
+{
+	return (uint64_t)((const char *)record - (const char *)pool_base(pool));
+}
+
+struct far_record *record_by_id(const struct pool *pool, uint64_t id)
+{
+	uint64_t offset = FAR_ID_POSITION(id) * FAR_GRANULE;
+	struct far_record *record;
+	unsigned state;
+
+	if (!pool_record_exists(pool, offset))
+		return NULL;
+	record = record_at(pool, offset);
+	state = FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed));
+	return record->id == id && (state == FAR_RECORD_LIVE || state == FAR_RECORD_ORPHAN) ? record : NULL;
+}
+
+struct far_span record_name(const struct pool *pool, const struct far_record *record)
+{
+	const void *bytes = record->flags & FAR_RECORD_LONG_NAME ? pool_at(pool, long_name_block(record)) : (const void *)(record + 1);
+
+	return (struct far_span){bytes, record->name_length};
+}
+
+int record_rename(
+        struct pool *pool, struct far_record *record, uint64_t parent, struct far_span name, uint64_t *old_block, uint32_t *old_size)
+{
+	uint64_t block = 0;
+
+	*old_block = 0;
+	*old_size = 0;
+	if (name.length > record->name_room) {
+		block = pool_block_alloc(pool, name.length);
+		if (block == 0)
+			return -ENOSPC;
+	}
+	if (record->flags & FAR_RECORD_LONG_NAME) {
+		*old_block = long_name_block(record);
+		*old_size = record->name_length;
+	}
+	if (block) {
+		memcpy(pool_at(pool, block), name.bytes, name.length);
+		memcpy(name_area(record), &block, sizeof(block));
+		record->flags |= FAR_RECORD_LONG_NAME;
+	} else {
+		memmove(name_area(record), name.bytes, name.length);
+		record->flags &= (uint16_t)~FAR_RECORD_LONG_NAME;
+	}
+	record->name_length = (uint8_t)name.length;
+	record->parent = parent;
+	return 0;
+}
+
+uint32_t record_inline_room(const struct far_record *record)
+{
+	uint32_t room = (uint32_t)record->capacity - record->name_room;
+
+	return room < FAR_INLINE_MAX ? room : FAR_INLINE_MAX;
+}
+
+uint64_t record_inline_offset(const struct pool *pool, const struct far_record *record)
+{
+	return record_offset(pool, record) + sizeof(*record) + record->name_room;
+}
+
+void record_publish(struct far_record *record, enum far_record_state state)
+{
+	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
+
+	// Release: what the record says and leads to is in place before a reader (acquire, R4) can see this word. The fence behind it keeps
+	// later changes of what the old word led to from being seen before the word (R1).
+	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, state), memory_order_release);
+	atomic_thread_fence(memory_order_release);
+}
