@@ -146,7 +146,7 @@ static uint32_t slab_new(struct pool *pool, enum slab_kind kind, uint32_t class)
 	slabs->slabs[index] = (struct slab){
 	        .page = page,
 	        .size = class_size(class),
-	        .class = (uint16_t)class,
+	        .class = (uint16_t) class,
 	        .kind = (uint16_t)kind,
 	        .capacity = (uint16_t)(SLAB_BYTES / class_size(class)),
 	        .free_head = UINT16_MAX,

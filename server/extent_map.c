@@ -129,7 +129,8 @@ int extent_map_insert(struct pool *pool, struct far_record *record, struct far_e
 // Cuts a hole out of the middle or the front of one extent: what is behind the hole becomes an extent of its own first, since that may need memory.
 static int split(struct pool *pool, struct far_record *record, struct far_extent extent, uint32_t hole_end)
 {
-	struct far_extent behind = {hole_end, extent.pool_page + (hole_end - extent.file_page), extent.file_page + extent.pages - hole_end, 0};
+	struct far_extent behind = {
+	        hole_end, extent.pool_page + (hole_end - extent.file_page), extent.file_page + extent.pages - hole_end, 0};
 	int error;
 
 	if (record->value_kind == FAR_VALUE_EXTENT) {
@@ -166,7 +167,8 @@ int extent_map_remove(
 	struct far_extent extent;
 
 	// Only the extent that reaches over the hole's end has to be split; do that before anything changes.
-	if (end > file_page && end < UINT32_MAX && extent_map_find(pool, record, end - 1, &extent) && extent.file_page < end && extent.pages > 1) {
+	if (end > file_page && end < UINT32_MAX && extent_map_find(pool, record, end - 1, &extent) && extent.file_page < end &&
+	        extent.pages > 1) {
 		int error = split(pool, record, extent, end);
 
 		if (error)

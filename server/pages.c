@@ -201,7 +201,7 @@ uint32_t pool_pages_alloc_most(struct pool *pool, uint32_t want, uint32_t least,
 		if (want <= least)
 			return 0;
 		// Every segment whose bound was too high has been searched: the bounds are near the truth now.
-		for (unsigned class = SEGMENT_CLASSES; class-- > 0;) {
+		for (unsigned class = SEGMENT_CLASSES; class -- > 0;) {
 			uint32_t index = pool->pages.heads[class];
 
 			if (index == NO_SEGMENT || pool->pages.segments[index].longest < least)

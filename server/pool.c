@@ -132,14 +132,16 @@ static int check_length(struct pool *pool, uint64_t length, char *reason)
 	uint64_t segment;
 
 	if (length < FAR_POOL_MIN || length > FAR_POOL_MAX) {
-		snprintf(reason, REASON_SIZE, "a pool of %llu bytes: it must have 8 MiB to 16 TiB: give another --pool", (unsigned long long)length);
+		snprintf(reason, REASON_SIZE, "a pool of %llu bytes: it must have 8 MiB to 16 TiB: give another --pool",
+		        (unsigned long long)length);
 		return -EINVAL;
 	}
 	pool->segment_shift = segment_shift_for(length);
 	segment = 1ULL << pool->segment_shift;
 	pool->length = (length + segment - 1) / segment * segment;
 	if (available > 0 && pool->length > available) {
-		snprintf(reason, REASON_SIZE, "a pool of %llu bytes does not fit the %llu bytes of memory available: choose a smaller --pool",
+		snprintf(reason, REASON_SIZE,
+		        "a pool of %llu bytes does not fit the %llu bytes of memory available: choose a smaller --pool",
 		        (unsigned long long)pool->length, (unsigned long long)available);
 		return -ENOMEM;
 	}
@@ -187,7 +189,8 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 		madvise(pool->base, pool->length, MADV_POPULATE_WRITE);
 	if (fcntl(pool->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		error = -errno;
-		snprintf(reason, REASON_SIZE, "cannot seal the pool's memory against writing: %s: Linux 5.1 or newer is needed", strerror(errno));
+		snprintf(reason, REASON_SIZE, "cannot seal the pool's memory against writing: %s: Linux 5.1 or newer is needed",
+		        strerror(errno));
 		goto fail;
 	}
 	pool_pages_alloc(pool, 1); // page 0: the header's

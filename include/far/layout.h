@@ -38,7 +38,8 @@ struct far_pool_header {
 	_Atomic uint64_t location_epoch; // R3
 	_Atomic uint64_t is_busy;        // 1 while the server would rather be probed one-sidedly
 	_Atomic uint64_t index_buckets;  // buckets in use: linear hashing, see server/index.c
-	uint64_t reserved[9];
+	_Atomic uint64_t index_table;    // pool offset of the table of bucket chunks
+	uint64_t reserved[8];
 };
 static_assert(sizeof(struct far_pool_header) == 128, "remote layout");
 
