@@ -1,0 +1,394 @@
+// Requests by key: put, publish, delete, rename, mkdir, stat, upload. (get: handle_read.c, list: handle_directory.c.)
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "server/holds.h"
+#include "server/namespace.h"
+#include "server/operations.h"
+#include "server/record.h"
+#include "server/session.h"
+#include "server/space.h"
+#include "server/value.h"
+
+static struct namespace_owner session_owner(const struct request *request)
+{
+	return (struct namespace_owner){request->lane->session->uid, request->lane->session->gid};
+}
+
+// A change that was refused because of the version tells the current one; object NULL = there is none.
+static int refuse_version(struct request *request, const struct far_record *object)
+{
+	struct far_change_reply *reply = request->reply;
+
+	reply->location = (struct far_location){0};
+	if (object)
+		reply_identify(request->server, object, &reply->location);
+	request->reply_length = sizeof(*reply);
+	return -ECANCELED;
+}
+
+static int reply_identity(struct request *request, const struct far_record *object)
+{
+	struct far_change_reply *reply = request->reply;
+
+	reply_identify(request->server, object, &reply->location);
+	request->reply_length = sizeof(*reply);
+	return 0;
+}
+
+// A stored value in one piece (or none) is located in the reply, so that the first get needs no request.
+static int reply_stored(struct request *request, const struct far_record *object)
+{
+	struct far_change_reply *reply = request->reply;
+
+	reply_locate(request->server, object, 0, &reply->location, (struct far_wire_extent *)(reply + 1), 1);
+	if (reply->location.flags & FAR_LOCATION_PARTIAL)
+		return reply_identity(request, object);
+	request->reply_length = (uint32_t)sizeof(*reply) + reply->location.extents * (uint32_t)sizeof(struct far_wire_extent);
+	return 0;
+}
+
+// --- put and publish ---
+
+// What is to become the key's value: bytes (inline if they fit the record), or a value built already.
+struct new_value {
+	struct far_span bytes;
+	struct far_record *built; // NULL: the bytes
+};
+
+static int store(struct server *server, struct far_record *object, const struct new_value *new)
+{
+	struct far_record value;
+	int error;
+
+	if (new->built) {
+		value_replace(server, object, new->built);
+		return 0;
+	}
+	if (new->bytes.length <= FAR_INLINE_MAX &&new->bytes.length <= record_inline_room(object)) {
+		value_replace_inline(server, object, new->bytes.bytes, new->bytes.length);
+		return 0;
+	}
+	error = value_build(server, new->bytes.bytes, new->bytes.length, &value);
+	if (!error)
+		value_replace(server, object, &value);
+	return error;
+}
+
+static int put_existing(struct request *request, struct far_record *object, const struct new_value *new)
+{
+	int error = store(request->server, object, new);
+
+	if (error)
+		return error;
+	object_touch_content(request->server, object);
+	return reply_stored(request, object);
+}
+
+static int put_new(struct request *request, struct far_record *directory, struct far_span name, const struct new_value *new)
+{
+	const struct far_put_request *message = request->message;
+	struct namespace_owner owner = session_owner(request);
+	struct object_new made = {
+	        .directory = directory,
+	        .name = name,
+	        .mode = S_IFREG | (message->mode & 07777),
+	        .uid = owner.uid,
+	        .gid = owner.gid,
+	        .value_room = !new->built &&new->bytes.length <= FAR_INLINE_MAX ? new->bytes.length : 0,
+	};
+	struct far_record *object;
+	int error = object_make(request->server, &made, &object);
+
+	if (error)
+		return error;
+	error = store(request->server, object, new);
+	if (!error)
+		error = namespace_add(request->server, directory, object);
+	if (error) {
+		if (new->built)
+			object->value_kind = FAR_VALUE_EMPTY; // it stays the caller's
+		object_destroy(request->server, object);
+		return error;
+	}
+	return reply_stored(request, object);
+}
+
+// Finds or makes the key's place and puts the value there. A built value is used up only on success.
+static int put(struct request *request, struct far_span key, const struct new_value *new)
+{
+	const struct far_put_request *message = request->message;
+	struct server *server = request->server;
+	bool is_conditional = request->flags & FAR_PUT_EXPECT_VERSION;
+	struct far_record *directory, *name, *object = NULL;
+	struct namespace_made made;
+	struct far_span last;
+	int error;
+
+	if (is_conditional && message->expected != 0) {
+		error = namespace_resolve(server, key, &object);
+		if (error == -ENOENT)
+			return refuse_version(request, NULL);
+		if (error)
+			return error;
+	}
+	error = namespace_make_parents(server, key, session_owner(request), &made, &directory, &last);
+	if (error)
+		return error;
+	name = namespace_find(server, directory, last);
+	object = name ? namespace_target(server, name) : NULL;
+	if (object && object_require_value(object))
+		return object_require_value(object);
+	if (object && is_conditional && atomic_load_explicit(&object->version, memory_order_relaxed) != message->expected)
+		return refuse_version(request, object);
+	error = object ? put_existing(request, object, new) : put_new(request, directory, last, new);
+	if (error)
+		namespace_unmake_parents(server, &made);
+	return error;
+}
+
+static int put_ranges(struct request *request, struct far_span key)
+{
+	const struct far_put_request *message = request->message;
+	const struct far_range *ranges = (const struct far_range *)request->tail;
+	struct far_range aligned[FAR_RANGES_PER_REQUEST];
+	struct value_source sources[FAR_RANGES_PER_REQUEST];
+	struct far_record value;
+	uint64_t length = 0;
+	int error;
+
+	if (message->ranges > FAR_RANGES_PER_REQUEST)
+		return -EINVAL;
+	memcpy(aligned, ranges, message->ranges * sizeof(*ranges)); // behind a key they stand anywhere
+	for (uint32_t i = 0; i < message->ranges; i++)
+		length += aligned[i].length;
+	if (length != message->value_length)
+		return -EPROTO;
+	error = grant_commit(request->lane, aligned, message->ranges, sources);
+	if (!error)
+		error = far_key_check(key.bytes, key.length);
+	if (!error)
+		error = value_build_granted(request->server, sources, message->ranges, &value);
+	if (error)
+		return error;
+	request->server->figures.bytes_in += length;
+	error = put(request, key, &(struct new_value){.built = &value});
+	if (error)
+		value_release(request->server, &value);
+	return error;
+}
+
+int handle_put(struct request *request)
+{
+	const struct far_put_request *message = request->message;
+	bool has_ranges = request->flags & FAR_PUT_RANGES;
+	uint64_t behind = has_ranges ? message->ranges * sizeof(struct far_range) : message->value_length;
+	struct new_value new = {0};
+	struct far_span key;
+	int error;
+
+	if (request->tail_length < message->key_length || request->tail_length - message->key_length != behind)
+		return -EPROTO;
+	key = request_take(request, message->key_length);
+	if (has_ranges)
+		return put_ranges(request, key);
+	error = far_key_check(key.bytes, key.length);
+	if (error)
+		return error;
+	new.bytes = request_take(request, request->tail_length);
+	request->server->figures.bytes_in += new.bytes.length;
+	return put(request, key, &new);
+}
+
+// An upload is a nameless object that this session holds: it has never had a parent.
+static struct far_record *find_upload(const struct request *request, uint64_t id)
+{
+	struct far_record *upload = object_by_id(request->server, id);
+
+	if (!upload || upload->parent != 0 || !hold_exists(request->lane->session, id))
+		return NULL;
+	return upload;
+}
+
+int handle_upload(struct request *request)
+{
+	const struct far_upload_request *message = request->message;
+	struct server *server = request->server;
+	struct namespace_owner owner = session_owner(request);
+	struct object_new new = {.name = {"", 0}, .mode = S_IFREG | 0600, .uid = owner.uid, .gid = owner.gid};
+	struct far_record *upload;
+	int error;
+
+	if (message->size_hint > space_free_bytes(server))
+		return -ENOSPC;
+	error = object_make(server, &new, &upload);
+	if (error)
+		return error;
+	upload->nlink = 0;
+	record_publish(upload, FAR_RECORD_ORPHAN);
+	error = hold_add(server, request->lane->session, upload);
+	if (error) {
+		object_destroy(server, upload);
+		return error;
+	}
+	reply_attr(request, upload);
+	return 0;
+}
+
+int handle_publish(struct request *request)
+{
+	const struct far_put_request *message = request->message;
+	struct far_record *upload = find_upload(request, message->upload);
+	struct new_value new = {0};
+	struct far_record value;
+	struct far_span key;
+	int error;
+
+	if (request->tail_length != message->key_length || request->flags & FAR_PUT_RANGES)
+		return -EPROTO;
+	if (!upload)
+		return -ESTALE;
+	key = request_take(request, message->key_length);
+	error = far_key_check(key.bytes, key.length);
+	if (error)
+		return error;
+	value_detach(upload, &value);
+	new.built = &value;
+	// Some small uploads stand in the record itself: those bytes are copied.
+	if (upload->value_kind == FAR_VALUE_INLINE) {
+		new.built = NULL;
+		new.bytes.bytes = pool_at(request->server->pool, record_inline_offset(request->server->pool, upload));
+		new.bytes.length = (uint32_t)value_size(upload);
+	}
+	error = put(request, key, &new);
+	if (error)
+		return error;
+	upload->value_kind = FAR_VALUE_EMPTY;
+	memset(&upload->u.value, 0, sizeof(upload->u.value));
+	atomic_store_explicit(&upload->size, 0, memory_order_relaxed);
+	hold_drop(request->server, request->lane->session, message->upload, UINT64_MAX);
+	return 0;
+}
+
+// --- the rest ---
+
+int handle_delete(struct request *request)
+{
+	const struct far_delete_request *message = request->message;
+	bool is_conditional = request->flags & FAR_DELETE_EXPECT_VERSION;
+	struct far_change_reply *reply = request->reply;
+	struct far_record *directory, *name, *object;
+	struct far_location gone;
+	struct far_span key, last;
+	int error;
+
+	if (request->tail_length != message->key_length)
+		return -EPROTO;
+	key = request_take(request, message->key_length);
+	error = far_key_check(key.bytes, key.length);
+	if (!error)
+		error = namespace_resolve_parent(request->server, key, &directory, &last);
+	if (error)
+		return error;
+	name = namespace_find(request->server, directory, last);
+	if (!name)
+		return -ENOENT;
+	object = namespace_target(request->server, name);
+	if (is_conditional && atomic_load_explicit(&object->version, memory_order_relaxed) != message->expected)
+		return refuse_version(request, object);
+	reply_identify(request->server, object, &gone);
+	error = namespace_remove(request->server, directory, name);
+	if (error)
+		return error;
+	reply->location = gone;
+	request->reply_length = sizeof(*reply);
+	return 0;
+}
+
+int handle_stat(struct request *request)
+{
+	const struct far_key_request *message = request->message;
+	struct far_record *object;
+	struct far_span key;
+	int error = 0;
+
+	if (request->tail_length != message->key_length)
+		return -EPROTO;
+	key = request_take(request, message->key_length);
+	if (key.length)
+		error = far_key_check(key.bytes, key.length);
+	if (!error)
+		error = namespace_resolve(request->server, key, &object);
+	if (!error)
+		reply_attr(request, object);
+	return error;
+}
+
+int handle_rename(struct request *request)
+{
+	const struct far_rename_request *message = request->message;
+	struct namespace_rename rename = {.flags = request->flags};
+	struct server *server = request->server;
+	struct namespace_made made;
+	struct far_record *moved;
+	struct far_span from, to;
+	int error;
+
+	if (request->tail_length != (uint32_t)message->from_length + message->to_length)
+		return -EPROTO;
+	from = request_take(request, message->from_length);
+	to = request_take(request, message->to_length);
+	error = far_key_check(from.bytes, from.length);
+	if (!error)
+		error = far_key_check(to.bytes, to.length);
+	if (!error)
+		error = namespace_resolve_parent(server, from, &rename.from, &rename.name);
+	if (!error && !namespace_find(server, rename.from, rename.name))
+		error = -ENOENT;
+	if (error)
+		return error;
+	error = namespace_make_parents(server, to, session_owner(request), &made, &rename.to, &rename.new_name);
+	if (error)
+		return error;
+	error = namespace_rename(server, &rename, &moved);
+	if (error) {
+		namespace_unmake_parents(server, &made);
+		return error;
+	}
+	return reply_identity(request, moved);
+}
+
+int handle_mkdir(struct request *request)
+{
+	const struct far_mkdir_request *message = request->message;
+	struct namespace_owner owner = session_owner(request);
+	struct server *server = request->server;
+	struct object_new new = {.mode = S_IFDIR | (message->mode & 07777), .uid = owner.uid, .gid = owner.gid};
+	struct far_record *name, *object;
+	struct namespace_made made;
+	struct far_span key;
+	int error;
+
+	if (request->tail_length != message->key_length)
+		return -EPROTO;
+	key = request_take(request, message->key_length);
+	error = far_key_check(key.bytes, key.length);
+	if (!error)
+		error = namespace_make_parents(server, key, owner, &made, &new.directory, &new.name);
+	if (error)
+		return error;
+	name = namespace_find(server, new.directory, new.name);
+	if (name) {
+		object = namespace_target(server, name);
+		error = object_is_directory(object) ? 0 : -EEXIST;
+	} else {
+		error = namespace_create(server, &new, &object);
+	}
+	if (!error)
+		reply_attr(request, object);
+	else
+		namespace_unmake_parents(server, &made);
+	return error;
+}

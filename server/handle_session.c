@@ -1,0 +1,105 @@
+// Requests about the session itself and the server: hello, ping, statfs, forget.
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/holds.h"
+#include "server/operations.h"
+#include "server/session.h"
+#include "server/space.h"
+
+// The largest value that fits a reply with its location in one piece and a grant.
+static uint32_t eager_limit(const struct lane *lane)
+{
+	uint32_t fits =
+	        lane->message_size - (uint32_t)(sizeof(struct far_get_reply) + sizeof(struct far_wire_extent) + sizeof(struct far_grant));
+	uint32_t limit = lane->server->eager_limit;
+
+	return limit && limit < fits ? limit : fits;
+}
+
+static int refuse_wire_version(struct request *request)
+{
+	struct far_hello_reply *reply = request->reply;
+
+	memset(&reply->wire_version, 0, sizeof(*reply) - sizeof(reply->header));
+	reply->wire_version = FAR_WIRE_VERSION;
+	request->reply_length = sizeof(*reply);
+	return -EPROTONOSUPPORT;
+}
+
+int handle_hello(struct request *request)
+{
+	const struct far_hello_request *message = request->message;
+	struct far_hello_reply *reply = request->reply;
+	struct server *server = request->server;
+	struct lane *lane = request->lane;
+	int error;
+
+	if (message->magic != FAR_WIRE_MAGIC)
+		return -EPROTO;
+	// Another version's hello may have another size: only what is before the version counts until here.
+	if (message->wire_version != FAR_WIRE_VERSION)
+		return refuse_wire_version(request);
+	if (message->header.length != sizeof(*message) || lane->session)
+		return -EPROTO;
+	if (message->authentication != 0)
+		return -EOPNOTSUPP;
+	error = session_join(lane, message);
+	if (error)
+		return error;
+	memset(&reply->wire_version, 0, sizeof(*reply) - sizeof(reply->header));
+	reply->wire_version = FAR_WIRE_VERSION;
+	reply->eager_limit = eager_limit(lane);
+	reply->session = lane->session->id;
+	memcpy(reply->secret, lane->session->secret, sizeof(reply->secret));
+	reply->boot_id = pool_header(server->pool)->boot_id;
+	reply->pool_rkey = lane->pool_rkey;
+	reply->pool_length = pool_length(server->pool);
+	reply->segment_shift = pool_segment_shift(server->pool);
+	reply->lanes_max = FAR_LANES_PER_SESSION;
+	memcpy(reply->server, "far-server " FAR_VERSION, sizeof("far-server " FAR_VERSION));
+	request->reply_length = sizeof(*reply);
+	return 0;
+}
+
+int handle_ping(struct request *request)
+{
+	(void)request;
+	return 0;
+}
+
+int handle_statfs(struct request *request)
+{
+	struct far_statfs_reply *reply = request->reply;
+	const struct server *server = request->server;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	reply->total = pool_length(server->pool);
+	reply->free = space_free_bytes(server);
+	reply->available = reply->free - space_granted_bytes(server);
+	reply->objects = server->figures.objects;
+	reply->sessions = server->session_count;
+	reply->operations = server->figures.operations;
+	reply->reads = server->figures.bytes_out;
+	reply->writes = server->figures.bytes_in;
+	reply->segment_size = 1ULL << pool_segment_shift(server->pool);
+	reply->boot_id = pool_header(server->pool)->boot_id;
+	reply->uptime_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec - server->started_ns;
+	request->reply_length = sizeof(*reply);
+	return 0;
+}
+
+int handle_forget(struct request *request)
+{
+	const struct far_forget_request *message = request->message;
+	const struct far_forget *forgets = (const struct far_forget *)request->tail;
+
+	if (request->tail_length != message->count * sizeof(struct far_forget))
+		return -EPROTO;
+	for (uint32_t i = 0; i < message->count; i++)
+		if (forgets[i].holds > 0)
+			hold_drop(request->server, request->lane->session, forgets[i].id, forgets[i].holds);
+	return 0;
+}

@@ -1,0 +1,67 @@
+#include "server/lane.h"
+
+#include <errno.h>
+
+#include "server/session.h"
+
+void lane_init(struct lane *lane)
+{
+	struct server *server = lane->server;
+
+	lane->number = ++server->lane_last;
+	if (!lane->transport->has_loads)
+		return;
+	lane->mapped_next = server->mapped_lanes;
+	if (lane->mapped_next)
+		lane->mapped_next->mapped_previous = lane;
+	server->mapped_lanes = lane;
+}
+
+static void unlist_mapped(struct lane *lane)
+{
+	if (!lane->transport->has_loads)
+		return;
+	if (lane->mapped_next)
+		lane->mapped_next->mapped_previous = lane->mapped_previous;
+	if (lane->mapped_previous)
+		lane->mapped_previous->mapped_next = lane->mapped_next;
+	else
+		lane->server->mapped_lanes = lane->mapped_next;
+}
+
+void lane_fini(struct lane *lane)
+{
+	unlist_mapped(lane);
+	while (lane->transfer_count > 0)
+		lane_transfer_done(lane);
+	grant_drop_all(lane);
+	if (lane->session)
+		session_leave(lane);
+}
+
+int lane_push(struct lane *lane, const void *bytes, uint64_t rkey, uint64_t offset, uint64_t length)
+{
+	uint64_t ticket;
+	int error;
+
+	if (lane->transfer_count == FAR_LANE_DEPTH)
+		return -EAGAIN;
+	ticket = reclaim_transfer_begin(lane->server->reclaim);
+	error = lane->transport->post_write(lane, bytes, rkey, offset, length, 1);
+	if (error) {
+		reclaim_transfer_end(lane->server->reclaim, ticket);
+		return error;
+	}
+	lane->transfers[(lane->transfer_first + lane->transfer_count++) % FAR_LANE_DEPTH] = ticket;
+	return 0;
+}
+
+// What one lane posts completes in the order posted, so the oldest ticket is the one that ends.
+void lane_transfer_done(struct lane *lane)
+{
+	if (lane->transfer_count == 0)
+		return;
+	reclaim_transfer_end(lane->server->reclaim, lane->transfers[lane->transfer_first]);
+	lane->transfer_first = (lane->transfer_first + 1) % FAR_LANE_DEPTH;
+	lane->transfer_count--;
+}

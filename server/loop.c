@@ -1,0 +1,296 @@
+#include "server/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "fabric/wait.h"
+#include "far/log.h"
+#include "server/connection.h"
+
+#define NETWORKS_MAX 3
+#define EVENTS_PER_POLL 64
+#define CLOSING_NS 200000000U // a lane that broke the protocol gets this long to take its last reply
+#define RETRY_MS_MIN 1 // credit that comes back, and readers that end, wake nobody: while something waits for them the loop looks again
+#define RETRY_MS_MAX 256
+
+struct loop {
+	struct server *server;
+	struct network networks[NETWORKS_MAX];
+	int network_count;
+	struct connection *connections;
+	bool has_stalled; // some connection has waiting messages or a stalled reply, or is closing
+	bool is_reclaiming;
+	int retry_ms;
+	struct wait_budget budget;
+	int epoll_fd;
+};
+
+int loop_new(struct server *server, struct loop **out)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return -ENOMEM;
+	loop->server = server;
+	loop->retry_ms = RETRY_MS_MIN;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0) {
+		free(loop);
+		return -errno;
+	}
+	wait_budget_init(&loop->budget);
+	*out = loop;
+	return 0;
+}
+
+static void connection_end(struct loop *loop, struct connection *connection)
+{
+	if (connection->next)
+		connection->next->previous = connection->previous;
+	if (connection->previous)
+		connection->previous->next = connection->next;
+	else
+		loop->connections = connection->next;
+	connection_free(connection);
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	while (loop->connections)
+		connection_end(loop, loop->connections);
+	for (int i = 0; i < loop->network_count; i++)
+		network_close(&loop->networks[i]);
+	close(loop->epoll_fd);
+	free(loop);
+}
+
+static int watch(struct loop *loop, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+// The network of a provider, opened at its first listener.
+static int find_network(struct loop *loop, const char *provider, struct network **out, struct fabric_error *error)
+{
+	static const char *const names[NETWORKS_MAX] = {"shm", "tcp", "rdma"};
+	struct network *network;
+	int result, name = 0;
+
+	for (int i = 0; i < loop->network_count; i++) {
+		*out = &loop->networks[i];
+		if (strcmp((*out)->provider, provider) == 0)
+			return 0;
+	}
+	while (name < NETWORKS_MAX && strcmp(names[name], provider) != 0)
+		name++;
+	if (name == NETWORKS_MAX)
+		return -EPROTONOSUPPORT;
+	network = &loop->networks[loop->network_count];
+	result = network_open(network, provider, loop->server, error);
+	if (!result)
+		result = watch(loop, fabric_fd(network->fabric));
+	if (result) {
+		network_close(network);
+		return result;
+	}
+	loop->network_count++;
+	*out = network;
+	return 0;
+}
+
+int loop_listen(struct loop *loop, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error)
+{
+	struct network *network;
+	int result = find_network(loop, address->provider, &network, error);
+
+	return result ? result : fabric_listen(network->fabric, address, bound, error);
+}
+
+static void accept_lane(struct loop *loop, struct network *network, struct fabric_lane *lane)
+{
+	struct connection *connection = connection_new(network, lane);
+
+	if (!connection)
+		return;
+	connection->next = loop->connections;
+	if (connection->next)
+		connection->next->previous = connection;
+	loop->connections = connection;
+}
+
+static void take_event(struct loop *loop, struct network *network, const struct fabric_event *event)
+{
+	struct connection *connection = event->lane ? fabric_lane_owner(event->lane) : NULL;
+
+	if (event->kind == FABRIC_ACCEPTED) {
+		accept_lane(loop, network, event->lane);
+		return;
+	}
+	if (!connection) {
+		if (event->kind == FABRIC_CLOSED)
+			fabric_disconnect(event->lane);
+		return;
+	}
+	switch (event->kind) {
+	case FABRIC_RECEIVED:
+		connection_receive(connection, event->message, event->length);
+		loop->has_stalled |= connection->waiting_count || connection->stalled_length || connection->lane.is_closing;
+		break;
+	case FABRIC_DONE:
+		lane_transfer_done(&connection->lane);
+		break;
+	default:
+		connection_end(loop, connection);
+		break;
+	}
+}
+
+// Replies of one batch go out together, lane by lane. A lane that a later event of the batch has closed is not there any more.
+static void flush_batch(const struct fabric_event *events, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (events[i].kind == FABRIC_RECEIVED) {
+			struct connection *connection = fabric_lane_owner(events[i].lane);
+
+			if (connection)
+				connection_flush(connection);
+		}
+	}
+}
+
+static int poll_network(struct loop *loop, struct network *network)
+{
+	struct fabric_event events[EVENTS_PER_POLL];
+	int count = fabric_poll(network->fabric, events, EVENTS_PER_POLL);
+	int first_closed = count;
+
+	// A lane ends with its last event: flush before it goes.
+	for (int i = 0; i < count; i++) {
+		if (events[i].kind == FABRIC_CLOSED && first_closed == count)
+			first_closed = i;
+		if (events[i].kind != FABRIC_CLOSED)
+			take_event(loop, network, &events[i]);
+	}
+	flush_batch(events, count);
+	for (int i = first_closed; i < count; i++)
+		if (events[i].kind == FABRIC_CLOSED)
+			take_event(loop, network, &events[i]);
+	return count < 0 ? 0 : count;
+}
+
+static int poll_all(struct loop *loop)
+{
+	int count = 0;
+
+	for (int i = 0; i < loop->network_count; i++)
+		count += poll_network(loop, &loop->networks[i]);
+	return count;
+}
+
+// True while the lane may still take its last reply.
+static bool is_lingering(struct connection *connection)
+{
+	uint64_t now = wait_now_ns();
+
+	if (connection->closing_since_ns == 0)
+		connection->closing_since_ns = now;
+	return now - connection->closing_since_ns < CLOSING_NS;
+}
+
+// Goes on with the connections that had to wait.
+static void resume_stalled(struct loop *loop)
+{
+	struct connection *connection = loop->connections;
+
+	loop->has_stalled = false;
+	while (connection) {
+		struct connection *next = connection->next;
+
+		loop->has_stalled |= connection_resume(connection);
+		connection_flush(connection);
+		if (connection->lane.is_closing) {
+			if (is_lingering(connection))
+				loop->has_stalled = true;
+			else
+				connection_end(loop, connection);
+		}
+		connection = next;
+	}
+}
+
+// Polls until something comes or polling no longer pays. Returns the number of events.
+static int spin(struct loop *loop)
+{
+	uint32_t spin_ns = wait_budget_next(&loop->budget);
+	uint64_t start = wait_now_ns();
+	uint64_t spun = 0;
+	int count;
+
+	do {
+		count = poll_all(loop);
+		spun = wait_now_ns() - start;
+	} while (count == 0 && spun < spin_ns);
+	if (count)
+		wait_budget_found(&loop->budget, spun);
+	return count;
+}
+
+static int timeout_ms(struct loop *loop)
+{
+	if (!loop->has_stalled && !loop->is_reclaiming) {
+		loop->retry_ms = RETRY_MS_MIN;
+		return -1;
+	}
+	if (loop->retry_ms < RETRY_MS_MAX)
+		loop->retry_ms *= 2;
+	return loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms;
+}
+
+// Blocks until an event or the stop.
+static int block(struct loop *loop)
+{
+	struct epoll_event ready[NETWORKS_MAX + 1];
+
+	for (int i = 0; i < loop->network_count; i++)
+		if (fabric_arm(loop->networks[i].fabric) > 0)
+			return 0;
+	wait_budget_blocked(&loop->budget);
+	if (epoll_wait(loop->epoll_fd, ready, NETWORKS_MAX + 1, timeout_ms(loop)) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static bool is_stopped(int stop_fd)
+{
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+
+	return poll(&stop, 1, 0) > 0;
+}
+
+int loop_run(struct loop *loop, int stop_fd)
+{
+	int result = watch(loop, stop_fd);
+	uint32_t turns = 0;
+
+	while (result == 0) {
+		bool is_idle = spin(loop) == 0;
+
+		if (loop->has_stalled)
+			resume_stalled(loop);
+		loop->is_reclaiming = server_settle(loop->server);
+		if (is_idle)
+			result = block(loop);
+		// A busy loop does not pay a system call each turn for this.
+		if ((is_idle || ++turns % 1024 == 0) && is_stopped(stop_fd))
+			break;
+	}
+	return result;
+}

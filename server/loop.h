@@ -1,0 +1,22 @@
+// The I/O thread: polls the fabrics, dispatches what came in, flushes the replies of each batch, and when nothing has come for a while (fabric/wait.h) arms everything
+// and blocks, so that an idle server uses no CPU.
+#ifndef SERVER_LOOP_H
+#define SERVER_LOOP_H
+
+#include "fabric/fabric.h"
+#include "server/server.h"
+
+struct loop;
+
+int loop_new(struct server *server, struct loop **loop);
+
+// Disconnects all lanes and ends the listeners. loop_free(NULL) does nothing.
+void loop_free(struct loop *loop);
+
+// Listens; `bound` gets the address with the port chosen.
+int loop_listen(struct loop *loop, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
+
+// Runs until `stop_fd` becomes readable. 0, or a negative errno if waiting is broken.
+int loop_run(struct loop *loop, int stop_fd);
+
+#endif

@@ -1,0 +1,140 @@
+#include "server/object.h"
+
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "server/record.h"
+#include "server/space.h"
+#include "server/value.h"
+
+// Writer thread only. An object is destroyed at the moment when it has neither names (nlink) nor holders.
+
+uint64_t object_id(const struct server *server, const struct far_record *object)
+{
+	return object == server->root ? FAR_ROOT_ID : object->id;
+}
+
+struct far_record *object_by_id(const struct server *server, uint64_t id)
+{
+	return id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+}
+
+bool object_is_directory(const struct far_record *object)
+{
+	return S_ISDIR(object->mode);
+}
+
+int object_require_value(const struct far_record *object)
+{
+	if (S_ISREG(object->mode))
+		return 0;
+	if (S_ISDIR(object->mode))
+		return -EISDIR;
+	return S_ISLNK(object->mode) ? -ELOOP : -EINVAL;
+}
+
+void object_get_attr(const struct server *server, const struct far_record *object, struct far_attr *attr)
+{
+	bool is_device = S_ISCHR(object->mode) || S_ISBLK(object->mode);
+
+	*attr = (struct far_attr){
+	        .id = object_id(server, object),
+	        .version = atomic_load_explicit(&object->version, memory_order_relaxed),
+	        .size = atomic_load_explicit(&object->size, memory_order_relaxed),
+	        .blocks = value_blocks(object),
+	        .atime_ns = object->atime_ns,
+	        .mtime_ns = object->mtime_ns,
+	        .ctime_ns = object->ctime_ns,
+	        .btime_ns = object->btime_ns,
+	        .device = is_device ? object->u.special.device : 0,
+	        .mode = object->mode,
+	        .uid = object->uid,
+	        .gid = object->gid,
+	        .nlink = object->nlink,
+	        .generation = (uint32_t)FAR_ID_GENERATION(object->id),
+	};
+}
+
+// Only ctime counts for the order: mtime may have been set to any time by its owner.
+void object_touch_status(struct server *server, struct far_record *object)
+{
+	int64_t now = server_now(server);
+
+	object->ctime_ns = now > object->ctime_ns ? now : object->ctime_ns + 1;
+}
+
+void object_touch_content(struct server *server, struct far_record *object)
+{
+	object_touch_status(server, object);
+	object->mtime_ns = object->ctime_ns;
+}
+
+int object_make(struct server *server, const struct object_new *new, struct far_record **out)
+{
+	uint64_t parent = new->directory ? object_id(server, new->directory) : 0;
+	uint64_t offset = space_new_record(server, parent, new->name, new->value_room);
+	struct far_record *object;
+
+	if (!offset)
+		return -ENOSPC;
+	object = record_at(server->pool, offset);
+	object->mode = new->mode;
+	object->uid = new->uid;
+	object->gid = new->gid;
+	if (new->directory &&new->directory->mode & S_ISGID) {
+		object->gid = new->directory->gid;
+		if (S_ISDIR(new->mode))
+			object->mode |= S_ISGID;
+	}
+	object->nlink = S_ISDIR(new->mode) ? 2 : 1;
+	if (S_ISCHR(new->mode) || S_ISBLK(new->mode))
+		object->u.special.device = new->device;
+	object->btime_ns = server_now(server);
+	object->atime_ns = object->mtime_ns = object->ctime_ns = object->btime_ns;
+	if (new->directory)
+		object->name_hash = (uint32_t)index_hash(server->index, parent, new->name);
+	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
+	*out = object;
+	return 0;
+}
+
+// The block of a name that did not fit into its record.
+static void release_name(struct server *server, struct far_record *record)
+{
+	struct far_span name = record_name(server->pool, record);
+
+	if (record->flags & FAR_RECORD_LONG_NAME)
+		reclaim_block(server->reclaim, (uint64_t)((const char *)name.bytes - (const char *)pool_base(server->pool)), name.length);
+}
+
+void object_destroy(struct server *server, struct far_record *object)
+{
+	struct far_record value;
+
+	value_detach(object, &value);
+	// R1: cached locations are void before anything below can be reused.
+	record_publish(object, FAR_RECORD_FREE);
+	if (S_ISREG(object->mode) || S_ISLNK(object->mode))
+		value_release(server, &value);
+	release_name(server, object);
+	reclaim_record(server->reclaim, record_offset(server->pool, object), record_size(object));
+}
+
+void object_settle(struct server *server, struct far_record *object)
+{
+	if (object->nlink > 0)
+		record_publish(object, FAR_RECORD_LIVE);
+	else if (object->holds > 0)
+		record_publish(object, FAR_RECORD_ORPHAN);
+	else
+		object_destroy(server, object);
+}
+
+void object_kill_suidgid(struct far_record *object)
+{
+	if (S_ISDIR(object->mode))
+		return;
+	object->mode &= ~(uint32_t)S_ISUID;
+	if (object->mode & S_IXGRP)
+		object->mode &= ~(uint32_t)S_ISGID;
+}

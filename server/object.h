@@ -1,0 +1,50 @@
+// Objects: records that have attributes and a value, as the protocol sees them: ids, attributes, times, life and death. The names are namespace.h's.
+#ifndef SERVER_OBJECT_H
+#define SERVER_OBJECT_H
+
+#include <stdbool.h>
+
+#include "far/key.h"
+#include "far/wire.h"
+#include "server/server.h"
+
+// What a new object starts with.
+struct object_new {
+	struct far_record *directory; // NULL: a nameless one
+	struct far_span name;
+	uint32_t mode, uid, gid;
+	uint64_t device;
+	uint32_t value_room; // bytes for an inline value
+};
+
+// The id on the wire: the root has FAR_ROOT_ID. Also the `parent` of what is in a directory.
+uint64_t object_id(const struct server *server, const struct far_record *object);
+
+// The live or orphan object of an id, or NULL (stale).
+struct far_record *object_by_id(const struct server *server, uint64_t id);
+
+bool object_is_directory(const struct far_record *object);
+
+// 0 if it is a regular object; -EISDIR, -ELOOP for a symlink, -EINVAL for another.
+int object_require_value(const struct far_record *object);
+
+void object_get_attr(const struct server *server, const struct far_record *object, struct far_attr *attr);
+
+// Stamp a change; ctime strictly increases over the changes of one object, mtime is set to the same.
+void object_touch_status(struct server *server, struct far_record *object);
+void object_touch_content(struct server *server, struct far_record *object);
+
+// Makes an object that nobody can see yet: state FREE, version 1, no name in the index, nlink 1 (directories 2). A directory with S_ISGID gives its group, and
+// S_ISGID to a directory. -ENOSPC.
+int object_make(struct server *server, const struct object_new *new, struct far_record **object);
+
+// Ends an object that was made but never published, or that has neither name nor holder: value and record go to reclaim.
+void object_destroy(struct server *server, struct far_record *object);
+
+// Called when a name or a hold went: destroys the object if it was the last, makes it an orphan if somebody holds it, else publishes a new word.
+void object_settle(struct server *server, struct far_record *object);
+
+// Clears set-uid, and set-gid where group-execute is set.
+void object_kill_suidgid(struct far_record *object);
+
+#endif

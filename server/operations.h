@@ -1,0 +1,38 @@
+// Dispatch: from a received message to the bytes of its reply, without a connection (loop.c sends it; tests and the fuzzer just look at it).
+#ifndef SERVER_OPERATIONS_H
+#define SERVER_OPERATIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/request.h"
+
+struct operation {
+	const char *name;
+	handler *handle;
+	uint16_t request_size; // of the fixed part
+	uint16_t flags;        // those that a request may have
+	bool has_tail;         // a variable part may follow; its length is the handler's to check
+	bool is_mutation;      // for the writer only, once there are more I/O threads
+	bool has_no_reply;
+};
+
+// NULL: no such op.
+const struct operation *operations_find(unsigned op);
+
+// True if the message is one that is not answered.
+bool operations_is_silent(const void *message, uint32_t length);
+
+// True if handling the message may post writes to the client, so that no reply may be under construction in the lane's queue.
+bool operations_may_push(const void *message, uint32_t length);
+
+// Handles one message (8-byte aligned, `length` bytes as received) and fills `reply` (lane->message_size bytes, 8-byte aligned). Returns the reply's length, 0 = none.
+// A malformed message sets lane->is_closing: send the reply, then disconnect.
+uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply);
+
+handler handle_hello, handle_ping, handle_statfs, handle_forget;
+handler handle_get, handle_put, handle_delete, handle_stat, handle_rename, handle_mkdir, handle_list, handle_upload, handle_publish;
+handler handle_lookup, handle_getattr, handle_setattr, handle_create, handle_link, handle_unlink, handle_rmdir, handle_rename_at;
+handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents;
+
+#endif

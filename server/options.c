@@ -1,0 +1,300 @@
+#include "server/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONFIG_DEFAULT "/etc/farfs/server.conf"
+
+// One option: how it is called in both places, and how its value is understood. `wrong` (256 bytes) gets what a value must be.
+struct setting {
+	const char *name;
+	int (*set)(struct options *options, const char *value, char *wrong);
+	int key;
+	const char *argument;
+	const char *help;
+};
+
+// --- values ---
+
+static int parse_size(const char *text, uint64_t *size)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	unsigned long long number;
+	const char *suffix;
+	unsigned shift = 0;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || end == text || text[0] == '-' || text[0] == '+')
+		return -EINVAL;
+	if (*end) {
+		suffix = strchr(suffixes, *end & ~0x20);
+		if (!suffix)
+			return -EINVAL;
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		end++;
+		if (strcmp(end, "iB") == 0)
+			end += 2;
+	}
+	if (*end || number > UINT64_MAX >> shift)
+		return -EINVAL;
+	*size = (uint64_t)number << shift;
+	return 0;
+}
+
+static int parse_bounded(const char *value, uint64_t least, uint64_t most, const char *bounds, uint64_t *size, char *wrong)
+{
+	if (parse_size(value, size) == 0 && *size >= least && *size <= most)
+		return 0;
+	snprintf(wrong, 256, "give %s, as a number with K, M, G or T", bounds);
+	return -EINVAL;
+}
+
+static int parse_flag(const char *value, bool *flag, char *wrong)
+{
+	static const char *const words[2][4] = {{"no", "false", "off", "0"}, {"yes", "true", "on", "1"}};
+
+	for (int side = 0; side < 2; side++)
+		for (int i = 0; i < 4; i++)
+			if (strcmp(value, words[side][i]) == 0) {
+				*flag = side;
+				return 0;
+			}
+	snprintf(wrong, 256, "give yes or no");
+	return -EINVAL;
+}
+
+// --- settings ---
+
+static int set_listen(struct options *options, const char *value, char *wrong)
+{
+	struct fabric_error error;
+
+	if (options->listen_count == OPTIONS_LISTEN_MAX) {
+		snprintf(wrong, 256, "give at most %d addresses", OPTIONS_LISTEN_MAX);
+		return -EINVAL;
+	}
+	if (fabric_address_parse(value, &options->listen[options->listen_count], &error)) {
+		snprintf(wrong, 256, "%.200s", error.text);
+		return -EINVAL;
+	}
+	options->listen_count++;
+	return 0;
+}
+
+static int set_no_shm(struct options *options, const char *value, char *wrong)
+{
+	return parse_flag(value, &options->has_no_shm, wrong);
+}
+
+static int set_pool(struct options *options, const char *value, char *wrong)
+{
+	return parse_bounded(value, FAR_POOL_MIN, FAR_POOL_MAX, "8M to 16T", &options->server.pool.length, wrong);
+}
+
+static int set_hugepages(struct options *options, const char *value, char *wrong)
+{
+	static const char *const words[] = {
+	        [POOL_HUGEPAGES_TRY] = "try", [POOL_HUGEPAGES_REQUIRE] = "require", [POOL_HUGEPAGES_NEVER] = "never"};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(value, words[i]) == 0) {
+			options->server.pool.hugepages = (enum pool_hugepages)i;
+			return 0;
+		}
+	snprintf(wrong, 256, "give try, require or never");
+	return -EINVAL;
+}
+
+static int set_prefault(struct options *options, const char *value, char *wrong)
+{
+	return parse_flag(value, &options->server.pool.is_prefaulted, wrong);
+}
+
+static int set_message_size(struct options *options, const char *value, char *wrong)
+{
+	uint64_t size;
+	int error = parse_bounded(value, FAR_MESSAGE_SIZE_MIN, FAR_MESSAGE_SIZE_MAX, "8K to 64K", &size, wrong);
+
+	if (!error)
+		options->server.message_size = (uint32_t)size & ~7U;
+	return error;
+}
+
+static int set_eager_limit(struct options *options, const char *value, char *wrong)
+{
+	uint64_t size;
+	int error = parse_bounded(value, FAR_BLOCK_MAX, FAR_MESSAGE_SIZE_MAX, "4K to 64K", &size, wrong);
+
+	if (!error)
+		options->server.eager_limit = (uint32_t)size;
+	return error;
+}
+
+static int set_log_level(struct options *options, const char *value, char *wrong)
+{
+	if (log_parse_level(value, &options->log_level) == 0)
+		return 0;
+	snprintf(wrong, 256, "give error, warning, info or debug");
+	return -EINVAL;
+}
+
+static int set_ready_fd(struct options *options, const char *value, char *wrong)
+{
+	uint64_t fd;
+	int error = parse_bounded(value, 0, 1 << 20, "the number of an open descriptor", &fd, wrong);
+
+	if (!error)
+		options->ready_fd = (int)fd;
+	return error;
+}
+
+static const struct setting settings[] = {
+        {"listen", set_listen, 'l', "ADDRESS",
+                "Listen on tcp://HOST:PORT or shm:///PATH.sock; may be given more than once, and then replaces the default "
+                "tcp://127.0.0.1:7440. Each "
+                "tcp port also gets the shared-memory socket that clients of this host find by it. There is no authentication yet: whoever "
+                "reaches "
+                "an address can read and write"},
+        {"no-shm", set_no_shm, 'S', NULL, "Do not offer shared memory beside tcp ports (default: offer it)"},
+        {"pool", set_pool, 'p', "SIZE", "Memory for all objects, 8M to 16T (default: 1G)"},
+        {"hugepages", set_hugepages, 'H', "try|require|never",
+                "Huge pages for the pool: take them if there are any, insist, or do without (default: try)"},
+        {"prefault", set_prefault, 'f', NULL, "Touch the whole pool at the start, so that no write waits for memory later (default: no)"},
+        {"message-size", set_message_size, 'm', "SIZE", "Largest message, 8K to 64K (default: 8K)"},
+        {"eager-limit", set_eager_limit, 'e', "SIZE",
+                "Largest value that travels inside a message; larger ones go directly between buffers (default: what a message holds)"},
+        {"log-level", set_log_level, 'v', "LEVEL", "error, warning, info or debug (default: info)"},
+        {"ready-fd", set_ready_fd, 'R', "FD",
+                "When ready, write the bound addresses to this descriptor, one a line, then the line `ready', and close it (default: "
+                "none)"},
+};
+
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+// --- the two sources ---
+
+struct parsing {
+	struct options *options;
+	const char *config; // path of the file, NULL = the default one if it is there
+	bool is_first_pass; // looks for --config only
+	char wrong[256];    // what is wrong in the file
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct parsing *parsing = state->input;
+	char wrong[256];
+
+	if (key == 'c') {
+		parsing->config = argument;
+		return 0;
+	}
+	if (key == 'V') {
+		puts("far-server " FAR_VERSION);
+		exit(0);
+	}
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "argument: %s: there are none, only options", argument);
+	for (size_t i = 0; i < SETTINGS; i++) {
+		if (settings[i].key != key)
+			continue;
+		if (!parsing->is_first_pass && settings[i].set(parsing->options, argument ? argument : "yes", wrong))
+			argp_failure(state, argp_err_exit_status, 0, "--%s: %s: %s", settings[i].name, argument, wrong);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+// A line of the file. 0 stops with an error (libinih's convention).
+static int parse_line(void *context, const char *section, const char *name, const char *value)
+{
+	struct parsing *parsing = context;
+	char wrong[256];
+
+	if (section[0] && strcmp(section, "server") != 0) {
+		snprintf(parsing->wrong, sizeof(parsing->wrong), "section [%.40s]: only [server] is known", section);
+		return 0;
+	}
+	for (size_t i = 0; i < SETTINGS; i++) {
+		if (strcmp(settings[i].name, name) != 0)
+			continue;
+		if (settings[i].set(parsing->options, value, wrong) == 0)
+			return 1;
+		snprintf(parsing->wrong, sizeof(parsing->wrong), "%.40s: %.60s: %.120s", name, value, wrong);
+		return 0;
+	}
+	snprintf(parsing->wrong, sizeof(parsing->wrong), "%.40s: no such option; far-server --help names them", name);
+	return 0;
+}
+
+static void parse_file(struct parsing *parsing)
+{
+	const char *path = parsing->config ? parsing->config : CONFIG_DEFAULT;
+	int line;
+
+	if (!parsing->config && access(path, F_OK))
+		return;
+	line = ini_parse(path, parse_line, parsing);
+	if (line == 0)
+		return;
+	if (line < 0)
+		fprintf(stderr, "far-server: cannot read the configuration: %s: %s; name a readable file with --config\n", path,
+		        strerror(errno));
+	else
+		fprintf(stderr, "far-server: configuration: %s:%d: %s\n", path, line,
+		        parsing->wrong[0] ? parsing->wrong : "write lines as `name = value'");
+	exit(1);
+}
+
+static void fill_argp(struct argp_option *table)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		table[i] = (struct argp_option){
+		        .name = settings[i].name, .key = settings[i].key, .arg = settings[i].argument, .doc = settings[i].help};
+	table[SETTINGS] = (struct argp_option){.name = "config",
+	        .key = 'c',
+	        .arg = "FILE",
+	        .doc = "Read options from this INI file, as `name = value' lines with the names above; the command line wins "
+	               "(default: " CONFIG_DEFAULT " if it exists)"};
+	table[SETTINGS + 1] = (struct argp_option){.name = "version", .key = 'V', .doc = "Print the version"};
+}
+
+void options_parse(int argc, char **argv, struct options *options)
+{
+	static struct argp_option table[SETTINGS + 3];
+	static const struct argp argp = {.options = table,
+	        .parser = parse_option,
+	        .doc = "The FarFS server: holds objects in memory that clients reach as files and by key.\vIt runs in the foreground and "
+	               "logs to stderr. SIGTERM and SIGINT stop it."};
+	struct parsing parsing = {.options = options, .is_first_pass = true};
+	struct options from_file;
+
+	*options = (struct options){
+	        .server = {.pool = {.length = 1ULL << 30}, .message_size = FAR_MESSAGE_SIZE_DEFAULT},
+	        .log_level = LOG_LEVEL_INFO,
+	        .ready_fd = -1,
+	};
+	argp_err_exit_status = 2;
+	argv[0] = program_invocation_short_name;
+	fill_argp(table);
+	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
+	parse_file(&parsing);
+	from_file = *options;
+	parsing.is_first_pass = false;
+	options->listen_count = 0;
+	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
+	if (options->listen_count == 0) {
+		memcpy(options->listen, from_file.listen, sizeof(options->listen));
+		options->listen_count = from_file.listen_count;
+	}
+	if (options->listen_count == 0)
+		options->listen[options->listen_count++] =
+		        (struct fabric_address){.provider = "tcp", .host = "127.0.0.1", .port = FAR_PORT_DEFAULT};
+}

@@ -1,0 +1,123 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/object.h"
+#include "server/record.h"
+#include "server/session.h"
+#include "server/space.h"
+
+static int make_root(struct server *server)
+{
+	uint64_t offset = space_new_record(server, FAR_ROOT_ID, (struct far_span){"", 0}, 0);
+
+	if (!offset)
+		return -ENOSPC;
+	server->root = record_at(server->pool, offset);
+	server->root->mode = S_IFDIR | 0755;
+	server->root->uid = geteuid();
+	server->root->gid = getegid();
+	server->root->nlink = 2;
+	server->root->btime_ns = server_now(server);
+	server->root->atime_ns = server->root->mtime_ns = server->root->ctime_ns = server->root->btime_ns;
+	atomic_store_explicit(&server->root->version, 1, memory_order_relaxed);
+	record_publish(server->root, FAR_RECORD_LIVE);
+	return 0;
+}
+
+// A grant takes a bounded share of the pool: a few lanes with their first grants must not fill a small one.
+static uint32_t grant_pages(uint64_t pool_bytes)
+{
+	uint64_t bytes = pool_bytes / 64;
+
+	if (bytes > FAR_GRANT_SIZE)
+		bytes = FAR_GRANT_SIZE;
+	if (bytes < 64 << 10)
+		bytes = 64 << 10;
+	return (uint32_t)(bytes >> FAR_PAGE_SHIFT);
+}
+
+int server_open(const struct server_options *options, struct server **out, char *reason)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	struct reclaim_readers readers = {server, session_read_sections, session_is_section_over};
+	struct timespec now;
+	int error = -ENOMEM;
+
+	if (!server)
+		return -ENOMEM;
+	reason[0] = '\0';
+	error = pool_open(&options->pool, &server->pool, reason);
+	if (error)
+		goto fail;
+	server->zeros = mmap(NULL, SERVER_ZEROS_LENGTH, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (server->zeros == MAP_FAILED) {
+		error = -errno;
+		goto fail;
+	}
+	error = reclaim_new(server->pool, &readers, &server->reclaim);
+	if (!error)
+		error = index_new(server->pool, &server->index);
+	if (!error)
+		error = make_root(server);
+	if (!error)
+		error = space_keep_reserve(server);
+	if (error)
+		goto fail;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	server->started_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	server->grant_pages = grant_pages(pool_length(server->pool));
+	server->message_size = options->message_size;
+	server->eager_limit = options->eager_limit;
+	*out = server;
+	return 0;
+fail:
+	if (!reason[0])
+		snprintf(reason, 256, "the pool's structures could not be set up");
+	server_close(server);
+	return error;
+}
+
+void server_close(struct server *server)
+{
+	if (!server)
+		return;
+	session_free_all(server);
+	id_table_fini(&server->links);
+	if (server->index)
+		index_free(server->index);
+	if (server->reclaim)
+		reclaim_free(server->reclaim);
+	if (server->zeros && server->zeros != MAP_FAILED)
+		munmap((void *)(uintptr_t)server->zeros, SERVER_ZEROS_LENGTH);
+	if (server->pool)
+		pool_close(server->pool);
+	free(server);
+}
+
+int64_t server_now(struct server *server)
+{
+	struct timespec now;
+
+	if (server->now_ns == 0) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		server->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	}
+	return server->now_ns;
+}
+
+bool server_settle(struct server *server)
+{
+	bool is_waiting = reclaim_run(server->reclaim);
+
+	if (server->reserve_page == 0)
+		space_keep_reserve(server);
+	return is_waiting;
+}

@@ -1,0 +1,69 @@
+// One server: the pool with all that lives in it, and the sessions that use it. Everything here belongs to the writer thread.
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "far/wire.h"
+#include "server/id_table.h"
+#include "server/index.h"
+#include "server/pool.h"
+#include "server/reclaim.h"
+
+struct lane;
+struct session;
+
+struct server_options {
+	struct pool_options pool;
+	uint32_t message_size; // largest message, FAR_MESSAGE_SIZE_MIN..MAX
+	uint32_t eager_limit;  // largest value inside a message, FAR_BLOCK_MAX.. ; 0 = what a message holds
+};
+
+struct server_figures {
+	uint64_t objects; // live ones, the root not counted
+	uint64_t operations;
+	uint64_t bytes_out; // of values, eager or pushed
+	uint64_t bytes_in;
+};
+
+struct server {
+	struct pool *pool;
+	struct reclaim *reclaim;
+	struct index *index;
+	struct far_record *root;
+	struct id_table links; // object id -> record offset of its newest additional name (namespace_link.c)
+
+	struct session *sessions[FAR_SESSIONS_MAX];
+	uint32_t session_count;
+	uint32_t session_last; // id counter, see session.c
+	uint64_t lane_last;    // lane numbers given out
+	struct lane *mapped_lanes;
+
+	const void *zeros; // ZEROS_LENGTH bytes that read 0 and use no memory: source of holes in pushes
+	uint32_t reserve_page;
+	uint32_t grant_pages;   // of one grant
+	uint64_t granted_pages; // in grants and not taken for a value
+	uint32_t message_size;
+	uint32_t eager_limit;
+
+	int64_t now_ns; // CLOCK_REALTIME of the request under way, 0 = not asked yet
+	uint64_t started_ns;
+	struct server_figures figures;
+};
+
+#define SERVER_ZEROS_LENGTH (1U << 20)
+
+// Opens the pool and makes the root directory. `reason` (256 bytes) gets what failed and what to do.
+int server_open(const struct server_options *options, struct server **server, char *reason);
+
+// Every lane must have ended. server_close(NULL) does nothing.
+void server_close(struct server *server);
+
+// The time of the request under way, ns since 1970: one clock read at most per request.
+int64_t server_now(struct server *server);
+
+// After a turn of the loop: freed memory comes back, the reserve is filled up. True while memory waits for readers to end.
+bool server_settle(struct server *server);
+
+#endif

@@ -1,0 +1,364 @@
+// Changes of a value where it is: file writes and truncation. A small value stays small (inline, block) as long as it fits there and becomes pages when it no longer does; overwritten pages
+// are changed in place; holes get new pages, or the pages of a grant as they are.
+//
+// Readers: pages are changed under rule R2 (the new version is stored before the first byte; by-id readers have page-wise semantics), inline values, blocks and cut-off
+// tails under rule R6 (BUSY), and whatever moves a value or changes its size gives a new word (R1).
+#include <stdatomic.h>
+#include <string.h>
+
+#include "server/extent_map.h"
+#include "server/grant.h"
+#include "server/record.h"
+#include "server/space.h"
+#include "server/value.h"
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void set_size(struct far_record *record, uint64_t size)
+{
+	atomic_store_explicit(&record->size, size, memory_order_relaxed);
+}
+
+static unsigned state_of(const struct far_record *record)
+{
+	return FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed));
+}
+
+// R2: the version is visible before any byte that is stored behind this.
+static void begin(struct value_change *change)
+{
+	uint64_t version = atomic_load_explicit(&change->record->version, memory_order_relaxed);
+
+	if (change->is_begun)
+		return;
+	change->is_begun = true;
+	atomic_store_explicit(&change->record->version, version + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release); // pairs with the acquire between a remote reader's copy and its load of the version
+}
+
+// R6: between begin_busy and record_publish(state) the bytes of an inline value, a block or a tail may change.
+static unsigned begin_busy(struct value_change *change)
+{
+	unsigned state = state_of(change->record);
+
+	begin(change);
+	record_publish(change->record, FAR_RECORD_BUSY);
+	atomic_thread_fence(memory_order_release); // BUSY before the bytes; pairs as above
+	return state;
+}
+
+// --- small values: inline or block ---
+
+// How many bytes the small value can have where it is; an EMPTY value may become inline.
+static uint64_t small_capacity(const struct far_record *record)
+{
+	return record->value_kind == FAR_VALUE_BLOCK ? record->u.value.extents : record_inline_room(record);
+}
+
+static char *small_bytes(const struct value_change *change)
+{
+	const struct far_record *record = change->record;
+	struct pool *pool = change->server->pool;
+
+	return pool_at(pool, record->value_kind == FAR_VALUE_BLOCK ? record->u.value.block : record_inline_offset(pool, record));
+}
+
+static uint64_t small_stored(const struct far_record *record)
+{
+	return record->value_kind == FAR_VALUE_EMPTY ? 0 : value_size(record);
+}
+
+// Moves a small value into a block of at least `size` bytes; growing ones get some more, so that appending bit by bit copies seldom.
+static int small_move(struct value_change *change, uint64_t size)
+{
+	struct server *server = change->server;
+	struct far_record *record = change->record;
+	struct far_record old;
+	uint64_t wanted = record->value_kind == FAR_VALUE_EMPTY ? size : least(size + size / 2, FAR_BLOCK_MAX);
+	uint64_t block = space_alloc_block(server, (uint32_t)wanted);
+
+	if (!block)
+		return -ENOSPC;
+	begin(change);
+	memcpy(pool_at(server->pool, block), small_bytes(change), small_stored(record));
+	memset((char *)pool_at(server->pool, block) + small_stored(record), 0, value_size(record) - small_stored(record));
+	value_detach(record, &old);
+	record->value_kind = FAR_VALUE_BLOCK;
+	record->u.value.block = block;
+	record->u.value.pages = 0;
+	record->u.value.extents = pool_block_round((uint32_t)wanted);
+	record_publish(record, state_of(record));
+	value_release(server, &old);
+	return 0;
+}
+
+// Writes into, or with bytes NULL grows, a value that stays at most FAR_BLOCK_MAX bytes.
+static int small_write(struct value_change *change, uint64_t offset, const void *bytes, uint64_t length)
+{
+	struct far_record *record = change->record;
+	uint64_t size = value_size(record);
+	uint64_t new_size = offset + length > size ? offset + length : size;
+	uint64_t stored;
+	unsigned state;
+	int error = new_size > small_capacity(record) ? small_move(change, new_size) : 0;
+
+	if (error)
+		return error;
+	state = begin_busy(change);
+	stored = small_stored(record);
+	if (new_size > stored)
+		memset(small_bytes(change) + stored, 0, new_size - stored);
+	if (bytes)
+		memcpy(small_bytes(change) + offset, bytes, length);
+	if (record->value_kind == FAR_VALUE_EMPTY)
+		record->value_kind = FAR_VALUE_INLINE;
+	set_size(record, new_size);
+	record_publish(record, state);
+	return 0;
+}
+
+static bool is_small(const struct far_record *record, uint64_t end)
+{
+	return record->value_kind <= FAR_VALUE_BLOCK && value_size(record) <= FAR_BLOCK_MAX && end <= FAR_BLOCK_MAX;
+}
+
+// Moves a small value into a page, because it grows out of a block.
+static int spread(struct value_change *change)
+{
+	struct server *server = change->server;
+	struct far_record *record = change->record;
+	struct far_record paged = {.value_kind = FAR_VALUE_EMPTY};
+	struct far_record old;
+	uint64_t stored = small_stored(record);
+	uint32_t page, got;
+
+	if (stored == 0 && record->value_kind != FAR_VALUE_BLOCK) {
+		record->value_kind = FAR_VALUE_EMPTY;
+		memset(&record->u.value, 0, sizeof(record->u.value));
+		return 0;
+	}
+	page = space_alloc_pages(server, 1, 1, &got);
+	if (!page)
+		return -ENOSPC;
+	if (extent_map_insert(server->pool, &paged, (struct far_extent){0, page, 1, 0})) {
+		pool_pages_free(server->pool, page, 1);
+		return -ENOSPC;
+	}
+	begin(change);
+	memcpy(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), small_bytes(change), stored);
+	memset((char *)pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT) + stored, 0, FAR_PAGE_SIZE - stored);
+	value_detach(record, &old);
+	record->value_kind = paged.value_kind;
+	record->u = paged.u;
+	record_publish(record, state_of(record));
+	value_release(server, &old);
+	return 0;
+}
+
+// --- pages ---
+
+// The part of a write that is still to be done.
+struct rest {
+	uint64_t offset; // in the value
+	const char *bytes;
+	uint64_t length;
+	struct grant *grant;
+};
+
+static void advance(struct rest *rest, uint64_t length)
+{
+	rest->offset += length;
+	rest->bytes += length;
+	rest->length -= length;
+}
+
+static bool is_linkable(const struct server *server, const struct rest *rest)
+{
+	uint64_t pool_offset = (uint64_t)(rest->bytes - (const char *)pool_base(server->pool));
+
+	return rest->grant && rest->offset % FAR_PAGE_SIZE == 0 && pool_offset % FAR_PAGE_SIZE == 0;
+}
+
+// Puts the grant's own pages into the hole that has room for `length` bytes of the rest (whole pages, or up to its end).
+static int link_granted(struct value_change *change, struct rest *rest, uint64_t length)
+{
+	struct server *server = change->server;
+	uint32_t pool_page = (uint32_t)((uint64_t)(rest->bytes - (const char *)pool_base(server->pool)) >> FAR_PAGE_SHIFT);
+	uint32_t pages = (uint32_t)((length + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
+	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
+	char *tail = pool_at(server->pool, ((uint64_t)pool_page << FAR_PAGE_SHIFT) + length);
+	int error;
+
+	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, pool_page, pages, 0}));
+	if (error)
+		return error;
+	begin(change);
+	memset(tail, 0, ((uint64_t)pages << FAR_PAGE_SHIFT) - length);
+	grant_take(server, rest->grant, pool_page, pages);
+	advance(rest, length);
+	return 0;
+}
+
+// Puts new pages into the hole that begins with the rest's page and has `hole` bytes from the rest's offset on.
+static int fill_hole(struct value_change *change, struct rest *rest, uint64_t hole)
+{
+	struct server *server = change->server;
+	uint64_t head = rest->offset % FAR_PAGE_SIZE;
+	uint32_t wanted = (uint32_t)((head + least(rest->length, hole) + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
+	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
+	uint32_t pages = 0;
+	uint32_t page = space_alloc_pages(server, wanted, 1, &pages);
+	uint64_t room = (uint64_t)pages << FAR_PAGE_SHIFT;
+	char *at = pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT);
+	uint64_t length = least(rest->length, room - head);
+	int error;
+
+	if (!page)
+		return -ENOSPC;
+	memset(at, 0, head);
+	memcpy(at + head, rest->bytes, length);
+	memset(at + head + length, 0, room - head - length);
+	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, page, pages, 0}));
+	if (error) {
+		pool_pages_free(server->pool, page, pages);
+		return error;
+	}
+	begin(change);
+	advance(rest, length);
+	return 0;
+}
+
+static int write_step(struct value_change *change, struct rest *rest, bool *is_relocated)
+{
+	struct server *server = change->server;
+	uint64_t page_end = (rest->offset + rest->length + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	struct value_piece piece = value_piece_at(server->pool, change->record, rest->offset, page_end);
+	uint64_t length = least(piece.length, rest->length);
+
+	if (piece.pool_offset) {
+		begin(change);
+		memcpy(pool_at(server->pool, piece.pool_offset), rest->bytes, length);
+		advance(rest, length);
+		return 0;
+	}
+	*is_relocated = true;
+	if (is_linkable(server, rest))
+		return link_granted(change, rest, length);
+	return fill_hole(change, rest, piece.length);
+}
+
+static int64_t write_pages(struct value_change *change, uint64_t offset, const struct value_source *source)
+{
+	struct far_record *record = change->record;
+	struct rest rest = {offset, source->bytes, source->length, source->grant};
+	bool is_relocated = false;
+	int error = 0;
+
+	while (rest.length > 0 && !error)
+		error = write_step(change, &rest, &is_relocated);
+	if (rest.offset == offset)
+		return error;
+	if (rest.offset > value_size(record)) {
+		set_size(record, rest.offset);
+		is_relocated = true;
+	}
+	if (is_relocated)
+		record_publish(record, state_of(record));
+	return (int64_t)(rest.offset - offset);
+}
+
+int64_t value_write(struct value_change *change, uint64_t offset, const struct value_source *source)
+{
+	int error;
+
+	if (source->length == 0)
+		return 0;
+	if (is_small(change->record, offset + source->length)) {
+		error = small_write(change, offset, source->bytes, source->length);
+		return error ? error : (int64_t)source->length;
+	}
+	if (change->record->value_kind == FAR_VALUE_INLINE || change->record->value_kind == FAR_VALUE_BLOCK) {
+		error = spread(change);
+		if (error)
+			return error;
+	}
+	return write_pages(change, offset, source);
+}
+
+// --- truncation ---
+
+static void reclaim_run_of_pages(void *context, uint32_t page, uint32_t pages)
+{
+	struct server *server = context;
+
+	reclaim_pages(server->reclaim, page, pages);
+}
+
+// The bytes of the last page behind the new end become zero, the pages behind it holes.
+static int cut_pages(struct value_change *change, uint64_t size)
+{
+	struct pool *pool = change->server->pool;
+	struct far_record *record = change->record;
+	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	unsigned state = begin_busy(change);
+	struct value_piece piece;
+
+	set_size(record, size);
+	if (tail > size) {
+		piece = value_piece_at(pool, record, size, tail);
+		if (piece.pool_offset)
+			memset(pool_at(pool, piece.pool_offset), 0, piece.length);
+	}
+	if (tail >> FAR_PAGE_SHIFT <= UINT32_MAX)
+		extent_map_remove(pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, reclaim_run_of_pages, change->server);
+	record_publish(record, state);
+	return 0;
+}
+
+static int cut_small(struct value_change *change, uint64_t size)
+{
+	struct far_record *record = change->record;
+	struct far_record old;
+
+	begin(change);
+	value_detach(record, &old);
+	set_size(record, size);
+	if (size == 0) {
+		record->value_kind = FAR_VALUE_EMPTY;
+		memset(&record->u.value, 0, sizeof(record->u.value));
+	}
+	record_publish(record, state_of(record));
+	if (size == 0)
+		value_release(change->server, &old);
+	return 0;
+}
+
+static int grow(struct value_change *change, uint64_t size)
+{
+	struct far_record *record = change->record;
+	int error = 0;
+
+	if (record->value_kind == FAR_VALUE_INLINE || record->value_kind == FAR_VALUE_BLOCK) {
+		if (size <= FAR_BLOCK_MAX)
+			return small_write(change, size, NULL, 0);
+		error = spread(change);
+	}
+	if (error)
+		return error;
+	begin(change);
+	set_size(record, size);
+	record_publish(record, state_of(record));
+	return 0;
+}
+
+int value_truncate(struct value_change *change, uint64_t size)
+{
+	const struct far_record *record = change->record;
+
+	if (size > value_size(record))
+		return grow(change, size);
+	return record->value_kind >= FAR_VALUE_EXTENT ? cut_pages(change, size) : cut_small(change, size);
+}
