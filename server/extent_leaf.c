@@ -248,14 +248,26 @@ static int leaf_make_room(struct pool *pool, uint64_t *handle, const struct plac
 	return 0;
 }
 
+// The next leaf's lower bound may be older than its extents: it must not lie inside an extent that was added before it.
+static void raise_bound(const struct pool *pool, uint64_t handle, uint32_t entry, struct far_extent extent)
+{
+	struct root *root = root_of(pool, handle);
+	uint32_t end = extent.file_page + extent.pages;
+
+	if (root && entry + 1 < root->count && root->entries[entry + 1].first_page < end)
+		root->entries[entry + 1].first_page = end;
+}
+
 int extent_leaf_insert(struct pool *pool, uint64_t *handle, struct far_extent extent)
 {
 	struct place place = place_of(pool, handle, extent.file_page);
 	struct leaf *leaf = leaf_at(pool, *place.link);
 	int merged = merge(pool, leaf, place.index, extent);
 
-	if (merged > 0)
+	if (merged > 0) {
+		raise_bound(pool, *handle, place.entry, extent);
 		return merged;
+	}
 	if (leaf->count == leaf->capacity) {
 		int error = leaf_make_room(pool, handle, &place);
 
@@ -267,6 +279,7 @@ int extent_leaf_insert(struct pool *pool, uint64_t *handle, struct far_extent ex
 	memmove(&leaf->extents[place.index + 1], &leaf->extents[place.index], (leaf->count - place.index) * sizeof(extent));
 	leaf->extents[place.index] = extent;
 	leaf->count++;
+	raise_bound(pool, *handle, place.entry, extent);
 	return 0;
 }
 

@@ -52,6 +52,22 @@ static void set_longest(struct pages *pages, uint32_t index, uint32_t longest)
 	list_add(pages, index);
 }
 
+static void mark(uint64_t *bitmap, uint32_t page, uint32_t pages, bool taken)
+{
+	while (pages > 0) {
+		uint32_t bit = page & 63;
+		uint32_t count = pages < 64 - bit ? pages : 64 - bit;
+		uint64_t mask = (count == 64 ? ~0ULL : (1ULL << count) - 1) << bit;
+
+		if (taken)
+			bitmap[page >> 6] |= mask;
+		else
+			bitmap[page >> 6] &= ~mask;
+		page += count;
+		pages -= count;
+	}
+}
+
 int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift)
 {
 	uint64_t count = length >> segment_shift;
@@ -70,6 +86,9 @@ int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift)
 		list_add(pages, i);
 	}
 	pages->free = length >> FAR_PAGE_SHIFT;
+	mark(pages->bitmap, 0, 1, true); // the header's page
+	pages->segments[0].free--;
+	pages->free--;
 	return 0;
 }
 
@@ -105,22 +124,6 @@ static uint32_t run_start(const uint64_t *bitmap, uint32_t page, uint32_t begin)
 			page--;
 	}
 	return page;
-}
-
-static void mark(uint64_t *bitmap, uint32_t page, uint32_t pages, bool taken)
-{
-	while (pages > 0) {
-		uint32_t bit = page & 63;
-		uint32_t count = pages < 64 - bit ? pages : 64 - bit;
-		uint64_t mask = (count == 64 ? ~0ULL : (1ULL << count) - 1) << bit;
-
-		if (taken)
-			bitmap[page >> 6] |= mask;
-		else
-			bitmap[page >> 6] &= ~mask;
-		page += count;
-		pages -= count;
-	}
 }
 
 // Takes the first run of `want` pages in the segment, or finds the longest one (>= least): *got pages. Returns its first page, or 0 and knows the longest run then.

@@ -193,7 +193,6 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 		        strerror(errno));
 		goto fail;
 	}
-	pool_pages_alloc(pool, 1); // page 0: the header's
 	format_header(pool);
 	*out = pool;
 	return 0;
