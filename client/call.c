@@ -1,0 +1,228 @@
+#include "client/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/error.h"
+#include "far/status.h"
+
+// Sending requests and taking replies. Replies of a lane come in the order of its requests; events of posts come in between. A lane out of step, too slow or
+// broken is dropped as a whole, so a late answer can never be taken for another's.
+
+#define EVENTS 16
+
+int call_lost(struct far_lane *lane, int status)
+{
+	struct far_session *session = lane->session;
+
+	lane_drop(lane);
+	return error_set(-EIO, "%s: the connection to the server broke: %s", session->address_text, far_strerror(status));
+}
+
+static int out_of_step(struct far_lane *lane, const char *what)
+{
+	struct far_session *session = lane->session;
+
+	lane_drop(lane);
+	return error_set(-EPROTO, "%s: the server's reply makes no sense (%s): is it another version?", session->address_text, what);
+}
+
+static void take_grant(struct far_lane *lane, const struct far_reply *message)
+{
+	struct far_grant grant;
+	unsigned last = (lane->grant_first + lane->grant_count) % FAR_GRANTS_PER_LANE;
+
+	memcpy(&grant, (const char *)message + message->length - sizeof(grant), sizeof(grant));
+	if (lane->grant_count == FAR_GRANTS_PER_LANE || grant.length == 0 || grant.length % FAR_PAGE_SIZE)
+		return;
+	lane->grants[last] = (struct lane_grant){.rkey = grant.rkey, .id = grant.id, .length = grant.length};
+	lane->grant_count++;
+}
+
+// Takes in what the fabric found.
+static int take_events(struct far_lane *lane, const struct fabric_event *events, int found)
+{
+	int error = found < 0 ? found : 0;
+
+	for (int i = 0; i < found; i++) {
+		const struct fabric_event *event = &events[i];
+
+		if (event->kind == FABRIC_DONE) {
+			lane->posts_done++;
+			if (event->status < 0)
+				error = event->status;
+		} else if (event->kind == FABRIC_CLOSED) {
+			error = event->status ? event->status : -ECONNRESET;
+		} else if (event->kind == FABRIC_RECEIVED && lane->reply_count < LANE_REPLIES) {
+			const struct far_reply *message = event->message;
+
+			if (event->length < sizeof(*message) || message->length != event->length)
+				error = -EPROTO;
+			lane->replies[(lane->reply_first + lane->reply_count++) % LANE_REPLIES] = event->message;
+		}
+	}
+	return error ? call_lost(lane, error) : 0;
+}
+
+// Waits until something has happened.
+static int progress(struct far_lane *lane, int timeout_ms)
+{
+	struct fabric_event events[EVENTS];
+	int found = fabric_wait(lane->fabric, events, EVENTS, timeout_ms);
+
+	if (found == 0) {
+		lane_drop(lane);
+		return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
+	}
+	return take_events(lane, events, found);
+}
+
+// Notices that the connection of an idle lane has ended, so that a change is not sent into the void.
+static void notice(struct far_lane *lane)
+{
+	struct fabric_event events[EVENTS];
+
+	if (lane->connection)
+		take_events(lane, events, fabric_poll(lane->fabric, events, EVENTS));
+}
+
+int call_poll(struct far_lane *lane)
+{
+	return progress(lane, lane->session->timeout_ms);
+}
+
+int call_wait_posts(struct far_lane *lane)
+{
+	while (lane->posts_done < lane->posts) {
+		int error = progress(lane, lane->session->timeout_ms);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+int call_send(struct far_lane *lane, const struct call *call)
+{
+	struct far_request *header = call->message;
+	uint32_t length = call->length;
+	char *to;
+	int error;
+
+	for (unsigned i = 0; i < 3; i++)
+		length += call->parts[i].length;
+	if (length > lane->message_size)
+		return error_set(-EMSGSIZE, "a request of %u bytes is longer than a message of %u", length, lane->message_size);
+	while ((to = fabric_send_reserve(lane->connection, length)) == NULL) {
+		error = progress(lane, lane->session->timeout_ms);
+		if (error)
+			return error;
+	}
+	*header = (struct far_request){.op = call->op, .flags = call->flags, .length = length, .tag = ++lane->tag};
+	memcpy(to, call->message, call->length);
+	to += call->length;
+	for (unsigned i = 0; i < 3; i++) {
+		if (call->parts[i].length)
+			memcpy(to, call->parts[i].bytes, call->parts[i].length);
+		to += call->parts[i].length;
+	}
+	error = fabric_send(lane->connection, length);
+	if (error == 0)
+		error = fabric_flush(lane->connection);
+	if (error < 0)
+		return call_lost(lane, error);
+	count(&lane->statistics.requests, 1);
+	return 0;
+}
+
+int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply)
+{
+	const struct far_reply *message;
+	int error;
+
+	*reply = (struct reply){0};
+	while (lane->reply_count == 0) {
+		error = progress(lane, lane->session->timeout_ms);
+		if (error)
+			return error;
+	}
+	message = lane->replies[lane->reply_first];
+	lane->reply_first = (lane->reply_first + 1) % LANE_REPLIES;
+	lane->reply_count--;
+	reply->message = message;
+	reply->length = message->length;
+	if (message->flags & FAR_REPLY_GRANT) {
+		if (message->length < sizeof(*message) + sizeof(struct far_grant))
+			return out_of_step(lane, "a grant that is not there");
+		take_grant(lane, message);
+		reply->length -= (uint32_t)sizeof(struct far_grant);
+	}
+	error = far_status_to_error(message->status);
+	if (error == 0 && reply->length < reply_minimum)
+		return out_of_step(lane, "too short");
+	return error;
+}
+
+void reply_release(struct far_lane *lane, struct reply *reply)
+{
+	if (reply->message && lane->connection)
+		fabric_receive_release(lane->connection, reply->message);
+	reply->message = NULL;
+}
+
+static int call_once(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply, bool *is_sent)
+{
+	const struct far_request *header = call->message;
+	int error;
+
+	if (call->is_change && !call->is_bound)
+		notice(lane);
+	if (lane->forget_count > 0)
+		call_send_forgets(lane);
+	error = call_ready(lane);
+	if (error)
+		return error;
+	error = call_send(lane, call);
+	if (error)
+		return error;
+	*is_sent = true;
+	error = call_receive(lane, reply_minimum, reply);
+	if (reply->message && lane->connection && (reply->message->op != call->op || reply->message->tag != header->tag)) {
+		reply->message = NULL;
+		return out_of_step(lane, "out of order");
+	}
+	if (!lane->connection)
+		reply->message = NULL;
+	return error;
+}
+
+int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply)
+{
+	bool is_sent = false;
+	bool was_connected = lane->connection != NULL;
+	int error;
+
+	*reply = (struct reply){0};
+	if (call->is_bound && !was_connected)
+		return error_set(-EIO, "%s: the connection to the server broke", lane->session->address_text);
+	error = call_once(lane, call, reply_minimum, reply, &is_sent);
+	// A connection that turned out dead is replaced once, if that cannot do anything twice.
+	if (error == -EIO && !lane->connection && was_connected && !call->is_bound && !(is_sent && call->is_change))
+		error = call_once(lane, call, reply_minimum, reply, &is_sent);
+	return error;
+}
+
+void call_send_forgets(struct far_lane *lane)
+{
+	struct far_forget_request message = {.count = lane->forget_count};
+	struct call forget = {
+	        .op = FAR_OP_FORGET,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{lane->forgets, lane->forget_count * (uint32_t)sizeof(lane->forgets[0])}},
+	};
+
+	// Without a connection they wait for the next one; a new session does not know them, which does no harm.
+	if (lane->connection && call_send(lane, &forget) == 0)
+		lane->forget_count = 0;
+}

@@ -1,0 +1,48 @@
+// One request and its reply on a lane the caller holds.
+#ifndef CLIENT_CALL_H
+#define CLIENT_CALL_H
+
+#include "client/session.h"
+#include "far/key.h"
+
+// A request: the op's struct (its header is filled in here) and what stands behind it.
+struct call {
+	uint16_t op;
+	uint16_t flags;
+	bool is_change; // must not be sent twice: its outcome is unknown if the connection breaks behind it
+	bool is_bound;  // belongs to this very connection (grants): fails rather than reconnect
+	void *message;  // begins with a struct far_request
+	uint32_t length;
+	struct far_span parts[3];
+};
+
+// A reply: borrowed from the lane until reply_release. A status other than OK is the call's error; the reply is there all the same.
+struct reply {
+	const struct far_reply *message; // NULL: none came
+	uint32_t length;                 // without a grant at its end
+};
+
+// Sends and waits. 0, or the negative errno of the status, of the connection (-ENOTCONN, -EIO, -ETIMEDOUT) or -EPROTO for a reply shorter than `reply_minimum` (checked on success only).
+int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply);
+void reply_release(struct far_lane *lane, struct reply *reply);
+
+// In two steps, for several on their way: call_send posts one; call_receive takes the replies in order.
+int call_send(struct far_lane *lane, const struct call *call);
+int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply);
+
+// Waits until all posts with a context (lane->posts) are done.
+int call_wait_posts(struct far_lane *lane);
+
+// Makes progress without waiting long: for a post that found no room.
+int call_poll(struct far_lane *lane);
+
+// Ends the connection because a post failed; returns -EIO, with a text.
+int call_lost(struct far_lane *lane, int error);
+
+// Makes sure that the lane is connected.
+int call_ready(struct far_lane *lane);
+
+// Sends the holds that are to be given back.
+void call_send_forgets(struct far_lane *lane);
+
+#endif

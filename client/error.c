@@ -1,0 +1,80 @@
+#include "client/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "far.h"
+
+// Texts of errors: the general one of each code, and the particular one of a thread's last failed call.
+
+static _Thread_local char last_error[512];
+
+static const struct {
+	int code;
+	const char *text;
+} texts[] = {
+        {ENOENT, "no such key"},
+        {EEXIST, "the key exists already"},
+        {ENOTDIR, "a part of the key is not a directory"},
+        {EISDIR, "the key is a directory"},
+        {ENOTEMPTY, "the directory is not empty"},
+        {ENOSPC, "the server's pool is full: delete something, or start the server with a larger --pool"},
+        {EFBIG, "the value would be larger than a value can be"},
+        {ENAMETOOLONG, "the key is longer than 4095 bytes, or one of its components than 255"},
+        {EINVAL, "invalid argument or key: keys have components parted by single slashes, none empty, '.' or '..', and no NUL"},
+        {ECANCELED, "the version is not the expected one"},
+        {ESTALE, "the object is gone"},
+        {EMLINK, "the object has as many names as it can have"},
+        {ELOOP, "the key is a symbolic link"},
+        {EOPNOTSUPP, "not supported"},
+        {EPERM, "not permitted"},
+        {EPROTO, "the server sent something that is not the FarFS protocol"},
+        {EPROTONOSUPPORT, "the provider is not built in, or the server speaks another version of the protocol"},
+        {EMFILE, "the server has as many sessions or lanes as it can have"},
+        {ENOTCONN, "the server cannot be reached"},
+        {ECONNREFUSED, "no server listens at the address"},
+        {ETIMEDOUT, "the server did not answer in time"},
+        {EIO, "the connection broke during the call: the change may or may not have happened"},
+        {EXDEV, "not within one server"},
+};
+
+const char *far_strerror(int error)
+{
+	int code = error < 0 ? -error : error;
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].code == code)
+			return texts[i].text;
+	return code == 0 ? "success" : strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error";
+}
+
+const char *far_last_error(void)
+{
+	return last_error;
+}
+
+const char *far_version(void)
+{
+	return FAR_VERSION;
+}
+
+int error_set(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(last_error, sizeof(last_error), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int error_of_key(int error, const char *call, const void *key, unsigned long key_length)
+{
+	// What broke the connection has said so itself.
+	if (error >= 0 || error == -ENOTCONN || error == -ETIMEDOUT || error == -EIO || error == -EPROTO)
+		return error;
+	return error_set(error, "%s %.*s%s: %s", call, (int)(key_length < 200 ? key_length : 200), (const char *)key,
+	        key_length < 200 ? "" : "...", far_strerror(error));
+}

@@ -1,0 +1,20 @@
+// One-sided reads by the rules of layout.h (R4, R5).
+#ifndef CLIENT_FETCH_H
+#define CLIENT_FETCH_H
+
+#include "client/locate.h"
+
+// What has to be as it was for the bytes to count.
+enum fetch_rule {
+	FETCH_VALUE, // word, version and epoch: a value whole (get)
+	FETCH_FILE,  // word and epoch: a file's pages (read by id)
+};
+
+// Fetches [offset, offset + length) of the value into buffer; the range lies within [begin, end). 1: done; 0: the location is out of date, the buffer's
+// content is void; or a negative errno.
+int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
+
+// Whether the location still holds, where the fabric has loads. Acquire: loads made before this are ordered before the check.
+bool fetch_is_current(const struct far_lane *lane, const struct located *located, enum fetch_rule rule);
+
+#endif

@@ -1,0 +1,234 @@
+#include <errno.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/files.h"
+#include "far/key.h"
+
+// File calls about names and attributes.
+
+static int check_name(size_t name_length)
+{
+	return name_length > FAR_NAME_MAX ? -ENAMETOOLONG : name_length == 0 ? -EINVAL : 0;
+}
+
+// Sends a request whose reply begins with a far_reply and a far_attr, and takes the attributes.
+static int call_for_attr(struct far_lane *lane, struct call *request, uint32_t reply_minimum, struct far_attr *attr)
+{
+	struct reply reply;
+	int error = call(lane, request, reply_minimum, &reply);
+
+	if (!error)
+		memcpy(attr, reply.message + 1, sizeof(*attr));
+	reply_release(lane, &reply);
+	return error;
+}
+static_assert(offsetof(struct far_attr_reply, attr) == sizeof(struct far_reply), "attributes follow the header");
+static_assert(offsetof(struct far_entry_reply, attr) == sizeof(struct far_reply), "attributes follow the header");
+
+static int call_for_status(struct far_lane *lane, struct call *request)
+{
+	struct reply reply;
+	int error = call(lane, request, sizeof(struct far_reply), &reply);
+
+	reply_release(lane, &reply);
+	return error;
+}
+
+int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
+{
+	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
+	struct call request = {
+	        .op = FAR_OP_LOOKUP,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{name, (uint32_t)name_length}},
+	};
+	int error = check_name(name_length);
+
+	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+}
+
+int far_getattr(struct far_lane *lane, uint64_t id, struct far_attr *attr)
+{
+	struct far_object_request message = {.id = id};
+	struct call request = {.op = FAR_OP_GETATTR, .message = &message, .length = sizeof(message)};
+
+	return call_for_attr(lane, &request, sizeof(struct far_attr_reply), attr);
+}
+
+int far_setattr(struct far_lane *lane, uint64_t id, const struct far_setattr_request *change, struct far_attr *attr)
+{
+	struct far_setattr_request message = *change;
+	struct call request = {.op = FAR_OP_SETATTR, .is_change = true, .message = &message, .length = sizeof(message)};
+
+	message.id = id;
+	return call_for_attr(lane, &request, sizeof(struct far_attr_reply), attr);
+}
+
+int far_create(struct far_lane *lane, const struct far_new *object, struct far_attr *attr)
+{
+	struct far_create_request message = {
+	        .parent = object->parent,
+	        .device = object->device,
+	        .mode = object->mode,
+	        .uid = object->uid,
+	        .gid = object->gid,
+	        .name_length = (uint16_t)object->name_length,
+	        .target_length = (uint16_t)object->target_length,
+	};
+	struct call request = {
+	        .op = FAR_OP_CREATE,
+	        .is_change = true,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{object->name, (uint32_t)object->name_length}, {object->target, (uint32_t)object->target_length}},
+	};
+	int error = check_name(object->name_length);
+
+	if (!error && object->target_length > FAR_SYMLINK_MAX)
+		error = -ENAMETOOLONG;
+	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+}
+
+int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
+{
+	struct far_link_request message = {.id = id, .parent = parent, .name_length = (uint16_t)name_length};
+	struct call request = {
+	        .op = FAR_OP_LINK,
+	        .is_change = true,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{name, (uint32_t)name_length}},
+	};
+	int error = check_name(name_length);
+
+	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+}
+
+static int remove_name(struct far_lane *lane, uint16_t op, uint64_t parent, const char *name, size_t name_length)
+{
+	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
+	struct call request = {
+	        .op = op,
+	        .is_change = true,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{name, (uint32_t)name_length}},
+	};
+	int error = check_name(name_length);
+
+	return error ? error : call_for_status(lane, &request);
+}
+
+int far_unlink(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length)
+{
+	return remove_name(lane, FAR_OP_UNLINK, parent, name, name_length);
+}
+
+int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length)
+{
+	return remove_name(lane, FAR_OP_RMDIR, parent, name, name_length);
+}
+
+int far_rename_at(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t new_parent, const char *new_name,
+        size_t new_name_length, unsigned flags)
+{
+	struct far_rename_at_request message = {
+	        .parent = parent,
+	        .new_parent = new_parent,
+	        .name_length = (uint16_t)name_length,
+	        .new_name_length = (uint16_t)new_name_length,
+	};
+	struct call request = {
+	        .op = FAR_OP_RENAME_AT,
+	        .flags = (uint16_t)flags,
+	        .is_change = true,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{name, (uint32_t)name_length}, {new_name, (uint32_t)new_name_length}},
+	};
+	int error = check_name(name_length);
+
+	if (!error)
+		error = check_name(new_name_length);
+	return error ? error : call_for_status(lane, &request);
+}
+
+int far_readlink(struct far_lane *lane, uint64_t id, char *target)
+{
+	struct far_object_request message = {.id = id};
+	struct call request = {.op = FAR_OP_READLINK, .message = &message, .length = sizeof(message)};
+	struct reply reply;
+	int result = call(lane, &request, sizeof(struct far_reply), &reply);
+
+	if (!result) {
+		uint32_t length = reply.length - (uint32_t)sizeof(struct far_reply);
+
+		result = length > FAR_SYMLINK_MAX ? -EPROTO : (int)length;
+		if (result >= 0) {
+			memcpy(target, reply.message + 1, length);
+			target[length] = '\0';
+		}
+	}
+	reply_release(lane, &reply);
+	return result;
+}
+
+static int visit_all(const struct reply *reply, far_visit *visit, void *context, struct far_lane *lane, bool with_holds)
+{
+	const struct far_list_reply *message = (const struct far_list_reply *)reply->message;
+	const char *at = (const char *)(message + 1);
+	const char *end = (const char *)message + reply->length;
+	bool is_stopped = false;
+
+	for (uint32_t i = 0; i < message->count; i++) {
+		struct far_entry entry;
+		char name[FAR_NAME_MAX + 1];
+
+		if ((size_t)(end - at) < sizeof(entry))
+			return -EPROTO;
+		memcpy(&entry, at, sizeof(entry));
+		at += sizeof(entry);
+		if (entry.name_length > FAR_NAME_MAX || entry.name_length > (size_t)(end - at))
+			return -EPROTO;
+		memcpy(name, at, entry.name_length);
+		name[entry.name_length] = '\0';
+		at += entry.name_length;
+		is_stopped = is_stopped || visit(context, &entry, name) != 0;
+		if (is_stopped && with_holds)
+			far_forget(lane, entry.attr.id, 1);
+	}
+	return is_stopped;
+}
+
+int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t bytes, bool with_holds, far_visit *visit, void *context,
+        bool *is_end, uint64_t *parent)
+{
+	struct far_list_request message = {.id = id, .cookie = cookie, .bytes_max = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX};
+	struct call request = {
+	        .op = FAR_OP_READDIR, .flags = with_holds ? FAR_LIST_HOLD : 0, .message = &message, .length = sizeof(message)};
+	struct reply reply;
+	int result = call(lane, &request, sizeof(struct far_list_reply), &reply);
+
+	if (!result) {
+		const struct far_list_reply *list = (const struct far_list_reply *)reply.message;
+
+		*parent = list->parent_id;
+		result = visit_all(&reply, visit, context, lane, with_holds);
+		*is_end = list->is_end && result == 0;
+	}
+	reply_release(lane, &reply);
+	return result < 0 ? result : 0;
+}
+
+void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds)
+{
+	if (lane->forget_count == LANE_FORGETS)
+		call_send_forgets(lane);
+	if (lane->forget_count == LANE_FORGETS) // no connection: the session, and with it all holds, will end
+		lane->forget_count = 0;
+	lane->forgets[lane->forget_count++] = (struct far_forget){.id = id, .holds = holds};
+	if (lane->forget_count == LANE_FORGETS)
+		call_send_forgets(lane);
+}

@@ -1,0 +1,233 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "client/call.h"
+#include "client/fetch.h"
+#include "client/files.h"
+
+// Reading files by id. The extents of a file are remembered; while its word is the same (no new or moved pages, no other size) reads are one-sided and ask nobody.
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+// The remembered location if it tells about the whole range, which is cut at the end of the file.
+static const struct located *find(const struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t *length)
+{
+	const struct located *located = locate_find_file(lane, id);
+
+	if (!located)
+		return NULL;
+	*length = offset < located->size ? least(*length, located->size - offset) : 0;
+	return *length == 0 || (offset >= located->begin && offset + *length <= located->end) ? located : NULL;
+}
+
+// Checks a get reply's parts and remembers the location. NULL: it makes no sense.
+static const struct located *take(struct far_lane *lane, const struct reply *reply, uint64_t offset, struct located *located)
+{
+	const struct far_get_reply *message = (const struct far_get_reply *)reply->message;
+	const struct far_wire_extent *extents = (const struct far_wire_extent *)(message + 1);
+
+	if (message->location.extents > FAR_EXTENTS_PER_REPLY ||
+	        sizeof(*message) + message->location.extents * sizeof(*extents) > reply->length ||
+	        !locate_take(lane, &message->location, extents, offset, located))
+		return NULL;
+	locate_add_file(lane, located);
+	return located;
+}
+
+// Where the server may push to.
+static struct far_buffer push_buffer(const struct far_lane *lane, char *buffer, size_t length, bool *is_staging)
+{
+	const char *base = lane->memory.base;
+
+	*is_staging = !(buffer >= base && buffer + length <= base + FAR_LANE_BUFFER);
+	return (struct far_buffer){
+	        .rkey = fabric_region_rkey(lane->region),
+	        .offset = *is_staging ? LANE_STAGING : (uint64_t)(buffer - base),
+	        .length = *is_staging ? least(length, LANE_STAGING - FAR_PAGE_SIZE) : length,
+	};
+}
+
+// Asks the server for the range. Returns bytes, fewer than asked only at the end of the file or of what one reply covers.
+static ssize_t ask(struct far_lane *lane, uint64_t id, char *buffer, size_t length, uint64_t offset)
+{
+	bool is_staging = false;
+	struct far_read_request message = {.id = id, .offset = offset, .length = length};
+	struct call request = {
+	        .op = FAR_OP_READ,
+	        .flags = FAR_GET_LOCATE | FAR_GET_ALLOW_PARTIAL_PUSH,
+	        .message = &message,
+	        .length = sizeof(message),
+	};
+	const struct far_get_reply *answer;
+	struct located located;
+	struct reply reply;
+	ssize_t result;
+
+	if (length > lane->eager_limit && !lane->caps->has_loads)
+		message.push = push_buffer(lane, buffer, length, &is_staging);
+	result = call(lane, &request, sizeof(*answer), &reply);
+	answer = (const struct far_get_reply *)reply.message;
+	if (result == 0 && !take(lane, &reply, offset, &located)) {
+		result = -EPROTO;
+	} else if (result == 0 && answer->how == FAR_GET_EAGER) {
+		uint64_t front = sizeof(*answer) + answer->location.extents * sizeof(struct far_wire_extent);
+
+		result = answer->length <= length && front + answer->length <= reply.length ? (ssize_t)answer->length : -EPROTO;
+		if (result > 0)
+			memcpy(buffer, (const char *)answer + front, (size_t)result);
+	} else if (result == 0 && answer->how == FAR_GET_PUSHED) {
+		result = answer->length <= message.push.length ? (ssize_t)answer->length : -EPROTO;
+		if (result > 0 && is_staging)
+			memcpy(buffer, lane_staging(lane), (size_t)result);
+	} else if (result == 0) {
+		uint64_t part = offset < located.size ? least(length, located.end - least(offset, located.end)) : 0;
+		int fetched = fetch(lane, &located, FETCH_FILE, buffer, offset, least(part, located.size - least(offset, located.size)));
+
+		result = fetched < 0 ? fetched : fetched == 0 ? -EAGAIN : (ssize_t)least(part, located.size - least(offset, located.size));
+	}
+	reply_release(lane, &reply);
+	return result;
+}
+
+#define ATTEMPTS 64 // a file that changes that often while it is read is read through the server's eager pieces
+
+static ssize_t read_some(struct far_lane *lane, uint64_t id, char *buffer, size_t length, uint64_t offset)
+{
+	const struct located *located;
+	uint64_t part = length;
+	ssize_t result;
+
+	located = find(lane, id, offset, &part);
+	if (located) {
+		int fetched = fetch(lane, located, FETCH_FILE, buffer, offset, part);
+
+		if (fetched == 1) {
+			count(&lane->statistics.one_sided, 1);
+			return (ssize_t)part;
+		}
+		locate_drop_file(lane, id);
+		count(&lane->statistics.one_sided_retries, fetched == 0);
+	}
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		result = ask(lane, id, buffer, length, offset);
+		if (result != -EAGAIN)
+			return result;
+	}
+	return ask(lane, id, buffer, least(length, FAR_PAGE_SIZE), offset);
+}
+
+ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset)
+{
+	size_t done = 0;
+	int error = call_ready(lane);
+
+	if (error)
+		return error;
+	while (done < length) {
+		ssize_t got = read_some(lane, id, (char *)buffer + done, length - done, offset + done);
+
+		if (got < 0)
+			return done ? (ssize_t)done : got;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	count(&lane->statistics.bytes_read, done);
+	return (ssize_t)done;
+}
+
+// --- without a copy ---
+
+static const char zeros[1 << 16] __attribute__((aligned(4096)));
+
+// One more piece; false: there are too many.
+static bool add_piece(struct iovec *pieces, int count, int *used, const void *bytes, uint64_t length)
+{
+	if (*used == count)
+		return false;
+	pieces[(*used)++] = (struct iovec){(void *)(uintptr_t)bytes, length};
+	return true;
+}
+
+static int map_pieces(
+        const struct far_lane *lane, const struct located *located, uint64_t offset, uint64_t end, struct iovec *pieces, int count)
+{
+	uint64_t at = offset;
+	uint32_t i = 0;
+	int used = 0;
+
+	while (at < end) {
+		const struct far_wire_extent *extent;
+		uint64_t next;
+
+		while (i < located->count && located->extents[i].value_offset + located->extents[i].length <= at)
+			i++;
+		extent = &located->extents[i];
+		if (i < located->count && extent->value_offset <= at) {
+			next = least(end, extent->value_offset + extent->length);
+			if (!add_piece(pieces, count, &used,
+			            (const char *)lane->pool.loads + extent->pool_offset + (at - extent->value_offset), next - at))
+				return -EOPNOTSUPP;
+		} else {
+			next = i < located->count ? least(end, extent->value_offset) : end;
+			next = least(next, at + sizeof(zeros));
+			if (!add_piece(pieces, count, &used, zeros, next - at))
+				return -EOPNOTSUPP;
+		}
+		at = next;
+	}
+	return used;
+}
+
+// Locates the range, asking the server if what is remembered does not cover it.
+static int locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t length)
+{
+	struct far_read_request message = {.id = id, .offset = offset, .length = length};
+	struct call request = {.op = FAR_OP_EXTENTS, .message = &message, .length = sizeof(message)};
+	struct located located;
+	struct reply reply;
+	int error = call(lane, &request, sizeof(struct far_get_reply), &reply);
+
+	if (!error && !take(lane, &reply, offset, &located))
+		error = -EPROTO;
+	reply_release(lane, &reply);
+	return error;
+}
+
+int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t offset, struct iovec *pieces, int room)
+{
+	if (!lane->caps->has_loads)
+		return -EOPNOTSUPP;
+	for (int attempt = 0; attempt < 3; attempt++) {
+		uint64_t part = length;
+		const struct located *located = lane->connection ? find(lane, id, offset, &part) : NULL;
+		int result;
+
+		if (located) {
+			fabric_read_begin(lane->connection);
+			// R5: the word is looked at inside the section, so what it leads to stays until the section ends.
+			if (fetch_is_current(lane, located, FETCH_FILE)) {
+				result = part ? map_pieces(lane, located, offset, offset + part, pieces, room) : 0;
+				if (result <= 0)
+					fabric_read_end(lane->connection);
+				count(&lane->statistics.one_sided, 1);
+				return result;
+			}
+			fabric_read_end(lane->connection);
+			locate_drop_file(lane, id);
+		}
+		result = locate(lane, id, offset, length);
+		if (result)
+			return result;
+	}
+	return -EOPNOTSUPP; // it changes too often: the copying way settles it
+}
+
+void far_read_mapped_end(struct far_lane *lane)
+{
+	fabric_read_end(lane->connection);
+}

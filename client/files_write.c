@@ -1,0 +1,76 @@
+#include <errno.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/files.h"
+#include "client/put.h"
+
+// Writing files by id: small pieces in the request, large ones into grants with the request right behind.
+
+static int64_t finish(struct far_lane *lane, struct call *request, const struct far_write_request *message)
+{
+	struct reply reply;
+	int64_t result = call(lane, request, sizeof(struct far_write_reply), &reply);
+
+	if (result == 0) {
+		result = (int64_t)((const struct far_write_reply *)reply.message)->length;
+		if ((uint64_t)result > message->length)
+			result = -EPROTO;
+	}
+	reply_release(lane, &reply);
+	return result;
+}
+
+static int64_t write_granted(
+        struct far_lane *lane, const char *bytes, uint64_t length, struct far_write_request *message, struct call *request)
+{
+	struct put_ranges ranges;
+	int64_t result = put_into_grants(lane, bytes, length, &ranges);
+	int error;
+
+	if (result < 0)
+		return result;
+	message->length = (uint64_t)result;
+	message->ranges = ranges.count;
+	request->flags |= FAR_WRITE_RANGES;
+	request->is_bound = true;
+	request->parts[0] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
+	result = finish(lane, request, message);
+	error = lane->connection ? call_wait_posts(lane) : 0;
+	return result < 0 ? result : error ? error : result;
+}
+
+static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes, uint64_t length, uint64_t offset, unsigned flags)
+{
+	struct far_write_request message = {.id = id, .offset = offset};
+	struct call request = {
+	        .op = FAR_OP_WRITE, .flags = (uint16_t)flags, .is_change = true, .message = &message, .length = sizeof(message)};
+	uint64_t eager = lane->message_size - sizeof(message);
+	int error = call_ready(lane);
+
+	if (error)
+		return error;
+	if (length > eager && put_granted(lane) > 0)
+		return write_granted(lane, bytes, length, &message, &request);
+	// Without a grant a page at a time: slower, but it always goes on; and pages stay whole.
+	message.length = length <= eager ? length : FAR_PAGE_SIZE - offset % FAR_PAGE_SIZE;
+	request.parts[0] = (struct far_span){bytes, (uint32_t)message.length};
+	return finish(lane, &request, &message);
+}
+
+ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		int64_t written = write_some(lane, id, (const char *)buffer + done, length - done, offset + done, flags);
+
+		if (written < 0)
+			return done ? (ssize_t)done : written;
+		if (written == 0)
+			return done ? (ssize_t)done : -ENOSPC;
+		done += (size_t)written;
+	}
+	count(&lane->statistics.bytes_written, done);
+	return (ssize_t)done;
+}

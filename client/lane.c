@@ -1,0 +1,352 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/call.h"
+#include "client/error.h"
+#include "client/files.h"
+#include "client/locate.h"
+#include "client/session.h"
+
+// Lanes: which thread uses which, connecting and dropping them. A thread remembers its lane of each session by the session's serial number, so what it remembers
+// of a closed session can do no harm; when it ends, its claims end (destructor), and its lanes are there for others.
+
+#define REMEMBERED 8          // sessions that one thread uses in turn without asking the session
+#define RETRY_NS 100000000ULL // a server found away is not tried again for so long
+#define CONNECT_MS 1000
+
+struct remembered {
+	uint64_t serial;
+	struct far_session *session;
+	struct far_lane *lane;
+};
+
+static _Thread_local struct remembered remembered[REMEMBERED];
+static _Thread_local unsigned remembered_next;
+
+// Live sessions: a thread that ends gives back its claims only on those.
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct far_session *registry;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_key;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static void unclaim(const struct remembered *entry)
+{
+	pthread_mutex_lock(&registry_mutex);
+	for (struct far_session *session = registry; session; session = session->next) {
+		if (session->serial != entry->serial)
+			continue;
+		pthread_mutex_lock(&session->mutex);
+		entry->lane->claims--;
+		pthread_mutex_unlock(&session->mutex);
+	}
+	pthread_mutex_unlock(&registry_mutex);
+}
+
+static void thread_ends(void *entries)
+{
+	const struct remembered *all = entries;
+
+	for (unsigned i = 0; i < REMEMBERED; i++)
+		if (all[i].lane)
+			unclaim(&all[i]);
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&thread_key, thread_ends);
+}
+
+void session_register(struct far_session *session)
+{
+	static uint64_t last_serial;
+
+	pthread_mutex_lock(&registry_mutex);
+	session->serial = ++last_serial;
+	session->next = registry;
+	registry = session;
+	pthread_mutex_unlock(&registry_mutex);
+}
+
+void session_unregister(struct far_session *session)
+{
+	pthread_mutex_lock(&registry_mutex);
+	for (struct far_session **link = &registry; *link; link = &(*link)->next) {
+		if (*link == session) {
+			*link = session->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&registry_mutex);
+}
+
+// --- one lane's life ---
+
+struct far_lane *lane_new(struct far_session *session)
+{
+	struct far_lane *lane = calloc(1, sizeof(*lane));
+	struct fabric_error text;
+	int error;
+
+	if (!lane)
+		return NULL;
+	lane->session = session;
+	pthread_mutex_init(&lane->mutex, NULL);
+	error = fabric_open(session->address.provider, NULL, &lane->fabric, &text);
+	if (error) {
+		error_set(error, "%s: %s", session->address_text, text.text);
+		goto fail;
+	}
+	lane->caps = fabric_caps(lane->fabric);
+	error = fabric_memory_new(FAR_LANE_BUFFER, &lane->memory);
+	if (!error)
+		error = fabric_register(lane->fabric, &lane->memory, FABRIC_REMOTE_WRITE, 0, &lane->region);
+	if (!error)
+		error = locate_new(session->cache_entries, &lane->keys, &lane->files);
+	if (!error)
+		return lane;
+	error_set(error, "%s: no memory for a lane: %s", session->address_text, far_strerror(error));
+fail:
+	lane_free(lane);
+	errno = -error;
+	return NULL;
+}
+
+void lane_free(struct far_lane *lane)
+{
+	if (!lane)
+		return;
+	lane_drop(lane);
+	locate_free(lane->keys, lane->files);
+	fabric_unregister(lane->region);
+	fabric_close(lane->fabric);
+	fabric_memory_free(&lane->memory);
+	pthread_mutex_destroy(&lane->mutex);
+	free(lane);
+}
+
+void lane_drop(struct far_lane *lane)
+{
+	fabric_disconnect(lane->connection);
+	lane->connection = NULL;
+	lane->reply_count = 0;
+	lane->posts = 0;
+	lane->posts_done = 0;
+	lane->grant_count = 0;
+	locate_clear(lane->keys, lane->files);
+}
+
+static void say_hello(struct far_lane *lane, struct far_hello_request *hello)
+{
+	struct far_session *session = lane->session;
+
+	*hello = (struct far_hello_request){
+	        .magic = FAR_WIRE_MAGIC,
+	        .wire_version = FAR_WIRE_VERSION,
+	        .client_pid = (uint32_t)getpid(),
+	        .uid = geteuid(),
+	        .gid = getegid(),
+	};
+	snprintf(hello->client, sizeof(hello->client), "%s", session->name);
+	pthread_mutex_lock(&session->mutex);
+	hello->session = session->id;
+	memcpy(hello->secret, session->secret, sizeof(hello->secret));
+	pthread_mutex_unlock(&session->mutex);
+}
+
+// Takes what the server said. Another thread may have begun a session meanwhile: then this lane stays in its own, which is as good.
+static int take_hello(struct far_lane *lane, const struct far_hello_reply *hello)
+{
+	struct far_session *session = lane->session;
+
+	lane->eager_limit = hello->eager_limit;
+	lane->boot_id = hello->boot_id;
+	lane->pool_length = hello->pool_length;
+	pthread_mutex_lock(&session->mutex);
+	session->id = hello->session;
+	session->boot_id = hello->boot_id;
+	memcpy(session->secret, hello->secret, sizeof(session->secret));
+	pthread_mutex_unlock(&session->mutex);
+	return fabric_import(lane->connection, hello->pool_rkey, hello->pool_length, &lane->pool);
+}
+
+static int hello_once(struct far_lane *lane)
+{
+	struct far_hello_request message;
+	struct call hello = {.op = FAR_OP_HELLO, .message = &message, .length = sizeof(message)};
+	struct reply reply;
+	int error;
+
+	say_hello(lane, &message);
+	error = call_send(lane, &hello);
+	if (error)
+		return error;
+	error = call_receive(lane, sizeof(struct far_hello_reply), &reply);
+	if (!error)
+		error = take_hello(lane, (const struct far_hello_reply *)reply.message);
+	reply_release(lane, &reply);
+	return error;
+}
+
+static void forget_session(struct far_session *session)
+{
+	pthread_mutex_lock(&session->mutex);
+	session->id = 0;
+	pthread_mutex_unlock(&session->mutex);
+}
+
+static int connect_once(struct far_lane *lane)
+{
+	struct far_session *session = lane->session;
+	struct fabric_error text = {""};
+	int timeout_ms = session->timeout_ms < CONNECT_MS ? session->timeout_ms : CONNECT_MS;
+	int error = fabric_connect(lane->fabric, &session->address, timeout_ms, &lane->connection, &text);
+
+	if (error) {
+		lane->connection = NULL;
+		return error_set(error, "%s", text.text);
+	}
+	lane->message_size = fabric_lane_message_size(lane->connection);
+	error = hello_once(lane);
+	if (error) {
+		lane_drop(lane);
+		error_set(error, "%s: the server refused: %s", session->address_text, far_strerror(error));
+	}
+	return error;
+}
+
+int lane_connect(struct far_lane *lane)
+{
+	int error;
+
+	if (lane->retry_at_ns && now_ns() < lane->retry_at_ns)
+		return error_set(-ENOTCONN, "%s: the server cannot be reached", lane->session->address_text);
+	error = connect_once(lane);
+	if (error == -ENOTCONN) { // the server does not know the session: it was started again, or ended it
+		forget_session(lane->session);
+		error = connect_once(lane);
+	}
+	if (error) {
+		lane->retry_at_ns = now_ns() + RETRY_NS;
+		// Before the first connection the caller wants to know why; later it is one thing: the server is away.
+		return lane->connections ? -ENOTCONN : error;
+	}
+	lane->retry_at_ns = 0;
+	if (lane->connections++ > 0)
+		count(&lane->statistics.reconnects, 1);
+	return 0;
+}
+
+// --- threads and lanes ---
+
+// The lane that fewest threads prefer, a new one if all have one and there may be more. Under session->mutex.
+static struct far_lane *choose_lane(struct far_session *session, bool is_exclusive)
+{
+	struct far_lane *best = NULL;
+
+	for (unsigned i = 0; i < session->lane_count; i++)
+		if (!best || session->lanes[i]->claims < best->claims)
+			best = session->lanes[i];
+	if (best && best->claims == 0)
+		return best;
+	if (session->lane_count < session->lanes_max) {
+		struct far_lane *lane = lane_new(session);
+
+		if (lane) {
+			session->lanes[session->lane_count++] = lane;
+			return lane;
+		}
+	}
+	return is_exclusive ? NULL : best;
+}
+
+static struct far_lane *claim(struct far_session *session, bool is_exclusive)
+{
+	struct far_lane *lane;
+
+	pthread_mutex_lock(&session->mutex);
+	lane = choose_lane(session, is_exclusive);
+	if (lane)
+		lane->claims++;
+	pthread_mutex_unlock(&session->mutex);
+	return lane;
+}
+
+static struct far_lane *remember(struct far_session *session)
+{
+	struct far_lane *lane = claim(session, false);
+	struct remembered *entry = &remembered[remembered_next++ % REMEMBERED];
+
+	if (!lane)
+		return NULL;
+	pthread_once(&key_once, make_key);
+	pthread_setspecific(thread_key, remembered);
+	if (entry->lane)
+		unclaim(entry);
+	*entry = (struct remembered){session->serial, session, lane};
+	return lane;
+}
+
+int lane_acquire(struct far_session *session, struct far_lane **out)
+{
+	struct far_lane *lane = NULL;
+	int error;
+
+	for (unsigned i = 0; i < REMEMBERED && !lane; i++)
+		if (remembered[i].session == session && remembered[i].serial == session->serial)
+			lane = remembered[i].lane;
+	if (!lane)
+		lane = remember(session);
+	if (!lane)
+		return -errno;
+	pthread_mutex_lock(&lane->mutex);
+	error = lane->connection ? 0 : lane_connect(lane);
+	if (error) {
+		pthread_mutex_unlock(&lane->mutex);
+		return error;
+	}
+	*out = lane;
+	return 0;
+}
+
+void lane_release(struct far_lane *lane)
+{
+	pthread_mutex_unlock(&lane->mutex);
+}
+
+int far_lane_get(struct far_session *session, struct far_lane **out)
+{
+	struct far_lane *lane = claim(session, true);
+
+	if (!lane)
+		return error_set(-EMFILE, "%s: all %u lanes of the session are in use", session->address_text, session->lanes_max);
+	pthread_mutex_lock(&lane->mutex);
+	*out = lane;
+	return 0;
+}
+
+void far_lane_put(struct far_lane *lane)
+{
+	struct far_session *session = lane->session;
+
+	pthread_mutex_unlock(&lane->mutex);
+	pthread_mutex_lock(&session->mutex);
+	lane->claims--;
+	pthread_mutex_unlock(&session->mutex);
+}
+
+void *far_lane_buffer(struct far_lane *lane, size_t length)
+{
+	return length <= LANE_STAGING ? lane->memory.base : NULL;
+}

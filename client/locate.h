@@ -1,0 +1,51 @@
+// What a lane remembers of where values are: by key (gets) and by object id (files). Entries are only trusted after a fetch has checked them (layout.h R4).
+#ifndef CLIENT_LOCATE_H
+#define CLIENT_LOCATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client/session.h"
+
+// A place of a value's bytes, as fetch.c reads it. Borrowed from a cache or a reply.
+struct located {
+	uint64_t id;
+	uint64_t record;
+	uint64_t word;
+	uint64_t version;
+	uint64_t epoch;
+	uint64_t size;
+	uint64_t begin; // extents tell all about [begin, end) of the value
+	uint64_t end;
+	const struct far_wire_extent *extents;
+	uint32_t count;
+};
+
+// entries 0 = no key cache. Memory is taken as it is used. -ENOMEM.
+int locate_new(uint64_t entries, struct key_cache **keys, struct file_cache **files);
+void locate_free(struct key_cache *keys, struct file_cache *files);
+
+// Forgets everything: the pool is another.
+void locate_clear(struct key_cache *keys, struct file_cache *files);
+
+// Makes what a reply said usable, or returns false if it makes no sense (outside of the pool, out of order). `offset`: what the request asked for.
+bool locate_take(const struct far_lane *lane, const struct far_location *location, const struct far_wire_extent *extents, uint64_t offset,
+        struct located *located);
+
+struct locate_hash {
+	uint64_t low, high;
+};
+struct locate_hash locate_hash_key(const struct far_lane *lane, const void *key, size_t length);
+
+// The entry of a key, or NULL.
+const struct located *locate_find_key(const struct far_lane *lane, struct locate_hash hash);
+
+// Remembers a location that covers the whole value in at most one extent; others are not worth it.
+void locate_add_key(struct far_lane *lane, struct locate_hash hash, const struct located *located);
+void locate_drop_key(struct far_lane *lane, struct locate_hash hash);
+
+const struct located *locate_find_file(const struct far_lane *lane, uint64_t id);
+void locate_add_file(struct far_lane *lane, const struct located *located);
+void locate_drop_file(struct far_lane *lane, uint64_t id);
+
+#endif

@@ -1,0 +1,40 @@
+// Moving values to the server: into grants, or piece by piece. Shared by put.c, upload.c and files_write.c.
+#ifndef CLIENT_PUT_H
+#define CLIENT_PUT_H
+
+#include "client/call.h"
+
+// Ranges of grants that hold a value's bytes.
+struct put_ranges {
+	struct far_range ranges[FAR_GRANTS_PER_LANE];
+	uint32_t count;
+};
+
+// Bytes that the lane's grants still take.
+uint64_t put_granted(const struct far_lane *lane);
+
+// Posts writes of up to put_granted bytes into the grants and says where they went. `bytes` must stay as they are until call_wait_posts, or the reply of the request that
+// follows, unless they had to be copied. Returns how many were posted: fewer when a grant ends with half a page, or a negative errno (the lane is dropped).
+int64_t put_into_grants(struct far_lane *lane, const void *bytes, uint64_t length, struct put_ranges *ranges);
+
+// The last step of storing under a key: a put, or the publication of an upload. On -ECANCELED *version is the current one.
+struct put_target {
+	struct far_span key;
+	bool is_conditional;
+	uint64_t expected;
+	uint64_t version; // out
+};
+
+// Stores a value of any length by way of a nameless object (upload.c): from memory, or from a source if that is given.
+struct upload_source {
+	const char *bytes;
+	uint64_t length; // of bytes; with a source the end tells
+	far_source *read;
+	void *context;
+};
+int upload(struct far_lane *lane, const struct upload_source *source, struct put_target *target);
+
+// Sends `message` as op with the target's key and condition, waits, and takes the new version. `parts` stand behind the key.
+int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target);
+
+#endif

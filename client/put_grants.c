@@ -1,0 +1,101 @@
+#include <errno.h>
+#include <string.h>
+
+#include "client/error.h"
+#include "client/put.h"
+
+// Grants are filled front to back; a range begins at a page boundary. Memory the fabric must know (caps.is_registered_only) is copied through staging, unless it lies in
+// the lane's buffer already.
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t put_granted(const struct far_lane *lane)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < lane->grant_count; i++) {
+		const struct lane_grant *grant = &lane->grants[(lane->grant_first + i) % FAR_GRANTS_PER_LANE];
+
+		bytes += grant->length - grant->used;
+	}
+	return bytes;
+}
+
+static bool is_registered(const struct far_lane *lane, const char *bytes, uint64_t length)
+{
+	const char *base = lane->memory.base;
+
+	return !lane->caps->is_registered_only || (bytes >= base && bytes + length <= base + lane->memory.length);
+}
+
+static int post_write(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
+{
+	for (;;) {
+		int error = fabric_post_write(lane->connection, bytes, grant->rkey, offset, length, 1);
+
+		if (error != -EAGAIN) {
+			lane->posts += error == 0;
+			return error;
+		}
+		error = fabric_flush(lane->connection);
+		if (!error)
+			error = call_poll(lane);
+		if (error)
+			return error;
+	}
+}
+
+// Fills one grant from memory that may have to be copied: staging is used whole, then waited for.
+static int fill(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
+{
+	if (is_registered(lane, bytes, length))
+		return post_write(lane, bytes, grant, offset, length);
+	for (uint64_t done = 0; done < length;) {
+		uint64_t part = least(length - done, LANE_STAGING / 2);
+		uint64_t slot = lane->posts % 2 * (LANE_STAGING / 2);
+		int error;
+
+		while (lane->posts - lane->posts_done > 1) { // this half of staging is still on its way
+			error = fabric_flush(lane->connection);
+			if (!error)
+				error = call_poll(lane);
+			if (error)
+				return error;
+		}
+		memcpy(lane_staging(lane) + slot, bytes + done, part);
+		error = post_write(lane, lane_staging(lane) + slot, grant, offset + done, part);
+		if (error)
+			return error;
+		done += part;
+	}
+	return 0;
+}
+
+int64_t put_into_grants(struct far_lane *lane, const void *bytes, uint64_t length, struct put_ranges *ranges)
+{
+	uint64_t done = 0;
+
+	ranges->count = 0;
+	while (done < length && lane->grant_count > 0) {
+		struct lane_grant *grant = &lane->grants[lane->grant_first];
+		uint64_t part = least(length - done, grant->length - grant->used);
+		int error = fill(lane, (const char *)bytes + done, grant, grant->used, part);
+
+		if (error) {
+			if (lane->connection)
+				error = call_lost(lane, error);
+			return error;
+		}
+		ranges->ranges[ranges->count++] = (struct far_range){.grant = grant->id, .offset = grant->used, .length = (uint32_t)part};
+		grant->used += (uint32_t)((part + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1));
+		done += part;
+		if (grant->used == grant->length) {
+			lane->grant_first = (lane->grant_first + 1) % FAR_GRANTS_PER_LANE;
+			lane->grant_count--;
+		}
+	}
+	return (int64_t)done;
+}

@@ -1,0 +1,129 @@
+// A session and its lanes, inside libfar.
+//
+// A session owns up to `lanes_max` lanes; a lane is one connection with a fabric context, a registered buffer, its grants and its caches of locations, all used by
+// one thread at a time: the thread that holds lane->mutex. A thread prefers the lane it used last, so that mutex is uncontended while there are no more
+// threads than lanes. Order of locks: registry (lane.c), session->mutex, lane->mutex; a lane's is never waited for under the session's.
+#ifndef CLIENT_SESSION_H
+#define CLIENT_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fabric/fabric.h"
+#include "far.h"
+#include "far/layout.h"
+#include "far/limits.h"
+#include "far/wire.h"
+
+struct key_cache;
+struct file_cache;
+
+// What a lane counts; far_statistics sums it up. Written by the lane's thread, read by any (relaxed).
+struct lane_statistics {
+	_Atomic uint64_t requests;
+	_Atomic uint64_t one_sided;
+	_Atomic uint64_t one_sided_retries;
+	_Atomic uint64_t bytes_read;
+	_Atomic uint64_t bytes_written;
+	_Atomic uint64_t reconnects;
+};
+
+// Memory of the server that this lane may fill: see far_grant.
+struct lane_grant {
+	uint64_t rkey;
+	uint32_t id;
+	uint32_t length;
+	uint32_t used; // whole pages
+};
+
+#define LANE_FORGETS 64 // holds given back, sent together
+#define LANE_REPLIES 64 // replies that came while another was awaited: FAR_LANE_DEPTH at most
+
+struct far_lane {
+	struct far_session *session;
+	pthread_mutex_t mutex;
+	unsigned claims; // threads that prefer this lane; under session->mutex
+
+	struct fabric *fabric;          // lives over reconnects
+	struct fabric_lane *connection; // NULL: not connected
+	struct fabric_memory memory;    // FAR_LANE_BUFFER: the caller's half, then the library's
+	struct fabric_region *region;
+	struct fabric_remote pool;
+	const struct fabric_caps *caps;
+	uint64_t boot_id;
+	uint64_t pool_length;
+	uint32_t eager_limit;
+	uint32_t message_size;
+	uint64_t retry_at_ns; // no attempt to connect before
+	uint64_t connections;
+
+	uint64_t tag;
+	uint64_t posts_done; // events of posts with a context
+	uint64_t posts;
+	const void *replies[LANE_REPLIES]; // came in, not taken yet: a ring
+	unsigned reply_first, reply_count;
+
+	struct lane_grant grants[FAR_GRANTS_PER_LANE];
+	unsigned grant_first, grant_count;
+
+	struct far_forget forgets[LANE_FORGETS];
+	unsigned forget_count;
+
+	struct key_cache *keys;
+	struct file_cache *files;
+	struct lane_statistics statistics;
+};
+
+struct far_session {
+	uint64_t serial;          // unique in this process: what threads remember lanes by
+	struct far_session *next; // registry
+	struct fabric_address address;
+	char address_text[384];
+	char chosen_because[128];
+	char name[32];
+	int timeout_ms;
+	unsigned lanes_max;
+	uint64_t cache_entries;
+	uint64_t seed[2]; // of the location caches' hash
+
+	pthread_mutex_t mutex; // guards what follows
+	struct far_lane *lanes[FAR_LANES_PER_SESSION];
+	unsigned lane_count;
+	uint64_t id; // of the session at the server, 0 = none yet
+	uint64_t secret[2];
+	uint64_t boot_id;
+};
+
+// --- lane.c ---
+
+// The calling thread's lane, locked; connects if need be. lane_release unlocks it.
+int lane_acquire(struct far_session *session, struct far_lane **lane);
+void lane_release(struct far_lane *lane);
+
+// Connects a lane that is not, within limits: -ENOTCONN at once while the server was found away a moment ago. Caches and grants of an earlier connection are gone.
+int lane_connect(struct far_lane *lane);
+
+// Ends the connection: nothing that was under way on it counts any more.
+void lane_drop(struct far_lane *lane);
+
+struct far_lane *lane_new(struct far_session *session);
+void lane_free(struct far_lane *lane);
+
+void session_register(struct far_session *session);
+void session_unregister(struct far_session *session);
+
+// The library's half of the lane's buffer.
+#define LANE_STAGING (FAR_LANE_BUFFER / 2)
+static inline char *lane_staging(const struct far_lane *lane)
+{
+	return (char *)lane->memory.base + LANE_STAGING;
+}
+
+static inline void count(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+#endif
