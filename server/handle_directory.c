@@ -250,7 +250,7 @@ static int list(struct request *request, struct listing *listing)
 int handle_list(struct request *request)
 {
 	const struct far_list_request *message = request->message;
-	struct listing listing = {.cookie = message->cookie, .bytes_max = message->bytes_max};
+	struct listing listing = {.prefix = {"", 0}, .cookie = message->cookie, .bytes_max = message->bytes_max};
 	struct far_record *directory = NULL;
 	struct far_span key;
 	int error = 0;
@@ -272,7 +272,7 @@ int handle_list(struct request *request)
 int handle_readdir(struct request *request)
 {
 	const struct far_list_request *message = request->message;
-	struct listing listing = {.cookie = message->cookie, .bytes_max = message->bytes_max};
+	struct listing listing = {.prefix = {"", 0}, .cookie = message->cookie, .bytes_max = message->bytes_max};
 	struct far_record *directory;
 	int error;
 

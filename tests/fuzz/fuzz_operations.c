@@ -1,0 +1,428 @@
+// libFuzzer: arbitrary bytes as a sequence of requests into dispatch, on a small pool and two sessions. Each request is an op byte, a flags byte, a length byte pair and its
+// bytes; the header is made well-formed, so that what is behind the first check is reached (a first byte of 0 sends the bytes as they are). Ids in requests are taken from a
+// table of those that replies told, so that they mean something. After each run everything is removed, and the pool must have what it had at the start.
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "far/log.h"
+#include "server/directory.h"
+#include "server/namespace.h"
+#include "server/operations.h"
+#include "server/record.h"
+#include "server/session.h"
+#include "server/space.h"
+
+#define POOL (8U << 20)
+#define BUFFER (1U << 20)
+#define IDS 16
+#define LEFT_PAGES 250U // of the pool when it is made scarce: enough for a few dozen objects and a grant
+#define HOGS_MAX 256
+
+static struct server *server;
+static uint64_t free_at_start;
+static uint8_t buffer[BUFFER];
+static uint64_t ids[IDS];
+static unsigned id_count;
+static struct far_grant grants[2];
+static struct far_extent hogs[HOGS_MAX];
+static unsigned hog_count;
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static int fuzz_post_write(struct lane *lane, const void *local, uint64_t rkey, uint64_t offset, uint64_t length, uint64_t context)
+{
+	(void)lane;
+	(void)rkey;
+	(void)context;
+	if (offset > BUFFER || length > BUFFER - offset)
+		return -EACCES;
+	memcpy(buffer + offset, local, length);
+	return 0;
+}
+
+static int fuzz_grant(struct lane *lane, uint64_t pool_offset, uint64_t length, void **region, uint64_t *rkey)
+{
+	(void)lane;
+	(void)length;
+	*region = NULL;
+	*rkey = pool_offset;
+	return 0;
+}
+
+static void fuzz_seal(struct lane *lane, void *region, uint64_t length)
+{
+	(void)lane;
+	(void)region;
+	(void)length;
+}
+
+static void fuzz_revoke(struct lane *lane, void *region)
+{
+	(void)lane;
+	(void)region;
+}
+
+static void fuzz_set_scope(struct lane *lane, uint64_t scope)
+{
+	(void)lane;
+	(void)scope;
+}
+
+static uint64_t fuzz_read_section(const struct lane *lane)
+{
+	(void)lane;
+	return 0;
+}
+
+static const struct lane_transport transport = {
+        .post_write = fuzz_post_write,
+        .grant = fuzz_grant,
+        .seal = fuzz_seal,
+        .revoke = fuzz_revoke,
+        .set_scope = fuzz_set_scope,
+        .read_section = fuzz_read_section,
+};
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct server_options options = {
+	        .pool = {.length = POOL, .hugepages = POOL_HUGEPAGES_NEVER}, .message_size = FAR_MESSAGE_SIZE_DEFAULT};
+	char reason[256];
+
+	(void)argc;
+	(void)argv;
+	log_set_level(LOG_LEVEL_ERROR);
+	if (server_open(&options, &server, reason)) {
+		fprintf(stderr, "%s\n", reason);
+		abort();
+	}
+	free_at_start = space_free_bytes(server);
+	return 0;
+}
+
+static void lane_begin(struct lane *lane)
+{
+	*lane = (struct lane){.server = server, .transport = &transport, .peer = "fuzz", .message_size = FAR_MESSAGE_SIZE_DEFAULT};
+	lane_init(lane);
+}
+
+static bool tells_id(unsigned op)
+{
+	return op == FAR_OP_CREATE || op == FAR_OP_LOOKUP || op == FAR_OP_LINK || op == FAR_OP_UPLOAD || op == FAR_OP_MKDIR ||
+	       op == FAR_OP_STAT;
+}
+
+static uint32_t dispatch(struct lane *lane, unsigned which, const void *message, uint32_t length)
+{
+	static _Alignas(8) uint8_t reply[FAR_MESSAGE_SIZE_DEFAULT];
+	const struct far_reply *header = (const struct far_reply *)reply;
+	uint32_t reply_length = operations_dispatch(server, lane, message, length, reply);
+
+	while (lane->transfer_count > 0)
+		lane_transfer_done(lane);
+	server_settle(server);
+	if (reply_length > sizeof(reply) || (reply_length && header->length != reply_length))
+		abort();
+	if (reply_length && header->flags & FAR_REPLY_GRANT)
+		memcpy(&grants[which], reply + reply_length - sizeof(struct far_grant), sizeof(struct far_grant));
+	// Replies with attributes have the id first.
+	if (tells_id(header->op) && reply_length > sizeof(*header) && header->status == 0)
+		memcpy(&ids[id_count++ % IDS], reply + sizeof(*header), sizeof(uint64_t));
+	return reply_length;
+}
+
+static void say_hello(struct lane *lane, unsigned which)
+{
+	struct far_hello_request hello = {
+	        .header = {FAR_OP_HELLO, 0, sizeof(hello), 0}, .magic = FAR_WIRE_MAGIC, .wire_version = FAR_WIRE_VERSION};
+
+	dispatch(lane, which, &hello, sizeof(hello));
+}
+
+static void set_u64(uint8_t *message, size_t offset, uint64_t value)
+{
+	memcpy(message + offset, &value, sizeof(value));
+}
+
+// Ids are one byte in the input: the root, or a place in the table.
+static void set_id(uint8_t *message, size_t offset)
+{
+	unsigned known = id_count < IDS ? id_count : IDS;
+
+	set_u64(message, offset, message[offset] & 1 && known ? ids[(message[offset] >> 1) % known] : FAR_ROOT_ID);
+}
+
+// Names of few letters meet each other. Of a key every fourth byte may part components; a name that is to be long is.
+static void set_name(uint8_t *name, uint32_t length, bool is_key)
+{
+	for (uint32_t i = 0; i < length; i++)
+		name[i] = is_key && i % 2 == 1 && i + 1 < length && name[i] & 4 ? '/' : (uint8_t)('a' + name[i] % 3);
+}
+
+// Makes those fields fit that arbitrary bytes would hardly ever hit: ids, lengths of the variable parts, ranges of the grant.
+static void make_sense(uint8_t *message, uint32_t length, unsigned which)
+{
+	struct far_request *header = (struct far_request *)message;
+	const struct operation *operation = operations_find(header->op);
+	uint32_t tail;
+
+	if (!operation || length < operation->request_size || operation->request_size < 24)
+		return;
+	tail = length - operation->request_size;
+	switch (header->op) {
+	case FAR_OP_PUT: {
+		struct far_put_request *put = (struct far_put_request *)message;
+
+		put->key_length = (uint16_t)(put->key_length % 8 < tail ? put->key_length % 8 : tail);
+		set_name(message + sizeof(*put), put->key_length, true);
+		put->expected %= 4;
+		put->value_length = tail - put->key_length;
+		if (header->flags & FAR_PUT_RANGES && tail - put->key_length >= sizeof(struct far_range)) {
+			struct far_range range;
+
+			memcpy(&range, message + sizeof(*put) + put->key_length, sizeof(range));
+			range.grant = grants[which].id;
+			range.offset = (range.offset & 31) << FAR_PAGE_SHIFT;
+			range.length &= 0xffff;
+			memcpy(message + sizeof(*put) + put->key_length, &range, sizeof(range));
+			put->ranges = 1;
+			put->value_length = range.length;
+			header->length = (uint32_t)(sizeof(*put) + put->key_length + sizeof(range));
+		}
+		break;
+	}
+	case FAR_OP_WRITE: {
+		struct far_write_request *write = (struct far_write_request *)message;
+
+		set_id(message, offsetof(struct far_write_request, id));
+		write->offset &= write->offset & 1 ? 0xfffff : 0x1fff;
+		write->length = tail;
+		write->ranges = 0;
+		if (header->flags & FAR_WRITE_RANGES && tail >= sizeof(struct far_range)) {
+			struct far_range *range = (struct far_range *)(write + 1);
+
+			range->grant = grants[which].id;
+			range->offset = (range->offset & 31) << FAR_PAGE_SHIFT;
+			range->length &= 0xffff;
+			write->ranges = 1;
+			write->length = range->length;
+			header->length = sizeof(*write) + sizeof(*range);
+		}
+		break;
+	}
+	case FAR_OP_GET:
+		((struct far_get_request *)message)->key_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_READ:
+	case FAR_OP_EXTENTS: {
+		struct far_read_request *read = (struct far_read_request *)message;
+
+		set_id(message, offsetof(struct far_read_request, id));
+		read->push.offset &= 0xffff;
+		read->push.length &= 0x1fffff;
+		read->offset &= 0xfffff;
+		break;
+	}
+	case FAR_OP_DELETE:
+		((struct far_delete_request *)message)->key_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_STAT:
+		((struct far_key_request *)message)->key_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_MKDIR:
+		((struct far_mkdir_request *)message)->key_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_PUBLISH:
+		set_id(message, offsetof(struct far_put_request, upload));
+		((struct far_put_request *)message)->key_length = (uint16_t)tail;
+		((struct far_put_request *)message)->expected %= 4;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_RENAME: {
+		struct far_rename_request *rename = (struct far_rename_request *)message;
+
+		rename->from_length = (uint16_t)(tail ? rename->from_length % (tail + 1) : 0);
+		rename->to_length = (uint16_t)(tail - rename->from_length);
+		set_name(message + sizeof(*rename), rename->from_length, true);
+		set_name(message + sizeof(*rename) + rename->from_length, rename->to_length, true);
+		break;
+	}
+	case FAR_OP_LOOKUP:
+	case FAR_OP_UNLINK:
+	case FAR_OP_RMDIR:
+		set_id(message, offsetof(struct far_lookup_request, parent));
+		((struct far_lookup_request *)message)->name_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, false);
+		break;
+	case FAR_OP_CREATE: {
+		struct far_create_request *create = (struct far_create_request *)message;
+		static const uint32_t types[] = {S_IFREG, S_IFDIR, S_IFLNK, S_IFREG, S_IFIFO, S_IFCHR, S_IFDIR, S_IFREG};
+
+		set_id(message, offsetof(struct far_create_request, parent));
+		create->mode = types[create->mode & 7] | (create->mode >> 3 & 07777);
+		create->target_length = (uint16_t)(S_ISLNK(create->mode) && tail > 1 ? tail - 1 : 0);
+		create->name_length = (uint16_t)(tail - create->target_length);
+		set_name(message + sizeof(*create), create->name_length, false);
+		break;
+	}
+	case FAR_OP_LINK:
+		set_id(message, offsetof(struct far_link_request, id));
+		set_id(message, offsetof(struct far_link_request, parent));
+		((struct far_link_request *)message)->name_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, false);
+		break;
+	case FAR_OP_RENAME_AT: {
+		struct far_rename_at_request *rename = (struct far_rename_at_request *)message;
+
+		set_id(message, offsetof(struct far_rename_at_request, parent));
+		set_id(message, offsetof(struct far_rename_at_request, new_parent));
+		rename->name_length = (uint16_t)(tail ? rename->name_length % (tail + 1) : 0);
+		rename->new_name_length = (uint16_t)(tail - rename->name_length);
+		set_name(message + sizeof(*rename), tail, false);
+		break;
+	}
+	case FAR_OP_LIST:
+		((struct far_list_request *)message)->key_length = (uint16_t)tail;
+		((struct far_list_request *)message)->prefix_length = 0;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_SETATTR:
+		set_id(message, offsetof(struct far_setattr_request, id));
+		((struct far_setattr_request *)message)->size &= 0xfffff;
+		((struct far_setattr_request *)message)->valid &= 1023;
+		break;
+	case FAR_OP_FORGET:
+		((struct far_forget_request *)message)->count = (uint32_t)(tail / sizeof(struct far_forget));
+		header->length = (uint32_t)(operation->request_size + tail / sizeof(struct far_forget) * sizeof(struct far_forget));
+		for (uint32_t i = 0; i < tail / sizeof(struct far_forget); i++)
+			set_id(message, operation->request_size + i * sizeof(struct far_forget));
+		break;
+	case FAR_OP_GETATTR:
+	case FAR_OP_READLINK:
+		set_id(message, offsetof(struct far_object_request, id));
+		break;
+	case FAR_OP_READDIR:
+		set_id(message, offsetof(struct far_list_request, id));
+		break;
+	default:
+		break;
+	}
+	if (!operation->has_tail)
+		header->length = operation->request_size;
+}
+
+// Takes one request off the input. Returns its length in the input.
+static size_t step(struct lane *lane, unsigned which, const uint8_t *bytes, size_t length)
+{
+	static _Alignas(8) uint8_t message[FAR_MESSAGE_SIZE_DEFAULT];
+	struct far_request *header = (struct far_request *)message;
+	const struct operation *operation;
+	size_t given, fixed;
+
+	if (length < 4)
+		return length;
+	given = (size_t)bytes[2] | (size_t)(bytes[3] & 7) << 8;
+	if (given > length - 4)
+		given = length - 4;
+	memset(message, 0, sizeof(message));
+	operation = operations_find(bytes[0]);
+	if (!operation || bytes[1] & 128) {
+		memcpy(message, bytes + 4, given);
+		dispatch(lane, which, message, (uint32_t)given);
+		return 4 + given;
+	}
+	memcpy(message + sizeof(*header), bytes + 4, given);
+	fixed = operation->request_size > sizeof(*header) + given ? operation->request_size : sizeof(*header) + given;
+	*header = (struct far_request){bytes[0], bytes[1] & operation->flags, (uint32_t)fixed, 1};
+	make_sense(message, (uint32_t)fixed, which);
+	dispatch(lane, which, message, header->length);
+	return 4 + given;
+}
+
+static void remove_all(struct far_record *directory)
+{
+	uint64_t offset;
+
+	while ((offset = directory_next(server->pool, directory, 0)) != 0) {
+		struct far_record *name = record_at(server->pool, offset);
+
+		if (object_is_directory(namespace_target(server, name)))
+			remove_all(name);
+		if (namespace_remove(server, directory, name))
+			abort();
+		server_settle(server);
+	}
+}
+
+// Takes most of the pool away, so that the paths of a full one are met.
+static void make_scarce(void)
+{
+	while (hog_count < HOGS_MAX && space_free_bytes(server) >> FAR_PAGE_SHIFT > LEFT_PAGES) {
+		struct far_extent *hog = &hogs[hog_count];
+		uint32_t most = (uint32_t)(space_free_bytes(server) >> FAR_PAGE_SHIFT) - LEFT_PAGES;
+
+		hog->pool_page = pool_pages_alloc_most(server->pool, most < 512 ? most : 512, 1, &hog->pages);
+		if (!hog->pool_page)
+			return;
+		hog_count++;
+	}
+}
+
+static void make_ample(void)
+{
+	while (hog_count > 0) {
+		hog_count--;
+		pool_pages_free(server->pool, hogs[hog_count].pool_page, hogs[hog_count].pages);
+	}
+	server_settle(server);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	struct lane lanes[2];
+	unsigned which = 0;
+
+	if (length > 0 && bytes[length - 1] & 1)
+		make_scarce();
+
+	memset(ids, 0, sizeof(ids));
+	id_count = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		lane_begin(&lanes[i]);
+		say_hello(&lanes[i], i);
+	}
+	while (length > 0) {
+		size_t taken = step(&lanes[which], which, bytes, length);
+
+		if (lanes[which].is_closing) {
+			lane_fini(&lanes[which]);
+			lane_begin(&lanes[which]);
+			say_hello(&lanes[which], which);
+		}
+		which = bytes[0] >> 7 ? !which : which;
+		bytes += taken;
+		length -= taken;
+	}
+	lane_fini(&lanes[0]);
+	lane_fini(&lanes[1]);
+	make_ample();
+	remove_all(server->root);
+	server_settle(server);
+	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used) {
+		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",
+		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start,
+		        (unsigned long long)server->figures.objects, (unsigned long long)server->granted_pages, server->links.used);
+		abort();
+	}
+	return 0;
+}

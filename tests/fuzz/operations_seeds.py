@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Writes seeds for fuzz_operations: random sequences of requests whose parts have plausible lengths. Usage: operations_seeds.py FOLDER"""
+import random
+import sys
+
+# op, bytes behind the header, most bytes of the variable part
+OPS = [(4, 8, 32), (10, 48, 5), (11, 32, 1500), (12, 16, 5), (13, 8, 5), (14, 8, 10), (15, 8, 5), (16, 24, 3), (17, 8, 0), (18, 32, 5),
+       (30, 16, 2), (31, 8, 0), (32, 56, 0), (33, 32, 40), (34, 24, 2), (35, 16, 2), (36, 16, 2), (37, 24, 4), (38, 24, 0), (39, 48, 0),
+       (40, 32, 1500), (41, 8, 0), (42, 48, 0)]
+RANGES = {11: 2, 40: 2}
+
+
+def request(rng):
+    op, fixed, variable = rng.choice(OPS)
+    length = fixed + (rng.randrange(variable + 1) if variable else 0)
+    flags = rng.choice([0, 0, 1, 2, 4, 255 & 127])
+    if op in RANGES and rng.random() < 0.4:
+        flags, length = RANGES[op], fixed + 24
+    return bytes([op, flags, length & 255, length >> 8]) + rng.randbytes(length)
+
+
+for number in range(200):
+    rng = random.Random(number)
+    with open(f"{sys.argv[1]}/seed-{number}", "wb") as seed:
+        seed.write(b"".join(request(rng) for _ in range(rng.randrange(5, 60))))
