@@ -91,6 +91,11 @@ int call_poll(struct far_lane *lane)
 	return progress(lane, lane->session->timeout_ms);
 }
 
+int call_ready(struct far_lane *lane)
+{
+	return lane->connection ? 0 : lane_connect(lane);
+}
+
 int call_wait_posts(struct far_lane *lane)
 {
 	while (lane->posts_done < lane->posts) {

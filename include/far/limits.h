@@ -40,7 +40,7 @@
 #define FAR_EXTENTS_PER_REPLY 64U // extents of one value in one reply; more are fetched by FAR_OP_EXTENTS
 
 // The staging buffer of a client lane: source of large puts, target of pushed gets where memory must be registered.
-#define FAR_LANE_BUFFER (2U << 20)
+#define FAR_LANE_BUFFER (4U << 20) // half of it holds the largest FUSE request (1 MiB and its header); touched as it is used
 
 #define FAR_PORT_DEFAULT 7440 // unassigned by IANA when chosen
 
