@@ -30,7 +30,7 @@ enum far_op {
 	FAR_OP_MKDIR = 15,   // far_mkdir_request -> far_attr_reply
 	FAR_OP_LIST = 16,    // far_list_request -> far_list_reply
 	FAR_OP_UPLOAD = 17,  // far_upload_request -> far_attr_reply: a nameless object, held by the session
-	FAR_OP_PUBLISH = 18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically
+	FAR_OP_PUBLISH = 18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
 	// by object id
 	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
 	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
@@ -99,7 +99,9 @@ enum far_reply_flag {
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
-// page boundary, and commits ranges in that order. What is not committed comes back when the lane ends.
+// page boundary, and commits ranges in that order; it may leave pages out. A range of a well-formed request is used up whether the request succeeds or not, and a
+// range in a later grant gives up what is left of the earlier ones. What did not become part of a value comes back when the grant is used up or the lane ends.
+// A lane that has no grant gets one with any reply as soon as there is memory.
 struct far_grant {
 	uint64_t rkey;
 	uint32_t id;
@@ -151,7 +153,8 @@ struct far_location {
 static_assert(sizeof(struct far_location) == 56, "wire");
 
 enum far_location_flag {
-	FAR_LOCATION_PARTIAL = 1, // more extents exist behind the last one here: ask FAR_OP_EXTENTS
+	// More extents exist behind the last one here: ask FAR_OP_EXTENTS. Extents begin at the asked range's first page and go on behind its end.
+	FAR_LOCATION_PARTIAL = 1,
 };
 
 // A run of stored bytes. Bytes of the value that no extent covers are holes (zeros).
