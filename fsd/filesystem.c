@@ -1,0 +1,132 @@
+#include "fsd/filesystem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "fsd/channel.h"
+
+// The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without (extended attributes: EOPNOTSUPP) or does it itself
+// for this mount alone (advisory locks).
+
+#define NS_PER_SECOND 1000000000
+
+struct far_lane *filesystem_lane(void)
+{
+	return channel_thread();
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	struct timespec time = {.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
+
+	if (time.tv_nsec < 0) { // before 1970
+		time.tv_sec--;
+		time.tv_nsec += NS_PER_SECOND;
+	}
+	return time;
+}
+
+void filesystem_stat(const struct far_attr *attr, struct stat *stat)
+{
+	*stat = (struct stat){
+	        .st_ino = attr->id,
+	        .st_mode = attr->mode,
+	        .st_nlink = attr->nlink,
+	        .st_uid = attr->uid,
+	        .st_gid = attr->gid,
+	        .st_rdev = attr->device,
+	        .st_size = (off_t)attr->size,
+	        .st_blksize = FAR_PAGE_SIZE,
+	        .st_blocks = (blkcnt_t)attr->blocks,
+	        .st_atim = timespec_of(attr->atime_ns),
+	        .st_mtim = timespec_of(attr->mtime_ns),
+	        .st_ctim = timespec_of(attr->ctime_ns),
+	};
+}
+
+void filesystem_reply(fuse_req_t request, int error)
+{
+	fuse_reply_err(request, -error);
+}
+
+void filesystem_reply_entry(fuse_req_t request, int error, const struct far_attr *attr)
+{
+	const struct filesystem *filesystem = filesystem_of(request);
+	struct fuse_entry_param entry = {
+	        .attr_timeout = filesystem->attr_timeout,
+	        .entry_timeout = filesystem->entry_timeout,
+	};
+
+	if (error) {
+		filesystem_reply(request, error);
+		return;
+	}
+	entry.ino = attr->id;
+	entry.generation = attr->generation;
+	filesystem_stat(attr, &entry.attr);
+	// A reply that the kernel did not take (the caller was interrupted) leaves no lookup behind.
+	if (fuse_reply_entry(request, &entry) < 0)
+		far_forget(filesystem_lane(), attr->id, 1);
+}
+
+void filesystem_reply_attr(fuse_req_t request, int error, const struct far_attr *attr)
+{
+	struct stat stat;
+
+	if (error) {
+		filesystem_reply(request, error);
+		return;
+	}
+	filesystem_stat(attr, &stat);
+	fuse_reply_attr(request, &stat, filesystem_of(request)->attr_timeout);
+}
+
+void ops_init(void *context, struct fuse_conn_info *connection)
+{
+	const struct filesystem *filesystem = context;
+	unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_PARALLEL_DIROPS |
+	                  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO;
+	// Splicing costs more than it saves here, and requests must land in our buffers. O_TRUNC comes as a setattr of its own. Another mount may replace
+	// a symlink, so they are not kept. The kernel clears set-uid bits itself, by setattr.
+	unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC |
+	                    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_POSIX_ACL |
+	                    FUSE_CAP_IOCTL_DIR;
+
+	connection->want = (connection->want | (connection->capable & wanted)) & ~unwanted;
+	connection->max_write = 1U << 20;
+	connection->max_readahead = 1U << 20;
+	connection->max_background = filesystem->max_background;
+	connection->congestion_threshold = filesystem->max_background * 3 / 4;
+	connection->time_gran = 1;
+}
+
+const struct fuse_lowlevel_ops filesystem_operations = {
+        .init = ops_init,
+        .lookup = ops_lookup,
+        .forget = ops_forget,
+        .forget_multi = ops_forget_multi,
+        .getattr = ops_getattr,
+        .setattr = ops_setattr,
+        .statfs = ops_statfs,
+        .create = ops_create,
+        .mknod = ops_mknod,
+        .mkdir = ops_mkdir,
+        .symlink = ops_symlink,
+        .link = ops_link,
+        .readlink = ops_readlink,
+        .unlink = ops_unlink,
+        .rmdir = ops_rmdir,
+        .rename = ops_rename,
+        .open = ops_open,
+        .release = ops_release,
+        .flush = ops_flush,
+        .fsync = ops_fsync,
+        .read = ops_read,
+        .write = ops_write,
+        .opendir = ops_open,
+        .readdir = ops_readdir,
+        .readdirplus = ops_readdirplus,
+        .releasedir = ops_release,
+        .fsyncdir = ops_fsync,
+};

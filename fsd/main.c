@@ -1,0 +1,230 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fsd/channel.h"
+#include "fsd/filesystem.h"
+#include "fsd/options.h"
+
+// far-fsd ADDRESS DIRECTORY: mounts a server's objects. Also installed as mount.farfs, for mount(8) and fstab(5). Goes into the background once the mount is there; until then errors
+// are one line on stderr and the exit status.
+
+static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OPTION...]]\n"
+                           "       mount -t farfs ADDRESS DIRECTORY [-o OPTION[,OPTION...]]\n"
+                           "Mount the objects of a FarFS server.\n"
+                           "\n"
+                           "ADDRESS is shm:///path.sock, tcp://host:port, or host[:port], which chooses.\n"
+                           "\n"
+                           "  -f                  stay in the foreground\n"
+                           "  -h, --help          show this help\n"
+                           "  -V, --version       show the version\n"
+                           "  -o attr_timeout=S   let the kernel trust attributes for S seconds (default 0:\n"
+                           "                      other mounts' changes are seen at once)\n"
+                           "  -o entry_timeout=S  the same for names\n"
+                           "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
+                           "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
+                           "  -o max_background=N asynchronous requests under way at most (default 512)\n"
+                           "  -o log_level=LEVEL  error, warning (default), info or debug\n"
+                           "  -o nonempty         mount over a directory that has entries\n"
+                           "  -o noallow_other    for this user only (root's mounts are for all by default)\n"
+                           "  -o ro,nosuid,nodev,noexec,noatime...  as for any mount\n"
+                           "\n"
+                           "umount DIRECTORY ends it. Exit status: 0, 1 wrong usage, 2 system error,\n"
+                           "32 could not mount.\n";
+
+static void *thread_begin(void *context, size_t length, void **buffer)
+{
+	const struct filesystem *filesystem = context;
+	struct far_lane *lane;
+
+	if (far_lane_get(filesystem->session, &lane)) {
+		log_error("a thread has no lane: %s", far_last_error());
+		return NULL;
+	}
+	*buffer = far_lane_buffer(lane, length);
+	return lane;
+}
+
+static void thread_end(void *context, void *thread)
+{
+	(void)context;
+	far_lane_put(thread);
+}
+
+// The mount point must be there, empty, and of use.
+static int check_directory(const struct options *options)
+{
+	DIR *directory = opendir(options->directory);
+	struct dirent *entry;
+	int entries = 0;
+
+	if (!directory) {
+		fprintf(stderr, "far-fsd: mount point %s: %s\n", options->directory, strerror(errno));
+		return EXIT_MOUNT;
+	}
+	while ((entry = readdir(directory)) != NULL)
+		entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(directory);
+	if (entries == 0 || options->is_nonempty_allowed)
+		return 0;
+	fprintf(stderr, "far-fsd: mount point %s: not empty: use an empty directory, or -o nonempty\n", options->directory);
+	return EXIT_MOUNT;
+}
+
+static int check_device(void)
+{
+	struct stat stat_;
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno == ENOENT && stat("/dev/fuse", &stat_) < 0)
+		fprintf(stderr, "far-fsd: /dev/fuse: no such device: load the module (modprobe fuse), or give the container the device\n");
+	else
+		fprintf(stderr, "far-fsd: /dev/fuse: %s: mount as root, or allow this user to open it\n", strerror(errno));
+	return EXIT_MOUNT;
+}
+
+static int connect_server(const struct options *options, struct filesystem *filesystem)
+{
+	struct far_options how = {.size = sizeof(how), .timeout_ms = options->timeout * 1000, .name = "far-fsd"};
+	struct far_statistics statistics;
+	int error = far_connect(options->address, &how, &filesystem->session);
+
+	if (error) {
+		fprintf(stderr, "far-fsd: cannot reach the server: %s\n", far_last_error());
+		return EXIT_MOUNT;
+	}
+	far_statistics(filesystem->session, &statistics);
+	log_info("connected address=%s because=\"%s\"", statistics.address, statistics.chosen_because);
+	return 0;
+}
+
+static unsigned thread_count(const struct options *options)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (options->threads)
+		return options->threads;
+	if (cpus < 2)
+		return 2;
+	return cpus < FAR_LANES_PER_SESSION ? (unsigned)cpus : FAR_LANES_PER_SESSION;
+}
+
+// The parent waits for one byte of exit status from the child that goes on in the background.
+static int go_to_background(int *report)
+{
+	unsigned char status = EXIT_SYSTEM;
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+		fprintf(stderr, "far-fsd: cannot go into the background: %s\n", strerror(errno));
+		return EXIT_SYSTEM;
+	}
+	if (child > 0) {
+		close(ends[1]);
+		while (read(ends[0], &status, 1) < 0 && errno == EINTR)
+			;
+		_exit(status);
+	}
+	close(ends[0]);
+	setsid();
+	*report = ends[1];
+	return 0;
+}
+
+static void report_status(int *report, int status)
+{
+	unsigned char byte = (unsigned char)status;
+
+	if (*report < 0)
+		return;
+	if (write(*report, &byte, 1) == 1 && status == 0) {
+		// From here on nobody reads what we print but the journal, if stderr is not the user's terminal.
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		if (isatty(STDERR_FILENO))
+			dup2(null, STDERR_FILENO);
+		close(null);
+		if (chdir("/") < 0)
+			log_warning("cannot leave the working directory: %s", strerror(errno));
+	}
+	close(*report);
+	*report = -1;
+}
+
+static int mount_and_serve(const struct options *options, struct filesystem *filesystem, int *report)
+{
+	struct channel_hooks hooks = {filesystem, thread_begin, thread_end};
+	struct fuse_args arguments = options->fuse;
+	struct fuse_session *session = fuse_session_new(&arguments, &filesystem_operations, sizeof(filesystem_operations), filesystem);
+	int status = EXIT_MOUNT;
+
+	if (!session)
+		return EXIT_USAGE;
+	if (fuse_session_mount(session, options->directory) == 0) {
+		report_status(report, 0);
+		log_info("mounted directory=%s threads=%u channel=classic", options->directory, thread_count(options));
+		status = channel_serve(session, thread_count(options), &hooks) ? EXIT_SYSTEM : 0;
+		fuse_session_unmount(session);
+		log_info("unmounted directory=%s", options->directory);
+	} else {
+		fprintf(stderr, "far-fsd: cannot mount on %s: %s\n", options->directory, strerror(errno));
+	}
+	fuse_session_destroy(session);
+	return status;
+}
+
+static int run(const struct options *options)
+{
+	struct filesystem filesystem = {
+	        .attr_timeout = options->attr_timeout,
+	        .entry_timeout = options->entry_timeout,
+	        .max_background = options->max_background,
+	};
+	int report = -1;
+	int status = check_directory(options);
+
+	if (!status)
+		status = check_device();
+	if (status || options->is_fake)
+		return status;
+	if (!options->is_foreground)
+		status = go_to_background(&report);
+	if (!status)
+		status = connect_server(options, &filesystem);
+	if (!status)
+		status = mount_and_serve(options, &filesystem, &report);
+	report_status(&report, status);
+	far_close(filesystem.session);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int status;
+
+	channel_block_signals();
+	status = options_parse(argc, argv, &options);
+	if (!status && options.is_help) {
+		fputs(help, stdout);
+	} else if (!status && options.is_version) {
+		printf("far-fsd %s\n", far_version());
+	} else if (!status) {
+		log_set_level(options.log_level);
+		status = run(&options);
+	}
+	options_fini(&options);
+	return status;
+}

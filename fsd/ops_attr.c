@@ -1,0 +1,83 @@
+#include <sys/statvfs.h>
+
+#include "fsd/filesystem.h"
+
+// Attributes of objects and of the whole.
+
+void ops_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	struct far_attr attr;
+	int error = far_getattr(filesystem_lane(), ino, &attr);
+
+	(void)file;
+	filesystem_reply_attr(request, error, &attr);
+}
+
+static int64_t ns_of(struct timespec time)
+{
+	// What does not fit 64 bits of nanoseconds (before 1678, after 2262) becomes the nearest that does.
+	if (time.tv_sec > INT64_MAX / 1000000000 - 1)
+		return INT64_MAX;
+	if (time.tv_sec < INT64_MIN / 1000000000 + 1)
+		return INT64_MIN;
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static const struct {
+	int fuse;
+	uint32_t far;
+} valid_bits[] = {
+        {FUSE_SET_ATTR_MODE, FAR_SET_MODE},
+        {FUSE_SET_ATTR_UID, FAR_SET_UID},
+        {FUSE_SET_ATTR_GID, FAR_SET_GID},
+        {FUSE_SET_ATTR_SIZE, FAR_SET_SIZE},
+        {FUSE_SET_ATTR_ATIME, FAR_SET_ATIME},
+        {FUSE_SET_ATTR_MTIME, FAR_SET_MTIME},
+        {FUSE_SET_ATTR_ATIME_NOW, FAR_SET_ATIME_NOW},
+        {FUSE_SET_ATTR_MTIME_NOW, FAR_SET_MTIME_NOW},
+        {FUSE_SET_ATTR_CTIME, FAR_SET_CTIME},
+};
+
+void ops_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, int valid, struct fuse_file_info *file)
+{
+	struct far_setattr_request change = {
+	        .size = (uint64_t)stat->st_size,
+	        .atime_ns = ns_of(stat->st_atim),
+	        .mtime_ns = ns_of(stat->st_mtim),
+	        .ctime_ns = ns_of(stat->st_ctim),
+	        .mode = stat->st_mode,
+	        .uid = stat->st_uid,
+	        .gid = stat->st_gid,
+	};
+	struct far_attr attr;
+	int error;
+
+	(void)file;
+	for (unsigned i = 0; i < sizeof(valid_bits) / sizeof(valid_bits[0]); i++)
+		if (valid & valid_bits[i].fuse)
+			change.valid |= valid_bits[i].far;
+	error = far_setattr(filesystem_lane(), ino, &change, &attr);
+	filesystem_reply_attr(request, error, &attr);
+}
+
+#define BYTES_PER_SMALL_OBJECT 256 // for the number of files that would still fit
+
+void ops_statfs(fuse_req_t request, fuse_ino_t ino)
+{
+	struct far_statfs_reply space;
+	int error = far_statfs(filesystem_lane(), &space);
+	struct statvfs all = {.f_bsize = FAR_PAGE_SIZE, .f_frsize = FAR_PAGE_SIZE, .f_namemax = FAR_NAME_MAX};
+
+	(void)ino;
+	if (error) {
+		filesystem_reply(request, error);
+		return;
+	}
+	all.f_blocks = space.total / FAR_PAGE_SIZE;
+	all.f_bfree = space.free / FAR_PAGE_SIZE;
+	all.f_bavail = space.available / FAR_PAGE_SIZE;
+	all.f_ffree = space.free / BYTES_PER_SMALL_OBJECT;
+	all.f_favail = space.available / BYTES_PER_SMALL_OBJECT;
+	all.f_files = space.objects + all.f_ffree;
+	fuse_reply_statfs(request, &all);
+}

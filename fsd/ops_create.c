@@ -1,0 +1,107 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "fsd/filesystem.h"
+
+// New objects and names. The kernel has applied the umask.
+
+static struct far_new new_object(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	const struct fuse_ctx *caller = fuse_req_ctx(request);
+
+	return (struct far_new){
+	        .parent = parent,
+	        .name = name,
+	        .name_length = strlen(name),
+	        .mode = mode,
+	        .uid = caller->uid,
+	        .gid = caller->gid,
+	};
+}
+
+void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	struct far_new object = new_object(request, parent, name, mode);
+	struct far_attr attr;
+	int error;
+
+	object.device = device;
+	error = far_create(filesystem_lane(), &object, &attr);
+	filesystem_reply_entry(request, error, &attr);
+}
+
+void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	ops_mknod(request, parent, name, (mode & 07777) | S_IFDIR, 0);
+}
+
+void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct far_new object = new_object(request, parent, name, S_IFLNK | 0777);
+	struct far_attr attr;
+	int error;
+
+	object.target = target;
+	object.target_length = strlen(target);
+	error = far_create(filesystem_lane(), &object, &attr);
+	filesystem_reply_entry(request, error, &attr);
+}
+
+void ops_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	struct far_attr attr;
+	int error = far_link(filesystem_lane(), ino, parent, name, strlen(name), &attr);
+
+	filesystem_reply_entry(request, error, &attr);
+}
+
+// The name that create found taken: made by another mount since the kernel looked. Opened as it is, but for O_TRUNC.
+static int open_existing(struct far_lane *lane, fuse_ino_t parent, const char *name, int flags, struct far_attr *attr)
+{
+	struct far_setattr_request cut = {.valid = FAR_SET_SIZE | FAR_SET_KILL_SUIDGID};
+	int error = far_lookup(lane, parent, name, strlen(name), attr);
+
+	if (error || !(flags & O_TRUNC) || !S_ISREG(attr->mode))
+		return error;
+	error = far_setattr(lane, attr->id, &cut, attr);
+	if (error)
+		far_forget(lane, attr->id, 1);
+	return error;
+}
+
+void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file)
+{
+	const struct filesystem *filesystem = filesystem_of(request);
+	struct far_new object = new_object(request, parent, name, (mode & 07777) | S_IFREG);
+	struct far_lane *lane = filesystem_lane();
+	struct fuse_entry_param entry = {
+	        .attr_timeout = filesystem->attr_timeout,
+	        .entry_timeout = filesystem->entry_timeout,
+	};
+	struct far_attr attr;
+	int error = far_create(lane, &object, &attr);
+
+	if (error == -EEXIST && !(file->flags & O_EXCL))
+		error = open_existing(lane, parent, name, file->flags, &attr);
+	if (error) {
+		filesystem_reply(request, error);
+		return;
+	}
+	entry.ino = attr.id;
+	entry.generation = attr.generation;
+	filesystem_stat(&attr, &entry.attr);
+	if (fuse_reply_create(request, &entry, file) < 0)
+		far_forget(lane, attr.id, 1);
+}
+
+void ops_readlink(fuse_req_t request, fuse_ino_t ino)
+{
+	char target[FAR_SYMLINK_MAX + 1];
+	int length = far_readlink(filesystem_lane(), ino, target);
+
+	if (length < 0)
+		filesystem_reply(request, length);
+	else
+		fuse_reply_readlink(request, target);
+}

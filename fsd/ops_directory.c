@@ -1,0 +1,110 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fsd/channel.h"
+#include "fsd/filesystem.h"
+
+// Directories. An offset is where to go on: 0 = `.`, 1 = `..`, 2 = the first entry, cookie + 2 = behind that entry. Cookies are stable, so a directory that
+// changes while it is read shows what stays in it exactly once.
+
+#define DOTS 2
+#define PLAIN_ENTRY_SHARE 5 // a plain FUSE entry takes about a fifth of the wire's
+
+struct filling {
+	fuse_req_t request;
+	char *buffer;
+	size_t size;
+	size_t used;
+	uint64_t ino;
+	uint64_t parent; // known once the server has answered
+	off_t offset;    // where this request begins
+	bool is_plus;
+	bool has_dots; // dealt with
+};
+
+// Adds an entry if it fits. FUSE takes no lookup for ino 0 (the dots).
+static int fill(struct filling *filling, const char *name, const struct stat *stat, uint64_t ino, uint32_t generation, off_t next)
+{
+	char *to = filling->buffer + filling->used;
+	size_t room = filling->size - filling->used;
+	size_t needed;
+
+	if (filling->is_plus) {
+		const struct filesystem *filesystem = filesystem_of(filling->request);
+		struct fuse_entry_param entry = {
+		        .ino = ino,
+		        .generation = generation,
+		        .attr = *stat,
+		        .attr_timeout = filesystem->attr_timeout,
+		        .entry_timeout = filesystem->entry_timeout,
+		};
+
+		needed = fuse_add_direntry_plus(filling->request, to, room, name, &entry, next);
+	} else {
+		needed = fuse_add_direntry(filling->request, to, room, name, stat, next);
+	}
+	if (needed > room)
+		return 1;
+	filling->used += needed;
+	return 0;
+}
+
+static void fill_dots(struct filling *filling)
+{
+	struct stat stat = {.st_mode = S_IFDIR, .st_ino = filling->ino};
+
+	if (filling->offset == 0)
+		fill(filling, ".", &stat, 0, 0, 1);
+	stat.st_ino = filling->parent;
+	if (filling->offset <= 1)
+		fill(filling, "..", &stat, 0, 0, DOTS);
+	filling->has_dots = true;
+}
+
+static int visit(void *context, const struct far_entry *entry, const char *name)
+{
+	struct filling *filling = context;
+	struct stat stat;
+
+	if (!filling->has_dots)
+		fill_dots(filling);
+	filesystem_stat(&entry->attr, &stat);
+	return fill(filling, name, &stat, entry->attr.id, entry->attr.generation, (off_t)(entry->cookie + DOTS));
+}
+
+static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, bool is_plus)
+{
+	struct filling filling = {
+	        .request = request,
+	        .buffer = (char *)channel_buffer() + FAR_PAGE_SIZE,
+	        .size = size < CHANNEL_BUFFER - FAR_PAGE_SIZE ? size : CHANNEL_BUFFER - FAR_PAGE_SIZE,
+	        .ino = ino,
+	        .parent = ino,
+	        .offset = offset,
+	        .is_plus = is_plus,
+	};
+	uint64_t cookie = offset > DOTS ? (uint64_t)offset - DOTS : 0;
+	size_t bytes = filling.size * (is_plus ? 1 : PLAIN_ENTRY_SHARE);
+	bool is_end = false;
+	int error = far_readdir(filesystem_lane(), ino, cookie, bytes, is_plus, visit, &filling, &is_end, &filling.parent);
+
+	if (!error && !filling.has_dots)
+		fill_dots(&filling);
+	if (error)
+		filesystem_reply(request, error);
+	else
+		fuse_reply_buf(request, filling.buffer, filling.used);
+}
+
+void ops_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	(void)file;
+	read_directory(request, ino, size, offset, false);
+}
+
+void ops_readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	(void)file;
+	read_directory(request, ino, size, offset, true);
+}

@@ -1,0 +1,80 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include "fsd/channel.h"
+#include "fsd/filesystem.h"
+
+// Open files. Opening and closing need no word with the server: the kernel holds what it has open by the lookup count. Every write is at the server
+// when it is acknowledged, so flush and fsync have nothing left to do; it lasts as long as the server's memory does, as on a tmpfs.
+
+#define READ_PIECES 64
+
+void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	(void)ino;
+	fuse_reply_open(request, file);
+}
+
+void ops_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	(void)ino;
+	(void)file;
+	filesystem_reply(request, 0);
+}
+
+void ops_flush(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	ops_release(request, ino, file);
+}
+
+void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
+{
+	(void)datasync;
+	ops_release(request, ino, file);
+}
+
+// Where the pool is mapped the reply is copied from it straight into the kernel; elsewhere it passes through the thread's buffer, behind the page that holds
+// the request.
+void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	struct far_lane *lane = filesystem_lane();
+	char *buffer = (char *)channel_buffer() + FAR_PAGE_SIZE;
+	struct iovec pieces[READ_PIECES];
+	int mapped = far_read_mapped(lane, ino, size, (uint64_t)offset, pieces, READ_PIECES);
+	ssize_t got;
+
+	(void)file;
+	if (mapped > 0) {
+		fuse_reply_iov(request, pieces, mapped);
+		far_read_mapped_end(lane);
+		return;
+	}
+	if (mapped == 0) {
+		fuse_reply_buf(request, NULL, 0);
+		return;
+	}
+	if (mapped != -EOPNOTSUPP) {
+		filesystem_reply(request, mapped);
+		return;
+	}
+	if (size > CHANNEL_BUFFER - FAR_PAGE_SIZE)
+		size = CHANNEL_BUFFER - FAR_PAGE_SIZE;
+	got = far_read(lane, ino, buffer, size, (uint64_t)offset);
+	if (got < 0)
+		filesystem_reply(request, (int)got);
+	else
+		fuse_reply_buf(request, buffer, (size_t)got);
+}
+
+void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
+	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
+	ssize_t written = far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
+
+	if (written < 0)
+		filesystem_reply(request, (int)written);
+	else
+		fuse_reply_write(request, (size_t)written);
+}

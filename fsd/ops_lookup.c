@@ -1,0 +1,26 @@
+#include <string.h>
+
+#include "fsd/filesystem.h"
+
+// Lookups add a hold, forgets give holds back.
+
+void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct far_attr attr;
+	int error = far_lookup(filesystem_lane(), parent, name, strlen(name), &attr);
+
+	filesystem_reply_entry(request, error, &attr);
+}
+
+void ops_forget(fuse_req_t request, fuse_ino_t ino, uint64_t count)
+{
+	far_forget(filesystem_lane(), ino, count);
+	fuse_reply_none(request);
+}
+
+void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		far_forget(filesystem_lane(), forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(request);
+}

@@ -1,0 +1,38 @@
+// The command line of far-fsd and mount.farfs.
+#ifndef FSD_OPTIONS_H
+#define FSD_OPTIONS_H
+
+#include <stdbool.h>
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+#include "far/log.h"
+
+// Exit statuses of mount helpers, mount(8).
+enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
+
+struct options {
+	char *address;
+	char *directory; // absolute
+	double attr_timeout;
+	double entry_timeout;
+	unsigned timeout; // seconds to wait for the server
+	unsigned threads; // 0 = one per CPU, at least 2
+	unsigned max_background;
+	char *log_level_text;
+	enum log_level log_level;
+	int is_foreground;
+	int is_nonempty_allowed;
+	int is_fake;
+	int is_help;
+	int is_version;
+	int is_owner_only;     // -o noallow_other
+	struct fuse_args fuse; // what goes to libfuse
+};
+
+// Parses; says what is wrong in one line. Returns 0, or the exit status.
+int options_parse(int argc, char **argv, struct options *options);
+void options_fini(struct options *options);
+
+#endif
