@@ -254,22 +254,19 @@ static inline void fabric_relax(void)
 }
 
 // Polls until events come or the budget is spent.
-static int fabric_spin(struct fabric *fabric, struct fabric_event *events, int count, uint64_t begin_ns)
+static int fabric_spin(struct fabric *fabric, struct fabric_event *events, int count)
 {
-	uint32_t budget_ns = wait_budget_next(&fabric->wait);
-	uint64_t spun_ns = 0;
-	int found;
+	struct wait_spin spin;
+	int found = 0;
 
-	while (spun_ns < budget_ns) {
+	wait_spin_begin(&spin, &fabric->wait);
+	while (found == 0 && wait_spin_goes_on(&spin)) {
 		fabric_relax();
 		found = fabric_poll(fabric, events, count);
-		spun_ns = wait_now_ns() - begin_ns;
-		if (found > 0)
-			wait_budget_found(&fabric->wait, spun_ns);
-		if (found != 0)
-			return found;
 	}
-	return 0;
+	if (found > 0)
+		wait_spin_found(&spin, &fabric->wait);
+	return found;
 }
 
 // Blocks on the context's descriptor up to the deadline. Returns 1 to poll again, 0 at the deadline.
@@ -295,15 +292,13 @@ static int fabric_block(struct fabric *fabric, uint64_t deadline_ns)
 int fabric_wait(struct fabric *fabric, struct fabric_event *events, int count, int timeout_ms)
 {
 	int found = fabric_poll(fabric, events, count);
-	uint64_t begin_ns;
 	uint64_t deadline_ns = UINT64_MAX;
 
 	if (found != 0 || timeout_ms == 0)
 		return found;
-	begin_ns = wait_now_ns();
 	if (timeout_ms > 0)
-		deadline_ns = begin_ns + (uint64_t)timeout_ms * 1000000U;
-	found = fabric_spin(fabric, events, count, begin_ns);
+		deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
+	found = fabric_spin(fabric, events, count);
 	if (found != 0)
 		return found;
 	wait_budget_blocked(&fabric->wait);

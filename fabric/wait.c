@@ -9,6 +9,7 @@
 #define WAIT_PROBE_FIRST 16U       // blocked waits before the first probe
 #define WAIT_PROBE_LAST 4096U      // then one probe costs about 10 ns a wait
 #define WAIT_PROBE_CREDIT_NS 8000U // what a found event is expected to need at least, next time
+#define WAIT_OFF_CPU_NS 1500U      // between two polls: one that finds nothing takes a tenth of it, two switches and a reply take more
 
 void wait_budget_init(struct wait_budget *budget)
 {
@@ -59,4 +60,29 @@ uint32_t wait_budget_next(struct wait_budget *budget)
 	if (budget->spin_ns == 0 && budget->blocked >= budget->probe_after)
 		budget->is_probing = true;
 	return budget->is_probing ? WAIT_SPIN_MAX_NS : budget->spin_ns;
+}
+
+void wait_spin_begin(struct wait_spin *spin, struct wait_budget *budget)
+{
+	uint64_t now_ns = wait_now_ns();
+
+	*spin = (struct wait_spin){.begin_ns = now_ns, .last_ns = now_ns, .limit_ns = wait_budget_next(budget)};
+}
+
+bool wait_spin_goes_on(struct wait_spin *spin)
+{
+	uint64_t now_ns = wait_now_ns();
+
+	// Looked at before the next poll: one that finds something may take long for good reasons.
+	spin->was_off_cpu |= now_ns - spin->last_ns > WAIT_OFF_CPU_NS;
+	spin->last_ns = now_ns;
+	return now_ns - spin->begin_ns < spin->limit_ns;
+}
+
+void wait_spin_found(const struct wait_spin *spin, struct wait_budget *budget)
+{
+	if (spin->was_off_cpu)
+		wait_budget_blocked(budget);
+	else
+		wait_budget_found(budget, spin->last_ns - spin->begin_ns);
 }

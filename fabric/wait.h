@@ -22,12 +22,25 @@ void wait_budget_init(struct wait_budget *budget);
 // Monotonic time, ns.
 uint64_t wait_now_ns(void);
 
-// Tells how the last wait ended. `spun_ns` is the time from the wait's begin to the event: more than the budget means that this thread was off
-// its CPU meanwhile, likely because the peer ran on it: polling did not pay then, it was in the way.
+// Tells how the last wait ended. `spun_ns` is the time from the wait's begin to the event; above the budget it counts as in vain.
 void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns);
 void wait_budget_blocked(struct wait_budget *budget);
 
 // The polling time of the next wait, ns; 0 = block at once.
 uint32_t wait_budget_next(struct wait_budget *budget);
+
+// One wait's polling: `wait_spin_begin(...); while (wait_spin_goes_on(...)) if (poll finds) wait_spin_found(...);`, and wait_budget_blocked where
+// nothing was found. It notices when the thread was off its CPU meanwhile: then the peer likely ran on this very CPU, and what looks like an
+// event found by polling was a peer kept waiting by it.
+struct wait_spin {
+	uint64_t begin_ns;
+	uint64_t last_ns;
+	uint64_t limit_ns;
+	bool was_off_cpu;
+};
+
+void wait_spin_begin(struct wait_spin *spin, struct wait_budget *budget);
+bool wait_spin_goes_on(struct wait_spin *spin);
+void wait_spin_found(const struct wait_spin *spin, struct wait_budget *budget);
 
 #endif
