@@ -414,10 +414,14 @@ static void *shm_send_reserve(struct fabric_lane *base, uint32_t length)
 	result = shm_ring_reserve(&lane->out, length, &body);
 	if (result == 1)
 		return body;
-	if (result < 0)
+	if (result < 0) {
 		shm_lane_end(lane, result);
-	else
-		shm_lane_flush(lane); // room comes only from what the peer has seen
+		return NULL;
+	}
+	shm_lane_flush(lane); // room comes only from what the peer has seen
+	// The wake-up that shm_ring_reserve asked for. A socket full of unread ones would swallow the one that matters.
+	if (++lane->wakeups >= SHM_WAKEUPS_UNREAD)
+		shm_lane_read_socket(lane);
 	return NULL;
 }
 

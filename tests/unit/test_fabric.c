@@ -51,8 +51,11 @@ static void send_bytes(struct fabric_lane *lane, const void *message, uint32_t l
 static struct fabric_event next_event(struct fixture *fixture)
 {
 	struct fabric_event event = {0};
+	uint64_t begin_ns = wait_now_ns();
 
 	assert_int_equal(fabric_wait(fixture->fabric, &event, 1, PATIENCE_MS), 1);
+	// Found by the last look at the time limit: the wake-up was lost.
+	assert_true(wait_now_ns() - begin_ns < PATIENCE_MS * 900000ULL);
 	return event;
 }
 
