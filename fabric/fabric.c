@@ -15,6 +15,7 @@
 
 static const struct fabric_provider *const fabric_providers[] = {
         &fabric_shm,
+        &fabric_tcp,
         NULL, // ends the list
 };
 

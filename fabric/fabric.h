@@ -8,8 +8,8 @@
 // seen by the peer only after the written bytes are. A read posted behind a read fetches its bytes after the first has fetched its own.
 // Local memory given to a post must stay untouched until its event; a message is copied (or built in place) and free at once.
 // Errors: 0 or a positive count on success, a negative errno on failure. -EAGAIN from a post means: no credit or queue space now,
-// poll and try again. Any other error of a post, and any error of the connection, ends the lane with one FABRIC_CLOSED event;
-// posted operations that had no event yet get none.
+// poll and try again; -EINVAL and -ENOTSUP: nothing was posted. Any other error of a post, and any error of the connection, ends the lane
+// with one FABRIC_CLOSED event; posted operations that had no event yet get none.
 //
 // Providers: verbs.c, tcp.c, shm.c, each a const table (provider.h) in fabric.c's array. All of this header works the same over each.
 #ifndef FABRIC_FABRIC_H
@@ -55,7 +55,8 @@ enum fabric_right {
 	FABRIC_REMOTE_ATOMIC = 4,
 };
 
-// Memory to register. `fd` is the memfd that backs it (shm passes it to peers) or -1 where there is none; `base` maps it from `fd_offset`.
+// Memory to register. `fd` is the memfd that backs it, or -1 where there is none; `base` maps it from `fd_offset`. shm passes it to peers: for any
+// right it must be there and be sealed against shrinking (F_SEAL_SHRINK), and fd_offset be page-aligned, else -EINVAL.
 struct fabric_memory {
 	void *base;
 	size_t length;
@@ -161,14 +162,16 @@ uint64_t fabric_region_rkey(const struct fabric_region *region);
 // for a part, the right ends with fabric_unregister.
 void fabric_region_seal(struct fabric_region *region, uint64_t length);
 
-// Client side: makes the peer's region of this rkey and length addressable. -EKEYREJECTED for a wrong rkey where that shows already here.
+// Client side: makes the peer's region of this rkey and length addressable. May wait for a round trip: for set-up. -EKEYREJECTED for a wrong
+// rkey where that shows already here.
 int fabric_import(struct fabric_lane *lane, uint64_t rkey, uint64_t length, struct fabric_remote *remote);
 
 // --- posts ---
 
 // Space for a message of up to `length` bytes in the lane's send queue, 8-byte aligned, or NULL: no credit now, poll and try again
-// (or `length` is above the lane's message size). At most one reservation at a time; fabric_send ends it. The space may be visible to the peer
-// already: fill it, do not read values back from it that decide anything.
+// (or `length` is above the lane's message size). At most one reservation at a time; fabric_send ends it; a client
+// posts nothing else on the lane between the two. After NULL the armed context's descriptor also wakes when room comes back. The space may be
+// visible to the peer already: fill it, do not read values back from it that decide anything.
 void *fabric_send_reserve(struct fabric_lane *lane, uint32_t length);
 
 // Sends the reserved message with its true length (<= reserved). Goes out at the next fabric_flush or fabric_poll.
@@ -192,7 +195,8 @@ int fabric_flush(struct fabric_lane *lane);
 
 // --- events ---
 
-// Makes progress, never blocks, and returns up to `count` events.
+// Makes progress, never blocks, and returns up to `count` events. If the owner disconnects a lane over one of them, the later ones of that lane in
+// the same batch are void.
 int fabric_poll(struct fabric *fabric, struct fabric_event *events, int count);
 
 // Gives a message's buffer, and with it a credit, back. Messages of a lane may be released in any order.

@@ -1,5 +1,6 @@
 #include "fabric/shm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static struct shm_pending *shm_pending_add(struct shm_lane *lane, enum shm_pendi
 // Whether one more operation may be posted.
 static int shm_post_check(const struct shm_lane *lane)
 {
+	assert(lane->is_server || lane->base.reserved == 0); // the frame would lie where the message is being built
 	if (lane->state != SHM_OPEN)
 		return -ECONNRESET;
 	return lane->pending_count < lane->base.fabric->options.depth ? 0 : -EAGAIN;
