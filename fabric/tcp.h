@@ -36,12 +36,12 @@ struct tcp_batch {
 	uint64_t done[FAR_LANE_DEPTH]; // contexts of writes whose memory is free once this is sent
 };
 
-// A read or atomic that the peer has not answered; answers come in order.
+// What the peer has to answer; answers come in the order of the questions.
 struct tcp_pending {
 	char *local;
 	uint64_t length;
 	uint64_t context;
-	bool is_atomic;
+	uint32_t answer; // enum tcp_frame_type
 };
 
 struct tcp_lane {

@@ -17,6 +17,8 @@ static const uint64_t payload_length[TCP_FRAME_TYPES] = {
         [TCP_FETCH_ADD] = 8,
         [TCP_ATOMIC_REPLY] = 0,
         [TCP_NAK] = 0,
+        [TCP_WRITE_ASKING] = UINT64_MAX,
+        [TCP_WRITE_DONE] = 0,
 };
 
 int tcp_frame_check(const struct tcp_frame *frame, uint32_t message_size)

@@ -9,15 +9,17 @@
 #define TCP_MAGIC 0x31504346U // "FCP1", in every frame: a stream out of step, or of another protocol, shows at once
 
 enum tcp_frame_type {
-	TCP_HELLO = 1,        // rkey: message size, offset: depth, length: protocol version
-	TCP_SEND = 2,         // payload: a message
-	TCP_READ = 3,         // rkey, offset, length
-	TCP_READ_REPLY = 4,   // payload: the bytes
-	TCP_WRITE = 5,        // rkey, offset; payload: the bytes
-	TCP_COMPARE_SWAP = 6, // rkey, offset; payload: expected, desired
-	TCP_FETCH_ADD = 7,    // rkey, offset; payload: addend
-	TCP_ATOMIC_REPLY = 8, // offset: the old value
-	TCP_NAK = 9,          // offset: errno; the lane is dead
+	TCP_HELLO = 1,         // rkey: message size, offset: depth, length: protocol version
+	TCP_SEND = 2,          // payload: a message
+	TCP_READ = 3,          // rkey, offset, length
+	TCP_READ_REPLY = 4,    // payload: the bytes
+	TCP_WRITE = 5,         // rkey, offset; payload: the bytes
+	TCP_COMPARE_SWAP = 6,  // rkey, offset; payload: expected, desired
+	TCP_FETCH_ADD = 7,     // rkey, offset; payload: addend
+	TCP_ATOMIC_REPLY = 8,  // offset: the old value
+	TCP_NAK = 9,           // offset: errno; the lane is dead
+	TCP_WRITE_ASKING = 10, // as TCP_WRITE, and to be answered
+	TCP_WRITE_DONE = 11,   // the bytes are in place
 	TCP_FRAME_TYPES,
 };
 

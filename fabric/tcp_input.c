@@ -54,12 +54,23 @@ static void end_pending(struct tcp_lane *lane)
 	lane->pending_count--;
 }
 
-static void end_payload(struct tcp_lane *lane)
+// The payload is complete. 0, or an error: there was no room for the answer although it was looked for.
+static int end_payload(struct tcp_lane *lane)
 {
+	struct tcp_frame done = {.magic = TCP_MAGIC, .type = TCP_WRITE_DONE};
+
 	if (lane->frame.type == TCP_SEND)
 		end_message(lane);
 	else if (lane->frame.type == TCP_READ_REPLY)
 		end_pending(lane);
+	else if (lane->frame.type == TCP_WRITE_ASKING)
+		return tcp_put_frame(lane, &done, NULL, false, 0);
+	return 0;
+}
+
+static bool is_write(const struct tcp_frame *frame)
+{
+	return frame->type == TCP_WRITE || frame->type == TCP_WRITE_ASKING;
 }
 
 // Moves buffered payload to its place. 0, or a negative errno.
@@ -68,7 +79,9 @@ static int take_payload(struct tcp_lane *lane)
 	uint64_t part = buffered(lane) < lane->payload_left ? buffered(lane) : lane->payload_left;
 	char *to = lane->payload_to + lane->payload_done;
 
-	if (lane->frame.type == TCP_WRITE)
+	if (is_write(&lane->frame) && !tcp_has_output_room(lane))
+		return -EAGAIN;
+	if (is_write(&lane->frame))
 		to = tcp_reach(lane, lane->frame.rkey, lane->frame.offset + lane->payload_done, part, FABRIC_REMOTE_WRITE);
 	if (!to)
 		return -EACCES;
@@ -76,9 +89,7 @@ static int take_payload(struct tcp_lane *lane)
 	consume(lane, (uint32_t)part);
 	lane->payload_done += part;
 	lane->payload_left -= part;
-	if (lane->payload_left == 0)
-		end_payload(lane);
-	return 0;
+	return lane->payload_left == 0 ? end_payload(lane) : 0;
 }
 
 // --- frames ---
@@ -94,7 +105,7 @@ static int begin_payload(struct tcp_lane *lane, const struct tcp_frame *frame)
 		if (!to)
 			return -EAGAIN;
 	} else if (frame->type == TCP_READ_REPLY) {
-		if (lane->pending_count == 0 || pending->is_atomic || pending->length != frame->length)
+		if (lane->pending_count == 0 || pending->answer != TCP_READ_REPLY || pending->length != frame->length)
 			return -EPROTO;
 		to = pending->local;
 	} else {
@@ -109,13 +120,15 @@ static int begin_payload(struct tcp_lane *lane, const struct tcp_frame *frame)
 	return 0;
 }
 
-static int take_atomic_reply(struct tcp_lane *lane, const struct tcp_frame *frame)
+// An answer without a payload.
+static int take_answer(struct tcp_lane *lane, const struct tcp_frame *frame)
 {
 	const struct tcp_pending *pending = &lane->pending[lane->pending_first];
 
-	if (lane->pending_count == 0 || !pending->is_atomic)
+	if (lane->pending_count == 0 || pending->answer != frame->type)
 		return -EPROTO;
-	memcpy(pending->local, &frame->offset, sizeof(frame->offset));
+	if (pending->local)
+		memcpy(pending->local, &frame->offset, sizeof(frame->offset));
 	end_pending(lane);
 	return 0;
 }
@@ -131,10 +144,12 @@ static int take_frame(struct tcp_lane *lane, const struct tcp_frame *frame)
 	case TCP_SEND:
 	case TCP_READ_REPLY:
 	case TCP_WRITE:
+	case TCP_WRITE_ASKING:
 		error = begin_payload(lane, frame);
 		break;
 	case TCP_ATOMIC_REPLY:
-		error = take_atomic_reply(lane, frame);
+	case TCP_WRITE_DONE:
+		error = take_answer(lane, frame);
 		break;
 	case TCP_NAK:
 		return frame->offset > 0 && frame->offset < 4096 ? -(int)frame->offset : -EPROTO;
@@ -223,7 +238,8 @@ void tcp_receive_arm(struct tcp_lane *lane)
 	struct io_uring_sqe *sqe;
 	uint32_t room;
 
-	if (lane->is_receiving || lane->is_closed)
+	// A stalled lane parses on without a receive under way, which would have to find the buffer as it left it.
+	if (lane->is_receiving || lane->is_stalled || lane->is_closed)
 		return;
 	room = input_room(lane);
 	if (room == 0) // parsing waits for its owner or its peer
@@ -251,7 +267,8 @@ void tcp_received(struct tcp_lane *lane, int result)
 // A large payload in the middle of its way is received where it belongs.
 static bool is_direct(const struct tcp_lane *lane)
 {
-	return lane->payload_left >= DIRECT_MIN && buffered(lane) == 0 && lane->frame.type != TCP_SEND;
+	return lane->payload_left >= DIRECT_MIN && buffered(lane) == 0 &&
+	       (lane->frame.type == TCP_READ_REPLY || lane->frame.type == TCP_WRITE);
 }
 
 static void received_direct(struct tcp_lane *lane, uint32_t length)
@@ -259,7 +276,7 @@ static void received_direct(struct tcp_lane *lane, uint32_t length)
 	lane->payload_done += length;
 	lane->payload_left -= length;
 	if (lane->payload_left == 0)
-		end_payload(lane);
+		end_payload(lane); // a reply, or a push: nothing to answer
 	tcp_parse(lane);
 }
 

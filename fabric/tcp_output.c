@@ -109,18 +109,30 @@ int tcp_post_read(struct fabric_lane *base, void *local, uint64_t rkey, uint64_t
 		return -EAGAIN;
 	error = tcp_put_frame(lane, &frame, NULL, false, 0);
 	if (!error)
-		add_pending(lane, (struct tcp_pending){local, length, context, false});
+		add_pending(lane, (struct tcp_pending){local, length, context, TCP_READ_REPLY});
 	return error;
 }
 
+// A connecting side's write is done when the server says that the bytes are in place. A server's push is done when the kernel has taken the bytes: their memory is
+// free then, the stream keeps the message behind them behind them, and no idle client has to be waited for.
 int tcp_post_write(struct fabric_lane *base, const void *local, uint64_t rkey, uint64_t offset, uint64_t length, uint64_t context)
 {
 	struct tcp_lane *lane = tcp_lane_of(base);
 	struct tcp_frame frame = {.magic = TCP_MAGIC, .type = TCP_WRITE, .rkey = rkey, .offset = offset, .length = length};
 
+	int error;
+
 	if (lane->is_closed)
 		return -ENOTCONN;
-	return tcp_put_frame(lane, &frame, local, false, context);
+	if (context == 0 || !lane->is_client)
+		return tcp_put_frame(lane, &frame, local, false, context);
+	if (!has_pending_room(lane))
+		return -EAGAIN;
+	frame.type = TCP_WRITE_ASKING;
+	error = tcp_put_frame(lane, &frame, local, false, 0);
+	if (!error)
+		add_pending(lane, (struct tcp_pending){NULL, length, context, TCP_WRITE_DONE});
+	return error;
 }
 
 static int post_atomic(struct tcp_lane *lane, const struct tcp_frame *frame, const uint64_t *operands, uint64_t *result, uint64_t context)
@@ -133,7 +145,7 @@ static int post_atomic(struct tcp_lane *lane, const struct tcp_frame *frame, con
 		return -EAGAIN;
 	error = tcp_put_frame(lane, frame, operands, false, 0);
 	if (!error)
-		add_pending(lane, (struct tcp_pending){(char *)result, sizeof(*result), context, true});
+		add_pending(lane, (struct tcp_pending){(char *)result, sizeof(*result), context, TCP_ATOMIC_REPLY});
 	return error;
 }
 
