@@ -175,18 +175,15 @@ static bool handle_aside(struct connection *connection, const void *message, uin
 }
 
 // False: no credit for the reply now, nothing was done.
+// The message is private memory: no provider delivers one that its sender can still change.
 static bool handle(struct connection *connection, const void *message, uint32_t length)
 {
-	_Alignas(8) static _Thread_local char private[FAR_MESSAGE_SIZE_MAX];
 	struct lane *lane = &connection->lane;
 	uint32_t reply_length;
 	void *reply;
 
 	if (!send_stalled(connection))
 		return false;
-	// In shared memory the peer could change what was checked already.
-	if (lane->transport->has_loads && length <= sizeof(private))
-		message = memcpy(private, message, length);
 	if (operations_is_silent(message, length) || operations_may_push(message, length))
 		return handle_aside(connection, message, length);
 	reply = fabric_send_reserve(connection->fabric_lane, lane->message_size);

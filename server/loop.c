@@ -229,17 +229,16 @@ static void resume_stalled(struct loop *loop)
 // Polls until something comes or polling no longer pays. Returns the number of events.
 static int spin(struct loop *loop)
 {
-	uint32_t spin_ns = wait_budget_next(&loop->budget);
-	uint64_t start = wait_now_ns();
-	uint64_t spun = 0;
-	int count;
+	int count = poll_all(loop);
+	struct wait_spin spin;
 
-	do {
-		count = poll_all(loop);
-		spun = wait_now_ns() - start;
-	} while (count == 0 && spun < spin_ns);
 	if (count)
-		wait_budget_found(&loop->budget, spun);
+		return count;
+	wait_spin_begin(&spin, &loop->budget);
+	while (count == 0 && wait_spin_goes_on(&spin))
+		count = poll_all(loop);
+	if (count)
+		wait_spin_found(&spin, &loop->budget);
 	return count;
 }
 
