@@ -1,0 +1,41 @@
+// A clock for operations shorter than a microsecond: the CPU's time stamp counter where it runs at one rate on all CPUs, else CLOCK_MONOTONIC.
+#ifndef CLI_BENCH_CLOCK_H
+#define CLI_BENCH_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+struct bench_clock {
+	bool is_tsc;
+	double ns_per_tick;
+	double overhead_ns; // of one measurement of nothing: contained in every figure
+};
+
+// Takes about 20 ms: the counter's rate is measured.
+void bench_clock_init(struct bench_clock *clock);
+
+// Now, in ticks. What is before in the program has happened before, what is behind has not begun.
+static inline uint64_t bench_clock_now(const struct bench_clock *clock)
+{
+	struct timespec now;
+
+#if defined(__x86_64__)
+	if (clock->is_tsc) {
+		unsigned cpu;
+		uint64_t ticks = __rdtscp(&cpu); // waits for the instructions before it
+
+		_mm_lfence(); // holds back those behind it
+		return ticks;
+	}
+#else
+	(void)clock;
+#endif
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+#endif

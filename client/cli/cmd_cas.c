@@ -1,0 +1,83 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/command.h"
+#include "client/cli/number.h"
+#include "client/cli/put_value.h"
+#include "client/cli/report.h"
+#include "far/cleanup.h"
+
+// far cas
+
+struct cas_options {
+	const char *key;
+	const char *file;
+	uint64_t expected;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct cas_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (state->arg_num == 0)
+			options->key = argument;
+		else if (state->arg_num == 2)
+			options->file = argument;
+		else if (state->arg_num > 2)
+			argp_error(state, "%s: one argument too many", argument);
+		else if (number_parse(argument, &options->expected))
+			argp_error(state, "%s: the expected version must be a number; 0 = no such key", argument);
+		return 0;
+	case ARGP_KEY_END:
+		if (state->arg_num < 3)
+			argp_error(state, "give the key, the expected version, and the file with the new value");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int cmd_cas(struct cli *cli, int argc, char **argv)
+{
+	static const struct argp argp = {.parser = parse,
+	        .args_doc = "KEY VERSION FILE\nKEY VERSION -",
+	        .doc = "Compare and swap: store the file (or standard input) under KEY only if the key's version is VERSION (0: only if "
+	               "there is no "
+	               "such key). Prints the new version; if the version is another, prints that (0: no such key), exit status 3."};
+	struct cas_options options = {0};
+	CLEANUP(close) int fd = -1;
+	struct progress progress;
+	struct put_value put;
+	uint64_t version = 0;
+	bool is_stdin;
+	int status;
+
+	command_parse(cli, &argp, argc, argv, &options);
+	is_stdin = strcmp(options.file, "-") == 0;
+	if (!is_stdin) {
+		fd = open(options.file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return report_local("cannot read", options.file, errno);
+	}
+	if (command_connect(cli, NULL))
+		return CLI_FAILURE;
+	progress_begin(&progress, false, 0);
+	put = (struct put_value){
+	        .session = cli->session,
+	        .source_name = is_stdin ? "standard input" : options.file,
+	        .fd = is_stdin ? STDIN_FILENO : fd,
+	        .key = key_of_argument(options.key),
+	        .is_conditional = true,
+	        .expected = options.expected,
+	        .progress = &progress,
+	};
+	status = put_value(&put, &version);
+	if (status == CLI_OK || status == CLI_OTHER_VERSION)
+		printf("%llu\n", (unsigned long long)version);
+	return status;
+}

@@ -1,0 +1,90 @@
+#include "client/cli/command.h"
+
+#include <string.h>
+
+#include "client/cli/report.h"
+
+// The table of commands and what each does first: parse its arguments, connect.
+
+const struct command commands[] = {
+        {"put", "store files, trees or standard input", cmd_put},
+        {"get", "fetch values or trees", cmd_get},
+        {"ls", "list keys", cmd_ls},
+        {"stat", "show what is known of keys, and the session", cmd_stat},
+        {"rm", "delete keys or trees", cmd_rm},
+        {"mv", "rename a key", cmd_mv},
+        {"cas", "store a value if the version is the expected one", cmd_cas},
+        {"mkdir", "make directories", cmd_mkdir},
+        {"df", "show how full the server is", cmd_df},
+        {"ping", "measure the way to the server and back", cmd_ping},
+        {"bench", "measure gets and puts", cmd_bench},
+        {"version", "print the version", cmd_version},
+        {"help", "explain a command", cmd_help},
+        {0},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+// What the parsers of one command line get: the command's own and the one of the shared options.
+struct inputs {
+	struct cli *cli;
+	void *command;
+};
+
+static error_t parse_shared(int key, char *argument, struct argp_state *state)
+{
+	struct cli *cli = state->input;
+
+	if (key != 's')
+		return ARGP_ERR_UNKNOWN;
+	cli->address = argument;
+	return 0;
+}
+
+static error_t parse_root(int key, char *argument, struct argp_state *state)
+{
+	struct inputs *inputs = state->input;
+
+	(void)argument;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = inputs->command;
+	state->child_inputs[1] = inputs->cli;
+	return 0;
+}
+
+void command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input)
+{
+	static const struct argp_option shared_options[] = {
+	        {"server", 's', "ADDRESS", 0, "Server to talk to (default: $FARFS_SERVER, else localhost)", -1},
+	        {0},
+	};
+	static const struct argp shared = {.options = shared_options, .parser = parse_shared};
+	const struct argp own = {.options = argp->options, .parser = argp->parser};
+	const struct argp_child children[] = {{.argp = &own}, {.argp = &shared}, {0}};
+	const struct argp root = {.parser = parse_root, .args_doc = argp->args_doc, .doc = argp->doc, .children = children};
+	struct inputs inputs = {.cli = cli, .command = input};
+
+	argp_parse(&root, argc, argv, 0, NULL, &inputs);
+}
+
+int command_connect(struct cli *cli, const struct far_options *options)
+{
+	int error;
+
+	if (cli->session)
+		return CLI_OK;
+	error = far_connect(cli->address, options, &cli->session);
+	if (error) {
+		cli->session = NULL;
+		report_error(error);
+		return CLI_FAILURE; // an address without a server is not a key that is not found
+	}
+	return CLI_OK;
+}

@@ -1,0 +1,56 @@
+// What the commands of `far` share: how one is described, the session that it works in, and the exit statuses.
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include <argp.h>
+
+#include "far.h"
+
+// Exit statuses, documented in far(1).
+enum cli_status {
+	CLI_OK = 0,
+	CLI_FAILURE = 1,
+	CLI_USAGE = 2,
+	CLI_OTHER_VERSION = 3, // a value's version is not the one expected
+	CLI_NOT_FOUND = 4,
+};
+
+// One run of the program. `session` is opened by the command that needs one and closed by main.
+struct cli {
+	const char *address;
+	far_session *session;
+};
+
+struct command {
+	const char *name;
+	const char *summary;                                // one line for `far --help`
+	int (*run)(struct cli *cli, int argc, char **argv); // returns an exit status
+};
+
+// All commands in the order of `far --help`; the last has no name.
+extern const struct command commands[];
+
+// Finds a command by its name. NULL if there is none.
+const struct command *command_find(const char *name);
+
+// Parses a command's arguments by `argp`, with the options that all commands take besides. Wrong usage ends the program with status CLI_USAGE.
+void command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input);
+
+// Opens cli->session unless it is open. `options` may be NULL. Returns an exit status; what went wrong has been said.
+int command_connect(struct cli *cli, const struct far_options *options);
+
+int cmd_bench(struct cli *cli, int argc, char **argv);
+int cmd_cas(struct cli *cli, int argc, char **argv);
+int cmd_df(struct cli *cli, int argc, char **argv);
+int cmd_get(struct cli *cli, int argc, char **argv);
+int cmd_help(struct cli *cli, int argc, char **argv);
+int cmd_ls(struct cli *cli, int argc, char **argv);
+int cmd_mkdir(struct cli *cli, int argc, char **argv);
+int cmd_mv(struct cli *cli, int argc, char **argv);
+int cmd_ping(struct cli *cli, int argc, char **argv);
+int cmd_put(struct cli *cli, int argc, char **argv);
+int cmd_rm(struct cli *cli, int argc, char **argv);
+int cmd_stat(struct cli *cli, int argc, char **argv);
+int cmd_version(struct cli *cli, int argc, char **argv);
+
+#endif

@@ -1,0 +1,83 @@
+# bash completion for far(1): commands, options, local files and the server's keys.
+
+# Keys below what has been typed, asked from the server that the line names. Directories end in a slash.
+_far_keys()
+{
+	local i server=() IFS=$'\n'
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-s | --server) server=(--server "${COMP_WORDS[i + 1]}") ;;
+		esac
+	done
+	mapfile -t COMPREPLY < <(timeout 2 far "${server[@]}" ls --unsorted --prefix -- "${cur#/}" 2>/dev/null | head -n 1000)
+	compopt -o filenames -o nospace 2>/dev/null
+}
+
+# Arguments before this word that are neither the command nor options.
+_far_argument_number()
+{
+	local i
+
+	number=0
+	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus) ((i++)) ;;
+		-?*) ;;
+		*) ((number++)) ;;
+		esac
+	done
+}
+
+_far()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local command='' command_at=0 number i
+	local commands='put get ls stat rm mv cas mkdir df ping bench version help'
+	local options='--help --usage --server'
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-s | --server) ((i++)) ;;
+		-*) ;;
+		*)
+			command=${COMP_WORDS[i]} command_at=$i
+			break
+			;;
+		esac
+	done
+	case $previous in
+	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus) return ;;
+	--ops)
+		mapfile -t COMPREPLY < <(compgen -W 'get cold-get put stat ping' -- "$cur")
+		return
+		;;
+	esac
+	case $command in
+	put) options+=' --recursive --if-absent --quiet' ;;
+	get) options+=' --recursive --offset --length --quiet' ;;
+	ls) options+=' --long --recursive --prefix --human-readable --unsorted --json' ;;
+	stat) options+=' --json' ;;
+	rm) options+=' --recursive --force' ;;
+	df) options+=' --human-readable --json' ;;
+	ping) options+=' --count --interval --quiet --json' ;;
+	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --json' ;;
+	'') options+=' --version' ;;
+	esac
+	if [[ $cur == -?* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+	_far_argument_number
+	case $command:$number in
+	'':* | help:0) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	put:0 | get:1 | cas:2)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	put:1 | get:0 | cas:0 | ls:0 | mv:[01] | stat:* | rm:* | mkdir:*) _far_keys ;;
+	esac
+}
+
+complete -F _far far

@@ -1,0 +1,108 @@
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/command.h"
+#include "client/cli/report.h"
+
+// far: FarFS by key from the command line. Takes the options before the command, then hands over to it.
+
+// The part of the command line that is not the command's.
+struct parsing {
+	struct cli *cli;
+	int command; // its place in argv, 0 = none
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct parsing *parsing = state->input;
+
+	switch (key) {
+	case 's':
+		parsing->cli->address = argument;
+		return 0;
+	case 'V':
+		printf("far %s\n", far_version());
+		exit(finish_output());
+	case ARGP_KEY_ARG:
+		parsing->command = state->next - 1;
+		state->next = state->argc; // the rest is the command's
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+// Adds the table of commands to the help.
+static char *filter_help(int key, const char *text, void *input)
+{
+	char *list = NULL;
+	size_t length;
+	FILE *to;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	to = open_memstream(&list, &length);
+	if (!to)
+		return (char *)text;
+	fputs("Commands:\n", to);
+	for (const struct command *command = commands; command->name; command++)
+		fprintf(to, "  %-10s %s\n", command->name, command->summary);
+	fputs("\n`far COMMAND --help' explains a command. Exit status: 0 done, 1 failed, 2 wrong usage, 3 another version, 4 no such key.",
+	        to);
+	fclose(to);
+	return list;
+}
+
+static int run_command(struct cli *cli, int argc, char **argv)
+{
+	const struct command *command = command_find(argv[0]);
+	char name[64];
+
+	if (!command) {
+		report("%s: no such command; far --help lists them", argv[0]);
+		return CLI_USAGE;
+	}
+	snprintf(name, sizeof(name), "far %s", command->name);
+	argv[0] = name; // how the command's messages begin
+	return command->run(cli, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	        {"server", 's', "ADDRESS", 0,
+	                "Server to talk to: shm:///PATH.sock, tcp://HOST:PORT, or HOST[:PORT], which chooses (default: $FARFS_SERVER, else "
+	                "localhost)",
+	                0},
+	        {"version", 'V', NULL, 0, "Print the version", 0},
+	        {0},
+	};
+	static const struct argp argp = {.options = options,
+	        .parser = parse,
+	        .args_doc = "COMMAND [ARGUMENT...]",
+	        .doc = "FarFS: values in far memory, by key.\v ",
+	        .help_filter = filter_help};
+	const char *address = getenv("FARFS_SERVER");
+	struct cli cli = {.address = address && *address ? address : "localhost"};
+	struct parsing parsing = {.cli = &cli};
+	char program[] = "far";
+	int status;
+
+	setlocale(LC_TIME, "");
+	signal(SIGPIPE, SIG_IGN); // a broken connection is an error of one call; a reader of ours that has gone is seen at the write
+	argp_err_exit_status = CLI_USAGE;
+	argv[0] = program;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing);
+	status = run_command(&cli, argc - parsing.command, argv + parsing.command);
+	far_close(cli.session);
+	if (finish_output() != CLI_OK && status == CLI_OK)
+		status = CLI_FAILURE;
+	return status;
+}

@@ -1,0 +1,91 @@
+#include "client/cli/report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/command.h"
+#include "client/cli/utf8.h"
+
+// Keys and file names are bytes of others: on a terminal they must not be able to move the cursor, and in a message not to begin a second line.
+
+void print_escaped(FILE *to, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		size_t step = utf8_length(bytes, length);
+		unsigned char first = (unsigned char)bytes[0];
+		// U+0080..U+009F are control characters too.
+		int is_control = first < 0x20 || first == 0x7f || (step == 2 && first == 0xc2 && (unsigned char)bytes[1] < 0xa0);
+
+		if (step == 0)
+			step = 1;
+		else if (!is_control && first != '\\') {
+			fwrite(bytes, 1, step, to);
+			goto next;
+		}
+		for (size_t i = 0; i < step; i++)
+			fprintf(to, "\\x%02x", (unsigned char)bytes[i]);
+	next:
+		bytes += step;
+		length -= step;
+	}
+}
+
+void print_key(FILE *to, const char *bytes, size_t length)
+{
+	static int is_terminal = -1;
+
+	if (is_terminal < 0)
+		is_terminal = isatty(fileno(to));
+	if (is_terminal)
+		print_escaped(to, bytes, length);
+	else
+		fwrite(bytes, 1, length, to);
+}
+
+int report(const char *format, ...)
+{
+	char text[8192]; // two keys at their longest
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fputs("far: ", stderr);
+	print_escaped(stderr, text, strlen(text));
+	fputc('\n', stderr);
+	return CLI_FAILURE;
+}
+
+int report_error(int error)
+{
+	const char *text = far_last_error();
+
+	report("%s", text[0] ? text : far_strerror(error));
+	if (error == -ENOENT)
+		return CLI_NOT_FOUND;
+	return error == -ECANCELED ? CLI_OTHER_VERSION : CLI_FAILURE;
+}
+
+int report_local(const char *what, const char *name, int error_number)
+{
+	return report("%s %s: %s", what, name, strerror(error_number));
+}
+
+int report_output(int error_number)
+{
+	if (error_number == EPIPE) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	return report_local("cannot write to", "standard output", error_number);
+}
+
+int finish_output(void)
+{
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return CLI_OK;
+	return report_output(errno);
+}
