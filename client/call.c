@@ -77,8 +77,7 @@ static int progress(struct far_lane *lane, int timeout_ms)
 	return take_events(lane, events, found);
 }
 
-// Notices that the connection of an idle lane has ended, so that a change is not sent into the void.
-static void notice(struct far_lane *lane)
+void call_notice(struct far_lane *lane)
 {
 	struct fabric_event events[EVENTS];
 
@@ -181,7 +180,7 @@ static int call_once(struct far_lane *lane, const struct call *call, uint32_t re
 	int error;
 
 	if (call->is_change && !call->is_bound)
-		notice(lane);
+		call_notice(lane);
 	if (lane->forget_count > 0)
 		call_send_forgets(lane);
 	error = call_ready(lane);

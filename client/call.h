@@ -39,6 +39,9 @@ int call_poll(struct far_lane *lane);
 // Ends the connection because a post failed; returns -EIO, with a text.
 int call_lost(struct far_lane *lane, int error);
 
+// Notices that the connection of an idle lane has ended: before a one-sided operation, which would not, and before a change, which must not be sent into the void.
+void call_notice(struct far_lane *lane);
+
 // Makes sure that the lane is connected.
 int call_ready(struct far_lane *lane);
 

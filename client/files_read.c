@@ -16,7 +16,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 // The remembered location if it tells about the whole range, which is cut at the end of the file.
 static const struct located *find(const struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t *length)
 {
-	const struct located *located = locate_find_file(lane, id);
+	const struct located *located = locate_find_file(lane, id, offset);
 
 	if (!located)
 		return NULL;
@@ -93,31 +93,65 @@ static ssize_t ask(struct far_lane *lane, uint64_t id, char *buffer, size_t leng
 	return result;
 }
 
+// Asks where the range is. The whole window is located, if one reply can tell so much; else from the offset on.
+static int locate_from(struct far_lane *lane, uint64_t id, uint64_t offset)
+{
+	struct far_read_request message = {.id = id, .offset = offset, .length = UINT64_MAX};
+	struct call request = {.op = FAR_OP_EXTENTS, .message = &message, .length = sizeof(message)};
+	struct located located;
+	struct reply reply;
+	int error = call(lane, &request, sizeof(struct far_get_reply), &reply);
+
+	if (!error && !take(lane, &reply, offset, &located))
+		error = -EPROTO;
+	reply_release(lane, &reply);
+	return error;
+}
+
+static int locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t length)
+{
+	int error = locate_from(lane, id, LOCATE_WINDOW_START(offset));
+	uint64_t part = length;
+
+	if (error || find(lane, id, offset, &part) || offset == LOCATE_WINDOW_START(offset))
+		return error;
+	return locate_from(lane, id, offset);
+}
+
 #define ATTEMPTS 64 // a file that changes that often while it is read is read through the server's eager pieces
+
+// Reads one-sidedly if the location is remembered and holds. 0 bytes asked for at the end of the file is such a case, too. -EAGAIN: ask.
+static ssize_t read_warm(struct far_lane *lane, uint64_t id, char *buffer, size_t length, uint64_t offset)
+{
+	uint64_t part = length;
+	const struct located *located = find(lane, id, offset, &part);
+	int fetched;
+
+	if (!located)
+		return -EAGAIN;
+	fetched = fetch(lane, located, FETCH_FILE, buffer, offset, part);
+	if (fetched == 1) {
+		count(&lane->statistics.one_sided, 1);
+		return (ssize_t)part;
+	}
+	locate_drop_file(lane, id, offset);
+	count(&lane->statistics.one_sided_retries, fetched == 0);
+	return -EAGAIN;
+}
 
 static ssize_t read_some(struct far_lane *lane, uint64_t id, char *buffer, size_t length, uint64_t offset)
 {
-	const struct located *located;
-	uint64_t part = length;
-	ssize_t result;
+	bool is_window_known = locate_find_file(lane, id, offset) != NULL;
+	ssize_t result = read_warm(lane, id, buffer, length, offset);
 
-	located = find(lane, id, offset, &part);
-	if (located) {
-		int fetched = fetch(lane, located, FETCH_FILE, buffer, offset, part);
-
-		if (fetched == 1) {
-			count(&lane->statistics.one_sided, 1);
-			return (ssize_t)part;
-		}
-		locate_drop_file(lane, id);
-		count(&lane->statistics.one_sided_retries, fetched == 0);
+	// Reads here and there in one window: worth knowing all of it, once.
+	if (result == -EAGAIN && is_window_known && locate_find_file(lane, id, offset)) {
+		if (locate(lane, id, offset, length) == 0)
+			result = read_warm(lane, id, buffer, length, offset);
 	}
-	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+	for (int attempt = 0; result == -EAGAIN && attempt < ATTEMPTS; attempt++)
 		result = ask(lane, id, buffer, length, offset);
-		if (result != -EAGAIN)
-			return result;
-	}
-	return ask(lane, id, buffer, least(length, FAR_PAGE_SIZE), offset);
+	return result == -EAGAIN ? ask(lane, id, buffer, least(length, FAR_PAGE_SIZE), offset) : result;
 }
 
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset)
@@ -183,25 +217,11 @@ static int map_pieces(
 	return used;
 }
 
-// Locates the range, asking the server if what is remembered does not cover it.
-static int locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t length)
-{
-	struct far_read_request message = {.id = id, .offset = offset, .length = length};
-	struct call request = {.op = FAR_OP_EXTENTS, .message = &message, .length = sizeof(message)};
-	struct located located;
-	struct reply reply;
-	int error = call(lane, &request, sizeof(struct far_get_reply), &reply);
-
-	if (!error && !take(lane, &reply, offset, &located))
-		error = -EPROTO;
-	reply_release(lane, &reply);
-	return error;
-}
-
 int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t offset, struct iovec *pieces, int room)
 {
 	if (!lane->caps->has_loads)
 		return -EOPNOTSUPP;
+	call_notice(lane);
 	for (int attempt = 0; attempt < 3; attempt++) {
 		uint64_t part = length;
 		const struct located *located = lane->connection ? find(lane, id, offset, &part) : NULL;
@@ -218,7 +238,7 @@ int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t 
 				return result;
 			}
 			fabric_read_end(lane->connection);
-			locate_drop_file(lane, id);
+			locate_drop_file(lane, id, offset);
 		}
 		result = locate(lane, id, offset, length);
 		if (result)

@@ -51,6 +51,9 @@ static bool get_warm(struct get *get, int *error)
 	*error = 0;
 	if (!located)
 		return false;
+	call_notice(get->lane);
+	if (!get->lane->connection) // what was remembered is void
+		return false;
 	version = located->version;
 	size = located->size;
 	length = get->offset < size ? least(get->length, size - get->offset) : 0;

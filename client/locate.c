@@ -7,7 +7,8 @@
 #include <xxhash.h>
 
 // Two caches of fixed size. Keys: entries of two cache lines, found by a 128-bit hash seeded at random, which stands for the key (two keys with one hash: 2^-128);
-// a set is 4 neighbours, a full one gives up a random entry. Files: one entry a slot, with room for one reply's extents.
+// a set is 4 neighbours, a full one gives up a random entry. Files: one entry a slot for each window
+// of a file, with room for one reply's extents.
 
 #define SET 4U
 #define FILE_ENTRIES 256U
@@ -176,21 +177,26 @@ void locate_drop_key(struct far_lane *lane, struct locate_hash hash)
 		entry->hash = (struct locate_hash){0, 0};
 }
 
-static struct file_entry *file_slot(const struct far_lane *lane, uint64_t id)
+static struct file_entry *file_slot(const struct far_lane *lane, uint64_t id, uint64_t offset)
 {
-	return &lane->files->entries[(id * 0x9e3779b97f4a7c15ULL) >> 56 & (FILE_ENTRIES - 1)];
+	return &lane->files->entries[((id + offset / LOCATE_WINDOW) * 0x9e3779b97f4a7c15ULL) >> 56 & (FILE_ENTRIES - 1)];
 }
 
-const struct located *locate_find_file(const struct far_lane *lane, uint64_t id)
+static bool is_of(const struct file_entry *entry, uint64_t id, uint64_t offset)
 {
-	struct file_entry *entry = file_slot(lane, id);
+	return entry->located.id == id && entry->located.begin / LOCATE_WINDOW == offset / LOCATE_WINDOW;
+}
 
-	return entry->located.id == id ? &entry->located : NULL;
+const struct located *locate_find_file(const struct far_lane *lane, uint64_t id, uint64_t offset)
+{
+	struct file_entry *entry = file_slot(lane, id, offset);
+
+	return is_of(entry, id, offset) ? &entry->located : NULL;
 }
 
 void locate_add_file(struct far_lane *lane, const struct located *located)
 {
-	struct file_entry *entry = file_slot(lane, located->id);
+	struct file_entry *entry = file_slot(lane, located->id, located->begin);
 
 	if (located->count > FAR_EXTENTS_PER_REPLY)
 		return;
@@ -199,10 +205,10 @@ void locate_add_file(struct far_lane *lane, const struct located *located)
 	entry->located.extents = entry->extents;
 }
 
-void locate_drop_file(struct far_lane *lane, uint64_t id)
+void locate_drop_file(struct far_lane *lane, uint64_t id, uint64_t offset)
 {
-	struct file_entry *entry = file_slot(lane, id);
+	struct file_entry *entry = file_slot(lane, id, offset);
 
-	if (entry->located.id == id)
+	if (is_of(entry, id, offset))
 		entry->located.id = 0;
 }

@@ -44,8 +44,15 @@ const struct located *locate_find_key(const struct far_lane *lane, struct locate
 void locate_add_key(struct far_lane *lane, struct locate_hash hash, const struct located *located);
 void locate_drop_key(struct far_lane *lane, struct locate_hash hash);
 
-const struct located *locate_find_file(const struct far_lane *lane, uint64_t id);
+// Files are remembered by windows: each stretch of so many bytes of a file has an entry of its own.
+#define LOCATE_WINDOW (64ULL << 20)
+#define LOCATE_WINDOW_START(offset) ((offset) & ~(LOCATE_WINDOW - 1))
+
+// What is remembered of the window that `offset` lies in, or NULL. It may begin behind the offset or end before it.
+const struct located *locate_find_file(const struct far_lane *lane, uint64_t id, uint64_t offset);
+
+// Remembers a location in the window of its begin.
 void locate_add_file(struct far_lane *lane, const struct located *located);
-void locate_drop_file(struct far_lane *lane, uint64_t id);
+void locate_drop_file(struct far_lane *lane, uint64_t id, uint64_t offset);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 // Small blocks and records: slabs of 64 KiB, each cut into blocks of one size class. A class keeps a list of its slabs with room; a slab's freed blocks are
 // chained through their own memory (records: behind the word, which must keep its count, layout.h R1). The slab of an address is found through a table by page.
@@ -46,6 +47,10 @@ int slabs_init(struct slabs *slabs, uint64_t length)
 		for (unsigned class = 0; class < BLOCK_CLASSES; class ++)
 			slabs->with_room[kind][class] = SLAB_NONE;
 	slabs->unused = SLAB_NONE;
+	// Ids of an earlier start of the server must not name objects of this one.
+	if (getrandom(&slabs->generation, sizeof(slabs->generation), 0) != sizeof(slabs->generation))
+		slabs->generation = (uint32_t)(uintptr_t)slabs;
+	slabs->generation &= 0x7fffff;
 	slabs->of_page = mmap(NULL, (length >> FAR_PAGE_SHIFT) * sizeof(uint32_t), PROT_READ | PROT_WRITE,
 	        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slabs->of_page == MAP_FAILED) {

@@ -42,10 +42,15 @@ static int set_size(struct request *request, struct far_record *object, uint64_t
 }
 
 // Set-uid and set-gid do not survive a change of owner (not even root's), nor one of size by somebody who may not keep them.
+// R6: a client that looks at the record itself must not see one owner with the other's set-uid bit.
 static void set_mode_and_owner(struct far_record *object, const struct far_setattr_request *message)
 {
 	bool is_killing = message->valid & (FAR_SET_KILL_SUIDGID | FAR_SET_UID | FAR_SET_GID);
+	unsigned state = FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed));
 
+	if (!is_killing && !(message->valid & FAR_SET_MODE))
+		return;
+	record_publish(object, FAR_RECORD_BUSY);
 	if (message->valid & FAR_SET_UID)
 		object->uid = message->uid;
 	if (message->valid & FAR_SET_GID)
@@ -54,6 +59,7 @@ static void set_mode_and_owner(struct far_record *object, const struct far_setat
 		object->mode = (object->mode & S_IFMT) | (message->mode & 07777);
 	else if (is_killing)
 		object_kill_suidgid(object);
+	record_publish(object, (enum far_record_state)state);
 }
 
 static void set_times(struct server *server, struct far_record *object, const struct far_setattr_request *message)

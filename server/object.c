@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "far/attr.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
@@ -35,24 +36,8 @@ int object_require_value(const struct far_record *object)
 
 void object_get_attr(const struct server *server, const struct far_record *object, struct far_attr *attr)
 {
-	bool is_device = S_ISCHR(object->mode) || S_ISBLK(object->mode);
-
-	*attr = (struct far_attr){
-	        .id = object_id(server, object),
-	        .version = atomic_load_explicit(&object->version, memory_order_relaxed),
-	        .size = atomic_load_explicit(&object->size, memory_order_relaxed),
-	        .blocks = value_blocks(object),
-	        .atime_ns = object->atime_ns,
-	        .mtime_ns = object->mtime_ns,
-	        .ctime_ns = object->ctime_ns,
-	        .btime_ns = object->btime_ns,
-	        .device = is_device ? object->u.special.device : 0,
-	        .mode = object->mode,
-	        .uid = object->uid,
-	        .gid = object->gid,
-	        .nlink = object->nlink,
-	        .generation = (uint32_t)FAR_ID_GENERATION(object->id),
-	};
+	far_record_attr(object, attr);
+	attr->id = object_id(server, object);
 }
 
 // Only ctime counts for the order: mtime may have been set to any time by its owner.

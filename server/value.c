@@ -84,19 +84,3 @@ uint16_t value_locate(const struct pool *pool, const struct far_record *record, 
 	}
 	return count;
 }
-
-uint64_t value_blocks(const struct far_record *record)
-{
-	if (!S_ISREG(record->mode) && !S_ISLNK(record->mode))
-		return 0;
-	switch (record->value_kind) {
-	case FAR_VALUE_EMPTY:
-		return 0;
-	case FAR_VALUE_INLINE:
-		return (value_size(record) + 511) / 512;
-	case FAR_VALUE_BLOCK:
-		return (record->u.value.extents + 511) / 512;
-	default:
-		return (uint64_t)record->u.value.pages * (FAR_PAGE_SIZE / 512);
-	}
-}

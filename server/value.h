@@ -38,9 +38,6 @@ void value_read(const struct pool *pool, const struct far_record *record, uint64
 uint16_t value_locate(const struct pool *pool, const struct far_record *record, uint64_t offset, struct far_wire_extent *extents,
         uint32_t room, bool *is_partial);
 
-// Occupied units of 512 bytes. A value in its record counts its bytes: 0 would make tar and cp take it for a hole.
-uint64_t value_blocks(const struct far_record *record);
-
 // --- whole values (value_store.c) ---
 
 // Bytes to be stored: in a message (grant NULL), or in a lane's grant, whose pages may become the value's own.
