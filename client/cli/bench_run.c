@@ -37,6 +37,13 @@ struct worker {
 	struct histogram ticks;
 };
 
+// All threads of one measurement.
+struct run {
+	struct worker *workers[BENCH_THREADS_MAX];
+	pthread_barrier_t barrier;
+	atomic_bool is_failed;
+};
+
 static volatile sig_atomic_t is_interrupted;
 
 bool bench_is_interrupted(void)
@@ -222,6 +229,7 @@ static void *work(void *context)
 	if (!atomic_load_explicit(worker->is_failed, memory_order_relaxed))
 		measure(worker);
 	pthread_barrier_wait(worker->barrier);
+	pthread_barrier_wait(worker->barrier); // and takes them again
 	if (worker->op == BENCH_PUT && worker->status == CLI_OK)
 		read_back(worker);
 	return NULL;
@@ -249,7 +257,7 @@ static struct worker *worker_new(struct bench_data *data, enum bench_op op, unsi
 	return worker;
 }
 
-static void take_result(struct worker *worker, struct bench_result *result, uint64_t *begin, uint64_t *end, int *status)
+static void take_result(const struct worker *worker, struct bench_result *result, uint64_t *begin, uint64_t *end, int *status)
 {
 	histogram_merge(&result->ticks, &worker->ticks);
 	if (worker->begin < *begin)
@@ -258,8 +266,6 @@ static void take_result(struct worker *worker, struct bench_result *result, uint
 		*end = worker->end;
 	if (worker->status != CLI_OK)
 		*status = worker->status;
-	free(worker->buffer);
-	free(worker);
 }
 
 static uint64_t count_one_sided(const struct worker *worker)
@@ -270,48 +276,63 @@ static uint64_t count_one_sided(const struct worker *worker)
 	return statistics.one_sided;
 }
 
-int bench_run(struct bench_data *data, enum bench_op op, struct bench_result *result)
+static void workers_free(struct worker **workers, unsigned count)
 {
-	struct worker *workers[BENCH_THREADS_MAX];
-	unsigned threads = data->options->threads;
-	pthread_barrier_t barrier;
-	atomic_bool is_failed = false;
-	uint64_t begin = UINT64_MAX;
-	uint64_t end = 0;
-	int status = CLI_OK;
+	for (unsigned i = 0; i < count; i++) {
+		free(workers[i]->buffer);
+		free(workers[i]);
+	}
+}
 
-	*result = (struct bench_result){.op = op, .size = data->size, .keys = data->keys};
-	pthread_barrier_init(&barrier, NULL, threads + 1);
+static int workers_new(struct bench_data *data, enum bench_op op, struct run *run)
+{
+	unsigned threads = data->options->threads;
+
 	for (unsigned i = 0; i < threads; i++) {
-		workers[i] = worker_new(data, op, i);
-		if (!workers[i]) {
-			while (i-- > 0) {
-				free(workers[i]->buffer);
-				free(workers[i]);
-			}
+		run->workers[i] = worker_new(data, op, i);
+		if (!run->workers[i]) {
+			workers_free(run->workers, i);
 			return report_local("cannot start", "threads", ENOMEM);
 		}
-		workers[i]->barrier = &barrier;
-		workers[i]->is_failed = &is_failed;
+		run->workers[i]->barrier = &run->barrier;
+		run->workers[i]->is_failed = &run->is_failed;
 	}
 	for (unsigned i = 0; i < threads; i++) {
-		int error = pthread_create(&workers[i]->thread, NULL, work, workers[i]);
+		int error = pthread_create(&run->workers[i]->thread, NULL, work, run->workers[i]);
 
 		if (error) { // those that run wait for it at the barrier: there is no way on
 			report_local("cannot start", "a thread", error);
 			exit(CLI_FAILURE);
 		}
 	}
-	pthread_barrier_wait(&barrier);
-	result->one_sided = count_one_sided(workers[0]);
-	pthread_barrier_wait(&barrier);
-	pthread_barrier_wait(&barrier);
-	result->one_sided = count_one_sided(workers[0]) - result->one_sided;
+	return CLI_OK;
+}
+
+int bench_run(struct bench_data *data, enum bench_op op, struct bench_result *result)
+{
+	unsigned threads = data->options->threads;
+	struct run run = {.is_failed = false};
+	uint64_t begin = UINT64_MAX;
+	uint64_t end = 0;
+	int status;
+
+	*result = (struct bench_result){.op = op, .size = data->size, .keys = data->keys};
+	pthread_barrier_init(&run.barrier, NULL, threads + 1);
+	status = workers_new(data, op, &run);
+	if (status != CLI_OK)
+		return status;
+	pthread_barrier_wait(&run.barrier);
+	result->one_sided = count_one_sided(run.workers[0]);
+	pthread_barrier_wait(&run.barrier);
+	pthread_barrier_wait(&run.barrier);
+	result->one_sided = count_one_sided(run.workers[0]) - result->one_sided;
+	pthread_barrier_wait(&run.barrier);
 	for (unsigned i = 0; i < threads; i++) {
-		pthread_join(workers[i]->thread, NULL);
-		take_result(workers[i], result, &begin, &end, &status);
+		pthread_join(run.workers[i]->thread, NULL);
+		take_result(run.workers[i], result, &begin, &end, &status);
 	}
-	pthread_barrier_destroy(&barrier);
+	workers_free(run.workers, threads);
+	pthread_barrier_destroy(&run.barrier);
 	result->seconds = end > begin ? (double)(end - begin) * data->clock->ns_per_tick / 1e9 : 0;
 	return status;
 }

@@ -25,8 +25,8 @@ static char *list_text(const struct list_request *request, size_t *length)
 	memcpy(text, request->directory.bytes, directory);
 	if (directory > 0)
 		text[directory++] = '/';
-	strcpy(text + directory, prefix);
 	*length = directory + strlen(prefix);
+	memcpy(text + directory, prefix, strlen(prefix) + 1);
 	return text;
 }
 

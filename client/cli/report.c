@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,23 +12,27 @@
 
 // Keys and file names are bytes of others: on a terminal they must not be able to move the cursor, and in a message not to begin a second line.
 
+// U+0080..U+009F are control characters too.
+static bool is_shown_as_it_is(const char *bytes, size_t length)
+{
+	unsigned char first = (unsigned char)bytes[0];
+
+	if (length == 1)
+		return first >= 0x20 && first != 0x7f && first != '\\';
+	return length > 2 || (length == 2 && (first != 0xc2 || (unsigned char)bytes[1] >= 0xa0));
+}
+
 void print_escaped(FILE *to, const char *bytes, size_t length)
 {
 	while (length > 0) {
-		size_t step = utf8_length(bytes, length);
-		unsigned char first = (unsigned char)bytes[0];
-		// U+0080..U+009F are control characters too.
-		int is_control = first < 0x20 || first == 0x7f || (step == 2 && first == 0xc2 && (unsigned char)bytes[1] < 0xa0);
+		size_t character = utf8_length(bytes, length);
+		size_t step = character ? character : 1;
 
-		if (step == 0)
-			step = 1;
-		else if (!is_control && first != '\\') {
+		if (is_shown_as_it_is(bytes, character))
 			fwrite(bytes, 1, step, to);
-			goto next;
-		}
-		for (size_t i = 0; i < step; i++)
-			fprintf(to, "\\x%02x", (unsigned char)bytes[i]);
-	next:
+		else
+			for (size_t i = 0; i < step; i++)
+				fprintf(to, "\\x%02x", (unsigned char)bytes[i]);
 		bytes += step;
 		length -= step;
 	}
