@@ -12,9 +12,12 @@
 #define BENCH_THREADS_MAX 64 // a session's lanes
 #define BENCH_SIZES_MAX 32
 #define BENCH_CPUS_MAX 64
+#define BENCH_BATCH 16 // calls timed together where one is too short
+#define BENCH_LOAD_SIZE 64
 
 enum bench_op {
-	BENCH_GET,      // locations known after the warm-up: one-sided
+	BENCH_GET,      // warm-get, or with --cold cold-get
+	BENCH_WARM_GET, // locations known after the warm-up: one-sided
 	BENCH_COLD_GET, // no location is remembered: the server is asked each time
 	BENCH_PUT,      // each thread its own keys
 	BENCH_STAT,
@@ -29,7 +32,9 @@ struct bench_options {
 	unsigned op_count;
 	uint64_t sizes[BENCH_SIZES_MAX];
 	unsigned size_count;
-	uint64_t keys; // 0 = chosen by size
+	uint64_t keys;  // 0 = chosen by size
+	uint64_t load;  // objects to store first and to leave; keys are some of them. 0 = keys of its own
+	unsigned batch; // calls timed together, 0 = chosen
 	unsigned threads;
 	double seconds; // of each measurement
 	unsigned cpus[BENCH_CPUS_MAX];
@@ -49,6 +54,7 @@ struct bench_data {
 	char (*names)[48];
 	uint32_t *rounds; // by key: how often it was put, which decides its pattern. Written by the thread that puts the key.
 	const char *pattern;
+	bool has_batches; // some result is of calls timed together
 };
 
 struct bench_result {
@@ -56,9 +62,13 @@ struct bench_result {
 	uint64_t size;
 	uint64_t keys;
 	double seconds; // really
+	unsigned batch; // calls that were timed together
 	uint64_t one_sided;
 	struct histogram ticks;
 };
+
+// Stores the objects bench/0, bench/1, ... of --load. Returns CLI_OK or an exit status, having said what went wrong.
+int bench_load(struct bench_data *data);
 
 // Fills and empties. Return CLI_OK or an exit status, having said what went wrong.
 int bench_data_new(struct bench_data *data, uint64_t size);

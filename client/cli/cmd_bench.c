@@ -13,7 +13,7 @@
 
 // far bench
 
-enum { KEY_OPS = 256, KEY_SIZES, KEY_KEYS, KEY_THREADS, KEY_SECONDS, KEY_CPUS, KEY_COLD };
+enum { KEY_OPS = 256, KEY_SIZES, KEY_KEYS, KEY_THREADS, KEY_SECONDS, KEY_CPUS, KEY_COLD, KEY_LOAD, KEY_BATCH };
 
 // --- options ---
 
@@ -29,7 +29,7 @@ static void parse_ops(struct argp_state *state, struct bench_options *options, c
 		while (op < BENCH_OPS && strcmp(word, bench_op_names[op]) != 0)
 			op++;
 		if (op == BENCH_OPS)
-			argp_error(state, "--ops: %s: give get, cold-get, put, stat or ping, parted by commas", word);
+			argp_error(state, "--ops: %s: give warm-get, cold-get, put, stat, ping or get, parted by commas", word);
 		else if (options->op_count < BENCH_OPS)
 			options->ops[options->op_count++] = (enum bench_op)op;
 	}
@@ -102,6 +102,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_CPUS:
 		parse_cpus(state, options, argument);
 		return 0;
+	case KEY_LOAD:
+		options->load = parse_count(state, "load", argument, 1ULL << 32);
+		return 0;
+	case KEY_BATCH:
+		options->batch = (unsigned)parse_count(state, "batch", argument, BENCH_BATCH);
+		return 0;
 	case KEY_COLD:
 		options->is_cold = true;
 		return 0;
@@ -110,6 +116,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: there are no arguments, only options", argument);
+		return 0;
+	case ARGP_KEY_END:
+		if (options->load && options->keys > options->load)
+			argp_error(state, "--keys: %llu of %llu objects of --load: give fewer", (unsigned long long)options->keys,
+			        (unsigned long long)options->load);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -133,11 +144,11 @@ static void print_head(const struct bench_data *data)
 	struct far_statistics statistics;
 
 	far_statistics(data->session, &statistics);
-	printf("%s (%s), %u thread%s, %.1f s each; clock: %s, %.0f ns contained in every time\n", statistics.address,
-	        statistics.chosen_because, data->options->threads, data->options->threads == 1 ? "" : "s", data->options->seconds,
+	printf("%s (%s), %u thread%s, %.1f s each; clock: %s, %.0f ns for each time taken\n", statistics.address, statistics.chosen_because,
+	        data->options->threads, data->options->threads == 1 ? "" : "s", data->options->seconds,
 	        data->clock->is_tsc ? "time stamp counter" : "CLOCK_MONOTONIC", data->clock->overhead_ns);
-	printf("%-9s %8s %8s %12s %10s %10s %10s %10s %10s %10s\n", "op", "bytes", "keys", "ops/s", "MiB/s", "p50 us", "p99 us", "p99.9 us",
-	        "max us", "one-sided");
+	printf("%-9s %8s %8s %12s %10s %10s %10s %10s %10s %5s %10s\n", "op", "bytes", "keys", "ops/s", "MiB/s", "p50 us", "p99 us",
+	        "p99.9 us", "max us", "timed", "one-sided");
 }
 
 static void print_row(const struct bench_data *data, const struct bench_result *result)
@@ -145,12 +156,14 @@ static void print_row(const struct bench_data *data, const struct bench_result *
 	bool has_value = result->op != BENCH_STAT && result->op != BENCH_PING;
 	double one_sided = result->ticks.count ? 100.0 * (double)result->one_sided / (double)result->ticks.count : 0;
 	char size[32];
+	char timed[16];
 
-	printf("%-9s %8s %8llu %12.0f %10.1f %10.2f %10.2f %10.2f %10.1f %9.0f%%\n", bench_op_names[result->op],
+	snprintf(timed, sizeof(timed), "x%u", result->batch);
+	printf("%-9s %8s %8llu %12.0f %10.1f %10.2f %10.2f %10.2f %10.1f %5s %9.2f%%\n", bench_op_names[result->op],
 	        size_format(result->size, true, size), (unsigned long long)result->keys, per_second(result),
 	        has_value ? per_second(result) * (double)result->size / (1 << 20) : 0, quantile_ns(result, data->clock, 0.5) / 1000,
 	        quantile_ns(result, data->clock, 0.99) / 1000, quantile_ns(result, data->clock, 0.999) / 1000,
-	        quantile_ns(result, data->clock, 1) / 1000, one_sided);
+	        quantile_ns(result, data->clock, 1) / 1000, timed, one_sided);
 	fflush(stdout);
 }
 
@@ -167,6 +180,7 @@ static struct json_object *json_of_result(const struct bench_data *data, const s
 	json_add_double(object, "seconds", result->seconds);
 	json_add_double(object, "ops_per_second", per_second(result));
 	json_add_u64(object, "one_sided", result->one_sided);
+	json_add_u64(object, "batch", result->batch);
 	json_add_double(times, "min", (double)result->ticks.least * tick);
 	json_add_double(times, "mean", result->ticks.count ? (double)result->ticks.sum * tick / (double)result->ticks.count : 0);
 	json_add_double(times, "p50", quantile_ns(result, data->clock, 0.5));
@@ -209,6 +223,7 @@ static int measure_size(struct bench_data *data, uint64_t size, struct bench_res
 		status = bench_run(data, data->options->ops[i], result);
 		if (status != CLI_OK || bench_is_interrupted())
 			break;
+		data->has_batches |= result->batch > 1;
 		if (results)
 			json_object_array_add(results, json_of_result(data, result));
 		else
@@ -243,6 +258,12 @@ static int run(struct bench_data *data, struct bench_result *result)
 	int status = CLI_OK;
 
 	bench_catch_interrupt();
+	if (data->options->load)
+		status = bench_load(data);
+	if (status == CLI_OK && bench_is_interrupted())
+		return report("bench: interrupted");
+	if (status != CLI_OK || (data->options->load && !data->options->keys))
+		return status;
 	if (data->options->is_json)
 		results = json_object_new_array();
 	else
@@ -251,21 +272,28 @@ static int run(struct bench_data *data, struct bench_result *result)
 		status = measure_size(data, data->options->sizes[i], result, results);
 	if (results)
 		print_json(data, results);
+	else if (data->has_batches)
+		puts("x16: a call takes less than 1 us, so 16 in a row are timed together and times are their means; --batch=1 times each");
 	if (bench_is_interrupted() && status == CLI_OK)
-		status = report("bench: interrupted; its keys were deleted");
+		status = report("bench: interrupted");
 	return status;
 }
 
 int cmd_bench(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp_option table[] = {
-	        {"ops", KEY_OPS, "LIST", 0, "What to measure: get, cold-get, put, stat, ping (default: get,cold-get,put)", 0},
+	        {"ops", KEY_OPS, "LIST", 0, "What to measure: warm-get, cold-get, put, stat, ping (default: warm-get,cold-get,put)", 0},
 	        {"sizes", KEY_SIZES, "LIST", 0, "Sizes of values (default: 64,4k,64k,1m)", 0},
 	        {"keys", KEY_KEYS, "N", 0, "Keys of each size (default: 1024, fewer if they exceed 64 MiB)", 0},
 	        {"threads", KEY_THREADS, "N", 0, "Threads, each with a connection and one operation under way (default: 1)", 0},
 	        {"seconds", KEY_SECONDS, "SECONDS", 0, "Duration of each measurement (default: 2)", 0},
 	        {"cpus", KEY_CPUS, "LIST", 0, "Pin the threads to these CPUs in turn (default: not pinned)", 0},
-	        {"cold", KEY_COLD, NULL, 0, "Remember no locations: get asks the server each time, as cold-get", 0},
+	        {"cold", KEY_COLD, NULL, 0, "Remember no locations: the operation get asks the server each time (else it is warm-get)", 0},
+	        {"batch", KEY_BATCH, "N", 0, "Time N calls together, 1 to 16 (default: 16 where one takes less than 1 us, else 1)", 0},
+	        {"load", KEY_LOAD, "N", 0,
+	                "Store N objects of 64 bytes first, bench/0, bench/1, ..., and leave them. With --keys, measure that many of them; "
+	                "without, nothing else",
+	                0},
 	        {"json", 'j', NULL, 0, "Write a JSON object", 0},
 	        {0},
 	};
@@ -273,7 +301,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
 	        .parser = parse,
 	        .doc = "Measure how long gets and puts take. Values are checked; the keys (far-bench-PID/...) are deleted at the end."};
 	CLEANUP(free) struct bench_result *result = malloc(sizeof(*result));
-	struct bench_options options = {.ops = {BENCH_GET, BENCH_COLD_GET, BENCH_PUT},
+	struct bench_options options = {.ops = {BENCH_WARM_GET, BENCH_COLD_GET, BENCH_PUT},
 	        .op_count = 3,
 	        .sizes = {64, 4096, 65536, 1 << 20},
 	        .size_count = 4,
@@ -286,6 +314,10 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
 	command_parse(cli, &argp, argc, argv, &options);
 	if (!result)
 		return report_local("cannot", "measure", ENOMEM);
+	if (options.load) {
+		options.sizes[0] = BENCH_LOAD_SIZE;
+		options.size_count = 1;
+	}
 	bench_clock_init(&clock);
 	status = connect_both(cli, &data);
 	if (status == CLI_OK)

@@ -78,14 +78,14 @@ static int ping_all(struct cli *cli, const struct ping_options *options, struct 
 		uint64_t begin;
 		uint64_t time;
 
-		if (i > 0)
+		if (i > 0 && options->interval_s > 0) // sleeping for no time takes some, too
 			pause_for(options->interval_s);
 		begin = now_ns();
 		error = far_ping(cli->session);
 		time = now_ns() - begin;
 		if (error)
 			break;
-		histogram_add(times, time);
+		histogram_add(times, time, 1);
 		if (!options->is_quiet && !options->is_json) {
 			printf("answer %llu: %.1f us\n", (unsigned long long)i + 1, (double)time / 1000);
 			fflush(stdout);

@@ -131,5 +131,8 @@ int get_tree(const struct get_tree *tree)
 	if (status == CLI_OK)
 		status = list_each(&list, get_entry, &walk);
 	progress_hide(&walk.progress);
+	if (walk.skipped)
+		report("%s: %llu skipped, %llu fetched", tree->key.length ? tree->key.bytes : "/", (unsigned long long)walk.skipped,
+		        (unsigned long long)walk.progress.items);
 	return status == CLI_OK && walk.skipped ? CLI_FAILURE : status;
 }

@@ -24,15 +24,15 @@ static uint64_t end_of_bucket(unsigned bucket)
 	return (((uint64_t)bucket - ((uint64_t)shift << HISTOGRAM_PRECISION) + 1) << shift) - 1;
 }
 
-void histogram_add(struct histogram *histogram, uint64_t value)
+void histogram_add(struct histogram *histogram, uint64_t value, uint64_t times)
 {
 	if (histogram->count == 0 || value < histogram->least)
 		histogram->least = value;
 	if (value > histogram->most)
 		histogram->most = value;
-	histogram->count++;
-	histogram->sum += value;
-	histogram->buckets[bucket_of_value(value)]++;
+	histogram->count += times;
+	histogram->sum += value * times;
+	histogram->buckets[bucket_of_value(value)] += times;
 }
 
 void histogram_merge(struct histogram *histogram, const struct histogram *from)

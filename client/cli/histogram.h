@@ -16,7 +16,8 @@ struct histogram {
 	uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-void histogram_add(struct histogram *histogram, uint64_t value);
+// Adds a value that was seen so many times.
+void histogram_add(struct histogram *histogram, uint64_t value, uint64_t times);
 
 // Adds all that is in `from`.
 void histogram_merge(struct histogram *histogram, const struct histogram *from);

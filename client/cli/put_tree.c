@@ -20,7 +20,8 @@ struct walk {
 	struct progress progress;
 	size_t root_length; // of the path of the tree, to be cut off
 	uint64_t skipped;
-	int status; // of the last thing that failed
+	uint64_t stored; // files
+	int status;      // of the last thing that failed
 };
 
 static void cleanup_fts(FTS **fts)
@@ -104,6 +105,7 @@ static int put_file(struct walk *walk, const FTSENT *entry)
 	put.key = (struct key){.bytes = key, .length = strlen(key)};
 	walk->progress.items++;
 	status = put_value(&put, &version);
+	walk->stored += status == CLI_OK;
 	if (status != CLI_OTHER_VERSION)
 		return status;
 	walk->status = CLI_OTHER_VERSION; // it exists: said, and left alone
@@ -152,6 +154,8 @@ int put_tree(const struct put_tree *tree)
 	if (status == CLI_OK && errno)
 		status = report_local("cannot read", tree->directory, errno);
 	progress_hide(&walk.progress);
+	if (walk.skipped)
+		report("%s: %llu skipped, %llu stored", tree->directory, (unsigned long long)walk.skipped, (unsigned long long)walk.stored);
 	if (status != CLI_OK)
 		return status;
 	return walk.skipped ? CLI_FAILURE : walk.status;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The far command against a running server: every command, its output, its exit status. Writes TAP.
 #
-#   FARFS_TEST_ADDRESS  the server's address; keys are made below test-cli-PID/ and deleted at the end
+#   FARFS_TEST_ADDRESS  the server's address; keys are made below test-cli-PID/ and bench/, and deleted at the end
 #   FAR                 the program (default: far)
 set -u
 
@@ -209,6 +209,7 @@ test_trees() {
 	check 'put -r with a link exits 1' exited 1
 	check 'put -r names the link it skipped' said_like "tree/link: skipped: a symbolic link"
 	check 'put -r names the pipe it skipped' said_like "tree/pipe: skipped: not a file or directory"
+	check 'put -r counts what it skipped' said_like 'tree/: 2 skipped, 201 stored'
 	rm "$work/tree/link" "$work/tree/pipe"
 	run get -r "$top/tree3" "$work/tree3"
 	check 'put -r stores the rest' diff -r "$work/tree" "$work/tree3"
@@ -353,12 +354,24 @@ test_server_figures() {
 	check 'ping --json has the round trip' json 'd["answers"] == 2 and 0 < d["rtt_ns"]["min"] <= d["rtt_ns"]["p50"] <= d["rtt_ns"]["max"]'
 	run bench --seconds 0.05 --sizes 64,4k,64k --keys 16
 	check 'bench exits 0' exited 0
-	check 'bench prints a line for each operation and size' test "$(grep -cE '^(get|cold-get|put) ' "$work/out")" -eq 9
+	check 'bench prints a line for each operation and size' test "$(grep -cE '^(warm-get|cold-get|put) ' "$work/out")" -eq 9
 	run bench --seconds 0.05 --sizes 0,1m --ops put,get,stat,ping --threads 2 --keys 4 --cpus 0 --json
 	check 'bench --json is JSON' is_json
 	check 'bench --json has all results' json 'len(d["results"]) == 8 and all(r["operations"] > 0 for r in d["results"])'
 	run bench --cold --ops get --sizes 64 --seconds 0.05 --json
 	check 'bench --cold asks the server' json 'd["results"][0]["one_sided"] == 0'
+	run bench --ops ping --seconds 0.05 --batch 16 --json
+	check 'bench --batch times calls together' json 'd["results"][0]["batch"] == 16'
+	run bench --load 1000
+	check 'bench --load alone stores and ends' test "$(wc -l <"$work/out")" -eq 1
+	run ls -U bench
+	check 'bench --load leaves its objects' test "$(wc -l <"$work/out")" -ge 1000
+	run bench --load 1000 --keys 10 --ops warm-get,cold-get --seconds 0.05 --json
+	check 'bench --load with --keys measures among them' json \
+		'[(r["op"], r["size"], r["keys"]) for r in d["results"]] == [("warm-get", 64, 10), ("cold-get", 64, 10)]'
+	run rm -rf bench
+	run bench --load 10 --keys 11
+	check 'bench of more keys than loaded exits 2' exited 2
 	run ls -p far-bench-
 	check 'bench deletes its keys' exited 4
 	run bench --ops fly

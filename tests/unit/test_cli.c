@@ -115,7 +115,7 @@ static void test_histogram__quantiles_are_within_a_128th(void **state)
 	(void)state;
 	memset(&histogram, 0, sizeof(histogram));
 	for (uint64_t value = 1; value <= 100000; value++)
-		histogram_add(&histogram, value);
+		histogram_add(&histogram, value, 1);
 	assert_in_range(histogram_quantile(&histogram, 0.5), 50000, 50390);
 	assert_in_range(histogram_quantile(&histogram, 0.99), 99000, 99773);
 	assert_int_equal(histogram_quantile(&histogram, 1), 100000);
@@ -129,9 +129,9 @@ static void test_histogram__small_and_huge_values_have_a_place(void **state)
 	(void)state;
 	memset(&histogram, 0, sizeof(histogram));
 	assert_int_equal(histogram_quantile(&histogram, 0.5), 0);
-	histogram_add(&histogram, 0);
-	histogram_add(&histogram, 255);
-	histogram_add(&histogram, UINT64_MAX);
+	histogram_add(&histogram, 0, 1);
+	histogram_add(&histogram, 255, 1);
+	histogram_add(&histogram, UINT64_MAX, 1);
 	assert_int_equal(histogram_quantile(&histogram, 0.3), 0);
 	assert_int_equal(histogram_quantile(&histogram, 0.6), 255);
 	assert_true(histogram_quantile(&histogram, 1) == UINT64_MAX);
@@ -145,8 +145,8 @@ static void test_histogram_merge__keeps_both(void **state)
 	(void)state;
 	memset(&a, 0, sizeof(a));
 	memset(&b, 0, sizeof(b));
-	histogram_add(&a, 1000);
-	histogram_add(&b, 10);
+	histogram_add(&a, 1000, 1);
+	histogram_add(&b, 10, 1);
 	histogram_merge(&a, &b);
 	assert_int_equal(a.count, 2);
 	assert_int_equal(a.least, 10);

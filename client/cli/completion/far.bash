@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus) ((i++)) ;;
+		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -48,9 +48,9 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus) return ;;
+	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load) return ;;
 	--ops)
-		mapfile -t COMPREPLY < <(compgen -W 'get cold-get put stat ping' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get put stat ping get' -- "$cur")
 		return
 		;;
 	esac
@@ -62,7 +62,7 @@ _far()
 	rm) options+=' --recursive --force' ;;
 	df) options+=' --human-readable --json' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
-	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --json' ;;
+	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --batch --load --json' ;;
 	'') options+=' --version' ;;
 	esac
 	if [[ $cur == -?* ]]; then
