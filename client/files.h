@@ -60,8 +60,9 @@ typedef int far_visit(void *context, const struct far_entry *entry, const char *
 int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t bytes, bool with_holds, far_visit *visit, void *context,
         bool *is_end, uint64_t *parent);
 
-// Gives holds back; batched and sent without waiting, at the latest with the lane's next call. `holds` as many as were added.
+// Gives holds back, `holds` as many as were added; batched until far_forget_flush, or the lane's next call. Neither waits for an answer.
 void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds);
+void far_forget_flush(struct far_lane *lane);
 
 // Reads a file by id into `buffer`, cut at its end. One-sided where the location is cached and still good. Returns bytes.
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset);

@@ -258,3 +258,9 @@ void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds)
 	if (lane->forget_count == LANE_FORGETS)
 		call_send_forgets(lane);
 }
+
+void far_forget_flush(struct far_lane *lane)
+{
+	if (lane->forget_count > 0)
+		call_send_forgets(lane);
+}

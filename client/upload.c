@@ -179,7 +179,9 @@ int upload(struct far_lane *lane, const struct upload_source *source, struct put
 		error = publish(&upload, target);
 	if (!error)
 		count(&lane->statistics.bytes_written, source->read ? upload.done : 0);
-	else
+	else {
 		far_forget(lane, upload.id, 1);
+		far_forget_flush(lane);
+	}
 	return error;
 }

@@ -250,11 +250,23 @@ static void arm_timer(struct tcp *tcp)
 
 	if (tcp->has_timer)
 		return;
-	tcp->timer = (struct __kernel_timespec){.tv_sec = TCP_HANDSHAKE_MS / 1000};
+	tcp->timer = (struct __kernel_timespec){.tv_sec = 1};
 	sqe = tcp_sqe(tcp);
 	io_uring_prep_timeout(sqe, &tcp->timer, 0, 0);
 	io_uring_sqe_set_data64(sqe, tcp_tag(NULL, TCP_OP_TIMER));
 	tcp->has_timer = true;
+}
+
+// Silence must not keep others out: who has said nothing for longest goes first.
+static void drop_oldest_handshake(struct tcp *tcp)
+{
+	struct tcp_lane *oldest = NULL;
+
+	for (struct tcp_lane *lane = tcp->lanes; lane; lane = lane->next)
+		if (!lane->has_hello && (!oldest || lane->accepted_ns <= oldest->accepted_ns))
+			oldest = lane;
+	if (oldest)
+		tcp_disconnect(&oldest->base);
 }
 
 void tcp_accepted(struct tcp *tcp, unsigned listener, int result, unsigned flags)
@@ -267,7 +279,9 @@ void tcp_accepted(struct tcp *tcp, unsigned listener, int result, unsigned flags
 		tcp_accept_arm(tcp, listener);
 	if (result < 0)
 		return;
-	lane = tcp->handshakes < TCP_HANDSHAKES ? lane_new(tcp, result, false) : NULL;
+	if (tcp->handshakes >= TCP_HANDSHAKES)
+		drop_oldest_handshake(tcp);
+	lane = lane_new(tcp, result, false);
 	if (!lane) {
 		close(result);
 		return;

@@ -15,6 +15,7 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 void ops_forget(fuse_req_t request, fuse_ino_t ino, uint64_t count)
 {
 	far_forget(filesystem_lane(), ino, count);
+	far_forget_flush(filesystem_lane()); // the memory of a deleted file may wait for this
 	fuse_reply_none(request);
 }
 
@@ -22,5 +23,6 @@ void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data 
 {
 	for (size_t i = 0; i < count; i++)
 		far_forget(filesystem_lane(), forgets[i].ino, forgets[i].nlookup);
+	far_forget_flush(filesystem_lane());
 	fuse_reply_none(request);
 }

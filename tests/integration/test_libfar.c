@@ -1,0 +1,19 @@
+// Every public call of libfar against a running server, whose address is in FARFS_TEST_ADDRESS. Without one it exits 77 (skipped). One program for all providers.
+#include "tests/integration/libfar_testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(void)
+{
+	int failed;
+
+	if (!getenv("FARFS_TEST_ADDRESS")) {
+		fprintf(stderr, "FARFS_TEST_ADDRESS names no running server\n");
+		return 77;
+	}
+	failed = _cmocka_run_group_tests("values", libfar_values, libfar_values_count, sessions_open, sessions_close);
+	failed += _cmocka_run_group_tests("names", libfar_names, libfar_names_count, sessions_open, sessions_close);
+	failed += _cmocka_run_group_tests("threads", libfar_threads, libfar_threads_count, sessions_open, sessions_close);
+	return failed != 0;
+}
