@@ -84,8 +84,6 @@ killed_mount() {
 
 # --- a dead server ---
 server_dies() {
-	echo old >"$mnt/old"
-	exec 5<"$mnt/old"
 	kill -9 "$server_pid"
 	begin=$SECONDS
 	refuse timeout 30 cat "$mnt/old" 2>"$temp/message"
@@ -101,7 +99,6 @@ server_returns() {
 	echo "$server_pid" >"$temp/server.pid"
 	wait_until 100 ls "$mnt" >/dev/null
 	refuse timeout 10 cat <&5 2>/dev/null
-	exec 5<&-
 	[ ! -e "$mnt/old" ]
 	echo new >"$mnt/new"
 	[ "$("$FAR" get new)" = new ]
@@ -170,8 +167,11 @@ check "far-fsd refuses bad set-ups in a line" mount_refuses
 check "a missing /dev/fuse is named" no_device
 check "far refuses bad commands and keys" far_refuses
 check "mount.farfs takes fstab's options; umount ends it" helper
+echo old >"$mnt/old"
+exec 5<"$mnt/old"
 check "a dead server is an error within a bounded time" server_dies
 check "the mount works again once a server is back" server_returns
+exec 5<&-
 server_pid=$(cat "$temp/server.pid" 2>/dev/null)
 check "SIGTERM ends the server cleanly" terminates
 finish
