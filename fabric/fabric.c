@@ -230,6 +230,11 @@ int fabric_poll(struct fabric *fabric, struct fabric_event *events, int count)
 	return fabric->provider->poll(fabric, events, count);
 }
 
+uint64_t fabric_served(const struct fabric *fabric)
+{
+	return fabric->served;
+}
+
 void fabric_receive_release(struct fabric_lane *lane, const void *message)
 {
 	lane->fabric->provider->receive_release(lane, message);

@@ -199,6 +199,10 @@ int fabric_flush(struct fabric_lane *lane);
 // the same batch are void.
 int fabric_poll(struct fabric *fabric, struct fabric_event *events, int count);
 
+// How many reads, writes and atomics of peers this context has carried out by itself. They give no event, but a thread that polls had better go on
+// polling while this grows.
+uint64_t fabric_served(const struct fabric *fabric);
+
 // Gives a message's buffer, and with it a credit, back. Messages of a lane may be released in any order.
 void fabric_receive_release(struct fabric_lane *lane, const void *message);
 

@@ -12,6 +12,7 @@ struct fabric {
 	struct fabric_caps caps;
 	struct fabric_options options;
 	struct wait_budget wait; // how long polling pays, see wait.h
+	uint64_t served;         // fabric_served; counted by the provider's responder
 };
 
 struct fabric_lane {

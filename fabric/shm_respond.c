@@ -76,7 +76,9 @@ int64_t shm_respond(struct shm_lane *lane, const struct shm_frame *frame, const 
 		result = shm_respond_write_inline(lane, &operation, (const unsigned char *)body + sizeof(operation), behind);
 	else if ((frame->kind == SHM_FRAME_COMPARE_SWAP || frame->kind == SHM_FRAME_FETCH_ADD) && behind == 0)
 		result = shm_respond_atomic(lane, frame->kind, &operation);
-	if (result >= 0)
+	if (result >= 0) {
 		lane->operations++;
+		lane->base.fabric->served++;
+	}
 	return result;
 }

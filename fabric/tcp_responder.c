@@ -36,5 +36,8 @@ static int respond_atomic(struct tcp_lane *lane, const struct tcp_frame *frame, 
 
 int tcp_respond(struct tcp_lane *lane, const struct tcp_frame *frame, const uint64_t *operands)
 {
-	return frame->type == TCP_READ ? respond_read(lane, frame) : respond_atomic(lane, frame, operands);
+	int error = frame->type == TCP_READ ? respond_read(lane, frame) : respond_atomic(lane, frame, operands);
+
+	lane->base.fabric->served += error == 0;
+	return error;
 }

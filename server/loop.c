@@ -186,12 +186,17 @@ static int poll_network(struct loop *loop, struct network *network)
 	return count < 0 ? 0 : count;
 }
 
+// Returns how much happened: events, and what the fabric did for peers by itself.
 static int poll_all(struct loop *loop)
 {
 	int count = 0;
 
-	for (int i = 0; i < loop->network_count; i++)
+	for (int i = 0; i < loop->network_count; i++) {
+		uint64_t served = fabric_served(loop->networks[i].fabric);
+
 		count += poll_network(loop, &loop->networks[i]);
+		count += fabric_served(loop->networks[i].fabric) != served;
+	}
 	return count;
 }
 

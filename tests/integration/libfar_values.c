@@ -151,19 +151,19 @@ static void test_get_into__nothing_asked_for_still_tells_the_current_size_and_ve
 
 static void test_get__the_second_one_asks_nobody(void **state)
 {
-	static const size_t lengths[] = {0, 64, 1000, 4096, 8192, 65536, MIB};
+	static const size_t lengths[] = {0, 64, 1000, 4096, 8192, 65536, MIB, 9 * MIB};
 	struct sessions *sessions = sessions_of(state);
-	char *bytes = malloc(MIB);
+	char *bytes = malloc(9 * MIB);
 
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct far_statistics before, after;
 
 		pattern_fill(bytes, lengths[i], 0, i);
 		assert_ok(far_put(sessions->ours, "warm", 4, bytes, lengths[i], NULL));
-		assert_ok(far_get_into(sessions->other, "warm", 4, bytes, MIB, 0, NULL, NULL));
+		assert_ok(far_get_into(sessions->other, "warm", 4, bytes, 9 * MIB, 0, NULL, NULL));
 		before = statistics_of(sessions->other);
 		memset(bytes, 0, lengths[i]);
-		assert_int_equal(far_get_into(sessions->other, "warm", 4, bytes, MIB, 0, NULL, NULL), lengths[i]);
+		assert_int_equal(far_get_into(sessions->other, "warm", 4, bytes, 9 * MIB, 0, NULL, NULL), lengths[i]);
 		after = statistics_of(sessions->other);
 		pattern_check(bytes, lengths[i], 0, i);
 		assert_int_equal(after.requests, before.requests);
@@ -190,14 +190,14 @@ static void test_get__the_first_one_after_an_own_put_asks_nobody(void **state)
 static void test_get_into__ranges_of_one_value_soon_ask_nobody(void **state)
 {
 	struct sessions *sessions = sessions_of(state);
-	char *bytes = malloc(MIB);
+	char *bytes = malloc(5 * MIB);
 	uint64_t random = 1, requests;
 
-	pattern_fill(bytes, MIB, 0, 1);
-	assert_ok(far_put(sessions->ours, "ranges", 6, bytes, MIB, NULL));
+	pattern_fill(bytes, 5 * MIB, 0, 1);
+	assert_ok(far_put(sessions->ours, "ranges", 6, bytes, 5 * MIB, NULL));
 	requests = statistics_of(sessions->other).requests;
 	for (int i = 0; i < 1000; i++) {
-		uint64_t offset = test_random(&random) % (MIB - 4096);
+		uint64_t offset = test_random(&random) % (5 * MIB - 4096);
 
 		assert_int_equal(far_get_into(sessions->other, "ranges", 6, bytes, 4096, offset, NULL, NULL), 4096);
 		pattern_check(bytes, 4096, offset, 1);
