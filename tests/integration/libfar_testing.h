@@ -4,6 +4,8 @@
 
 #include "tests/unit/testing.h"
 
+#include <stdbool.h>
+
 #include "far.h"
 
 struct sessions {
@@ -15,6 +17,9 @@ struct sessions {
 // The group's fixture; *state is a struct sessions. The end checks that the pool's free bytes are what they were.
 int sessions_open(void **state);
 int sessions_close(void **state);
+
+// Waits a little for the pool's free bytes: what a call gives back travels on its own lane, and what a session had comes back when the server notices its end.
+bool free_bytes_become(far_session *session, uint64_t expected);
 
 // Fails the test with the last error's text if `result` is negative.
 #define assert_ok(result) check_ok((long long)(result), #result, __FILE__, __LINE__)

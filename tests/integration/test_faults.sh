@@ -17,9 +17,14 @@ full_pool_put() {
 	fails any 'full' "$FAR" put "$temp/large" absent
 	fails 4 'no such key' "$FAR" get absent
 	"$FAR" rm keep
-	wait_until 20 free_is "$before"
+	wait_until 100 free_is "$before"
 }
-free_is() { [ "$(free_bytes)" -eq "$1" ]; }
+free_is() {
+	local now
+	now=$(free_bytes)
+	echo "free: $now, at the start: $1"
+	[ "$now" -eq "$1" ]
+}
 full_pool_write() {
 	before=$(free_bytes)
 	refuse cp "$temp/large" "$mnt/large" 2>"$temp/message"
@@ -29,7 +34,7 @@ full_pool_write() {
 	cmp -n "$size" "$mnt/large" "$temp/large"
 	refuse mkdir -p "$mnt/$(printf 'd%.0s/' $(seq 1000))" 2>/dev/null || true
 	rm -rf "$mnt"/d "$mnt/large"
-	wait_until 20 free_is "$before"
+	wait_until 100 free_is "$before"
 	echo fine >"$mnt/fine"
 	[ "$(cat "$mnt/fine")" = fine ]
 	rm "$mnt/fine"
@@ -51,7 +56,7 @@ many_small_until_full() {
 		for name in os.listdir("small"): os.unlink("small/" + name)
 		os.rmdir("small")
 	PYTHON
-	wait_until 20 free_is "$before"
+	wait_until 100 free_is "$before"
 }
 
 # --- a dead client ---
@@ -68,7 +73,7 @@ killed_put() {
 	exec 6>&-
 	wait $victim || true
 	fails 4 'no such key' "$FAR" get killed
-	wait_until 50 free_is "$before"
+	wait_until 100 free_is "$before"
 }
 killed_mount() {
 	before=$(free_bytes)
@@ -79,7 +84,7 @@ killed_mount() {
 	pkill -9 -f "far-fsd $address $temp/doomed"
 	exec 5<&-
 	umount -l "$temp/doomed"
-	wait_until 50 free_is "$before"
+	wait_until 100 free_is "$before"
 }
 
 # --- a dead server ---
