@@ -106,6 +106,10 @@ void tcp_disconnect(struct fabric_lane *base)
 	struct tcp_lane *lane = tcp_lane_of(base);
 	struct tcp *tcp = tcp_of(base->fabric);
 
+	// What was flushed is on its way already as far as the owner knows: it leaves before the connection ends.
+	tcp_flush(base);
+	if (lane->is_sending)
+		io_uring_submit(&tcp->ring);
 	if (!lane->has_hello)
 		tcp->handshakes--;
 	lane->is_closed = true;
