@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fabric/tcp.h"
 
 // Connections: listening, connecting, the exchange of hellos, and lanes' beginning and end.
+
+#define LISTEN_TRIES 50 // one second in all
+#define LISTEN_PAUSE_NS 20000000
 
 static void format_peer(const struct sockaddr *address, socklen_t length, char peer[96])
 {
@@ -205,6 +209,19 @@ static int open_listener(const struct addrinfo *info)
 	return -on;
 }
 
+// A server started again takes its own port: the kernel lets go of the last one's io_uring, and of the listener it holds, some time after that process has ended.
+static int open_listener_patiently(const struct addrinfo *info)
+{
+	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_NS};
+	int fd = open_listener(info);
+
+	for (int i = 0; fd == -EADDRINUSE && i < LISTEN_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		fd = open_listener(info);
+	}
+	return fd;
+}
+
 int tcp_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error)
 {
 	struct tcp *tcp = tcp_of(fabric);
@@ -219,7 +236,7 @@ int tcp_listen(struct fabric *fabric, const struct fabric_address *address, stru
 		freeaddrinfo(list);
 		return fail(error, "listen on", address, EMFILE, ": too many listeners of one provider");
 	}
-	fd = open_listener(list);
+	fd = open_listener_patiently(list);
 	freeaddrinfo(list);
 	if (fd < 0)
 		return fail(error, "listen on", address, -fd, listen_advice(-fd));
