@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/error.h"
 #include "far/status.h"
@@ -10,6 +11,7 @@
 // broken is dropped as a whole, so a late answer can never be taken for another's.
 
 #define EVENTS 16
+#define LOOK_NS 10000000U
 
 int call_lost(struct far_lane *lane, int status)
 {
@@ -39,7 +41,14 @@ static void take_grant(struct far_lane *lane, const struct far_reply *message)
 	lane->grant_count++;
 }
 
-// Takes in what the fabric found.
+static bool is_reply(const struct fabric_event *event)
+{
+	const struct far_reply *message = event->message;
+
+	return event->length >= sizeof(*message) && message->length == event->length;
+}
+
+// Takes in what the fabric found. Replies that came before the connection ended still count: the server may have said why it ended it.
 static int take_events(struct far_lane *lane, const struct fabric_event *events, int found)
 {
 	int error = found < 0 ? found : 0;
@@ -53,13 +62,15 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 				error = event->status;
 		} else if (event->kind == FABRIC_CLOSED) {
 			error = event->status ? event->status : -ECONNRESET;
-		} else if (event->kind == FABRIC_RECEIVED && lane->reply_count < LANE_REPLIES) {
-			const struct far_reply *message = event->message;
-
-			if (event->length < sizeof(*message) || message->length != event->length)
-				error = -EPROTO;
+		} else if (event->kind == FABRIC_RECEIVED) {
+			if (!is_reply(event) || lane->reply_count == LANE_REPLIES)
+				return out_of_step(lane, "not a reply");
 			lane->replies[(lane->reply_first + lane->reply_count++) % LANE_REPLIES] = event->message;
 		}
+	}
+	if (error && lane->reply_count > 0) {
+		lane->broken = error;
+		return 0;
 	}
 	return error ? call_lost(lane, error) : 0;
 }
@@ -68,8 +79,11 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 static int progress(struct far_lane *lane, int timeout_ms)
 {
 	struct fabric_event events[EVENTS];
-	int found = fabric_wait(lane->fabric, events, EVENTS, timeout_ms);
+	int found;
 
+	if (lane->broken)
+		return call_lost(lane, lane->broken);
+	found = fabric_wait(lane->fabric, events, EVENTS, timeout_ms);
 	if (found == 0) {
 		lane_drop(lane);
 		return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
@@ -77,12 +91,31 @@ static int progress(struct far_lane *lane, int timeout_ms)
 	return take_events(lane, events, found);
 }
 
+// The coarse clock moves every few ms and costs no more than a load.
+static bool is_look_due(struct far_lane *lane)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	if (now_ns - lane->looked_at_ns < LOOK_NS)
+		return false;
+	lane->looked_at_ns = now_ns;
+	return true;
+}
+
 void call_notice(struct far_lane *lane)
 {
 	struct fabric_event events[EVENTS];
 
-	if (lane->connection)
+	if (lane->broken) {
+		call_lost(lane, lane->broken);
+	} else if (lane->connection && is_look_due(lane)) {
+		// The first poll behind an arm looks at everything that could have woken us; one among others only at what is cheap to see.
+		fabric_arm(lane->fabric);
 		take_events(lane, events, fabric_poll(lane->fabric, events, EVENTS));
+	}
 }
 
 int call_poll(struct far_lane *lane)
@@ -92,6 +125,8 @@ int call_poll(struct far_lane *lane)
 
 int call_ready(struct far_lane *lane)
 {
+	if (lane->broken)
+		call_lost(lane, lane->broken);
 	return lane->connection ? 0 : lane_connect(lane);
 }
 
@@ -116,7 +151,10 @@ int call_send(struct far_lane *lane, const struct call *call)
 	for (unsigned i = 0; i < 3; i++)
 		length += call->parts[i].length;
 	if (length > lane->message_size)
-		return error_set(-EMSGSIZE, "a request of %u bytes is longer than a message of %u", length, lane->message_size);
+		return error_set(-ENAMETOOLONG,
+		        "a request of %u bytes is longer than a message of %u: use shorter keys, or start the server with a larger "
+		        "--message-size",
+		        length, lane->message_size);
 	while ((to = fabric_send_reserve(lane->connection, length)) == NULL) {
 		error = progress(lane, lane->session->timeout_ms);
 		if (error)

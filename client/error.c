@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,11 +71,27 @@ int error_set(int error, const char *format, ...)
 	return error;
 }
 
+// A key as text: control characters as \xNN, so that no key reaches a terminal as a command; long ones cut.
+static void print_key(const unsigned char *key, unsigned long length, char *text, size_t room)
+{
+	size_t used = 0;
+	unsigned long i;
+
+	for (i = 0; i < length && used + sizeof("\\xNN...") <= room; i++) {
+		bool is_plain = key[i] >= ' ' && key[i] != 0x7f;
+
+		used += (size_t)snprintf(text + used, room - used, is_plain ? "%c" : "\\x%02x", key[i]);
+	}
+	snprintf(text + used, room - used, "%s", i < length ? "..." : "");
+}
+
 int error_of_key(int error, const char *call, const void *key, unsigned long key_length)
 {
+	char text[256];
+
 	// What broke the connection has said so itself.
 	if (error >= 0 || error == -ENOTCONN || error == -ETIMEDOUT || error == -EIO || error == -EPROTO)
 		return error;
-	return error_set(error, "%s %.*s%s: %s", call, (int)(key_length < 200 ? key_length : 200), (const char *)key,
-	        key_length < 200 ? "" : "...", far_strerror(error));
+	print_key(key, key_length, text, sizeof(text));
+	return error_set(error, "%s %s: %s", call, text, far_strerror(error));
 }

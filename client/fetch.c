@@ -10,6 +10,7 @@
 
 #define TRAILER_OFFSET (LANE_STAGING - FAR_PAGE_SIZE)
 #define FETCH_CHUNK (LANE_STAGING / 2) // through staging, where local memory must be registered
+#define POST_MAX (4U << 20)            // one post carries so much: the time limit is for the next piece, not for a whole value
 
 struct trailer {
 	uint64_t word; // the first three fields of struct far_record
@@ -54,13 +55,15 @@ static int each_piece(
 
 		if (from >= to)
 			continue;
-		memset(buffer + (at - offset), 0, from - at);
+		if (from > at)
+			memset(buffer + (at - offset), 0, from - at);
 		error = stored(lane, buffer + (from - offset), extent->pool_offset + (from - extent->value_offset), to - from);
 		if (error)
 			return error;
 		at = to;
 	}
-	memset(buffer + (at - offset), 0, end - at);
+	if (end > at)
+		memset(buffer + (at - offset), 0, end - at);
 	return 0;
 }
 
@@ -91,7 +94,11 @@ static int post_read(struct far_lane *lane, char *to, uint64_t pool_offset, uint
 
 static int post_piece(struct far_lane *lane, char *to, uint64_t pool_offset, uint64_t length)
 {
-	return post_read(lane, to, pool_offset, length, 1);
+	int error = 0;
+
+	for (uint64_t done = 0; done < length && !error; done += POST_MAX)
+		error = post_read(lane, to + done, pool_offset + done, length - done < POST_MAX ? length - done : POST_MAX, 1);
+	return error;
 }
 
 static int fetch_posted(
@@ -107,9 +114,28 @@ static int fetch_posted(
 	if (!error)
 		error = fabric_flush(lane->connection);
 	if (error)
-		return call_lost(lane, error);
+		return lane->connection ? call_lost(lane, error) : error;
 	error = call_wait_posts(lane);
 	return error ? error : is_as_located(located, rule, trailer->word, trailer->version, trailer->epoch);
+}
+
+// Memory that must be registered is fetched into staging and copied. An empty range is checked, too: its answer is the value's size.
+static int fetch_staged(
+        struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *buffer, uint64_t offset, uint64_t length)
+{
+	uint64_t done = 0;
+
+	do {
+		uint64_t part = length - done < FETCH_CHUNK ? length - done : FETCH_CHUNK;
+		int result = fetch_posted(lane, located, rule, lane_staging(lane), offset + done, part);
+
+		if (result <= 0)
+			return result;
+		if (part > 0)
+			memcpy(buffer + done, lane_staging(lane), part);
+		done += part;
+	} while (done < length);
+	return 1;
 }
 
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length)
@@ -118,16 +144,28 @@ int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule 
 		each_piece(lane, located, buffer, offset, length, copy_piece);
 		return fetch_is_current(lane, located, rule);
 	}
-	if (!lane->caps->is_registered_only)
+	if (lane_can_post(lane, buffer, length))
 		return fetch_posted(lane, located, rule, buffer, offset, length);
-	for (uint64_t done = 0; done < length;) {
-		uint64_t part = length - done < FETCH_CHUNK ? length - done : FETCH_CHUNK;
-		int result = fetch_posted(lane, located, rule, lane_staging(lane), offset + done, part);
+	return fetch_staged(lane, located, rule, buffer, offset, length);
+}
 
-		if (result <= 0)
-			return result;
-		memcpy((char *)buffer + done, lane_staging(lane), part);
-		done += part;
+// R5: what a location leads to that holds inside a read section is not reused before the section ends. A value replaced meanwhile is read as it was; bytes changed in place are
+// told by the version under the same word, and small values, which change in place under another, are not read this way.
+int fetch_held(struct far_lane *lane, const struct located *located, void *buffer, uint64_t offset, uint64_t length)
+{
+	const struct far_record *record = (const struct far_record *)((const char *)lane->pool.loads + located->record);
+	bool is_whole;
+
+	if (!lane->pool.loads || located->size <= FAR_BLOCK_MAX)
+		return fetch(lane, located, FETCH_VALUE, buffer, offset, length);
+	fabric_read_begin(lane->connection);
+	is_whole = fetch_is_current(lane, located, FETCH_VALUE);
+	if (is_whole) {
+		each_piece(lane, located, buffer, offset, length, copy_piece);
+		atomic_thread_fence(memory_order_acquire); // the copy before this look at the version; pairs with value_write.c's begin
+		is_whole = atomic_load_explicit(&record->version, memory_order_relaxed) == located->version ||
+		           atomic_load_explicit(&record->word, memory_order_relaxed) != located->word;
 	}
-	return 1;
+	fabric_read_end(lane->connection);
+	return is_whole;
 }

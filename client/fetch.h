@@ -14,6 +14,9 @@ enum fetch_rule {
 // content is void; or a negative errno.
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 
+// As fetch with FETCH_VALUE, for values that are replaced faster than they can be copied: where the pool is mapped a location that holds at the begin is good to the end.
+int fetch_held(struct far_lane *lane, const struct located *located, void *buffer, uint64_t offset, uint64_t length);
+
 // Whether the location still holds, where the fabric has loads. Acquire: loads made before this are ordered before the check.
 bool fetch_is_current(const struct far_lane *lane, const struct located *located, enum fetch_rule rule);
 

@@ -41,12 +41,10 @@ static const struct located *take(struct far_lane *lane, const struct reply *rep
 // Where the server may push to.
 static struct far_buffer push_buffer(const struct far_lane *lane, char *buffer, size_t length, bool *is_staging)
 {
-	const char *base = lane->memory.base;
-
-	*is_staging = !(buffer >= base && buffer + length <= base + FAR_LANE_BUFFER);
+	*is_staging = !lane_has_memory(lane, buffer, length);
 	return (struct far_buffer){
 	        .rkey = fabric_region_rkey(lane->region),
-	        .offset = *is_staging ? LANE_STAGING : (uint64_t)(buffer - base),
+	        .offset = *is_staging ? LANE_STAGING : (uint64_t)(buffer - (const char *)lane->memory.base),
 	        .length = *is_staging ? least(length, LANE_STAGING - FAR_PAGE_SIZE) : length,
 	};
 }
@@ -157,8 +155,10 @@ static ssize_t read_some(struct far_lane *lane, uint64_t id, char *buffer, size_
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset)
 {
 	size_t done = 0;
-	int error = call_ready(lane);
+	int error;
 
+	call_notice(lane);
+	error = call_ready(lane);
 	if (error)
 		return error;
 	while (done < length) {

@@ -26,7 +26,6 @@ static int64_t write_granted(
 {
 	struct put_ranges ranges;
 	int64_t result = put_into_grants(lane, bytes, length, &ranges);
-	int error;
 
 	if (result < 0)
 		return result;
@@ -36,8 +35,10 @@ static int64_t write_granted(
 	request->is_bound = true;
 	request->parts[0] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
 	result = finish(lane, request, message);
-	error = lane->connection ? call_wait_posts(lane) : 0;
-	return result < 0 ? result : error ? error : result;
+	// The reply says what happened; a connection that ends behind it only ends the waiting.
+	if (lane->connection)
+		call_wait_posts(lane);
+	return result;
 }
 
 static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes, uint64_t length, uint64_t offset, unsigned flags)
@@ -45,11 +46,14 @@ static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes,
 	struct far_write_request message = {.id = id, .offset = offset};
 	struct call request = {
 	        .op = FAR_OP_WRITE, .flags = (uint16_t)flags, .is_change = true, .message = &message, .length = sizeof(message)};
-	uint64_t eager = lane->message_size - sizeof(message);
-	int error = call_ready(lane);
+	uint64_t eager;
+	int error;
 
+	call_notice(lane); // the grants of a connection that has ended are void
+	error = call_ready(lane);
 	if (error)
 		return error;
+	eager = lane->message_size - sizeof(message);
 	if (length > eager && put_granted(lane) > 0)
 		return write_granted(lane, bytes, length, &message, &request);
 	// Without a grant a page at a time: slower, but it always goes on; and pages stay whole.

@@ -24,8 +24,12 @@ struct get {
 	uint64_t size;
 	uint64_t version;
 	uint64_t word;
-	bool is_begun; // size, version and word are known
+	bool is_begun;     // size, version and word are known
+	unsigned restarts; // because the value changed
 };
+
+#define PUSH_MAX (16U << 20) // bytes of one push: the time limit is for one, not for a whole value
+#define RESTARTS_FEW 4       // so often the value is fetched in the ways that cost least; then in those that changes cannot outrun
 
 static uint64_t now_ms(void)
 {
@@ -54,9 +58,12 @@ static bool get_warm(struct get *get, int *error)
 	call_notice(get->lane);
 	if (!get->lane->connection) // what was remembered is void
 		return false;
-	version = located->version;
 	size = located->size;
 	length = get->offset < size ? least(get->length, size - get->offset) : 0;
+	located = locate_find_range(get->lane, located, get->offset, length);
+	if (!located)
+		return false;
+	version = located->version;
 	result = fetch(get->lane, located, FETCH_VALUE, get->buffer, get->offset, length);
 	if (result == 1) {
 		count(&get->lane->statistics.one_sided, 1);
@@ -70,6 +77,7 @@ static bool get_warm(struct get *get, int *error)
 		*error = result;
 		return result != -EIO; // the connection broke: the cold way connects again
 	}
+	locate_drop_file(get->lane, located->id, get->offset);
 	locate_drop_key(get->lane, get->hash);
 	count(&get->lane->statistics.one_sided_retries, 1);
 	return false;
@@ -85,11 +93,20 @@ struct push_target {
 static struct push_target push_target_make(const struct get *get)
 {
 	struct far_lane *lane = get->lane;
-	struct fabric_memory memory = {get->buffer + get->done, get->length - get->done, -1, 0};
+	struct fabric_memory memory = {.length = get->length - get->done, .fd = -1};
 	struct push_target target = {0};
 
 	if (lane->caps->has_loads || memory.length <= lane->eager_limit)
 		return target;
+	memory.base = get->buffer + get->done;
+	if (get->restarts < RESTARTS_FEW)
+		memory.length = least(memory.length, PUSH_MAX);
+	if (lane_has_memory(lane, memory.base, memory.length)) {
+		uint64_t offset = (uint64_t)((char *)memory.base - (char *)lane->memory.base);
+
+		target.wire = (struct far_buffer){fabric_region_rkey(lane->region), offset, memory.length};
+		return target;
+	}
 	if (lane->caps->is_registration_cheap && fabric_register(lane->fabric, &memory, FABRIC_REMOTE_WRITE, 0, &target.region) == 0) {
 		target.wire = (struct far_buffer){fabric_region_rkey(target.region), 0, memory.length};
 		return target;
@@ -116,7 +133,8 @@ static ssize_t take_bytes(struct get *get, const struct reply *reply, const stru
 	if (message->how == FAR_GET_EAGER) {
 		if (message->length > room || message->length > reply->length - (uint64_t)(bytes - (const char *)message))
 			return -EPROTO;
-		memcpy(get->buffer + get->done, bytes, message->length);
+		if (message->length > 0)
+			memcpy(get->buffer + get->done, bytes, message->length);
 		locate_add_key(get->lane, get->hash, &located);
 		return (ssize_t)message->length;
 	}
@@ -129,7 +147,10 @@ static ssize_t take_bytes(struct get *get, const struct reply *reply, const stru
 		return (ssize_t)message->length;
 	}
 	room = least(room, (located.end < located.size ? located.end : located.size) - least(offset, located.end));
-	result = fetch(get->lane, &located, FETCH_VALUE, get->buffer + get->done, offset, room);
+	if (get->restarts < RESTARTS_FEW)
+		result = fetch(get->lane, &located, FETCH_VALUE, get->buffer + get->done, offset, room);
+	else
+		result = fetch_held(get->lane, &located, get->buffer + get->done, offset, room);
 	if (result < 0)
 		return result;
 	if (result == 0)
@@ -185,9 +206,9 @@ static int get_cold(struct get *get)
 		if (got == -EAGAIN) { // the value changed: from the start
 			get->done = 0;
 			get->is_begun = false;
+			get->restarts++;
 			if (now_ms() > deadline)
-				return error_set(-ETIMEDOUT, "get %.*s: the value changed faster than it could be read",
-				        (int)least(get->key.length, 200), (const char *)get->key.bytes);
+				return error_set(-ETIMEDOUT, "get: the value changed faster than it could be read");
 			continue;
 		}
 		if (got < 0)

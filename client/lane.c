@@ -56,11 +56,13 @@ static void unclaim(const struct remembered *entry)
 
 static void thread_ends(void *entries)
 {
-	const struct remembered *all = entries;
+	struct remembered *all = entries;
 
-	for (unsigned i = 0; i < REMEMBERED; i++)
+	for (unsigned i = 0; i < REMEMBERED; i++) {
 		if (all[i].lane)
 			unclaim(&all[i]);
+		all[i] = (struct remembered){0}; // another destructor may still call us, and then this one runs again
+	}
 }
 
 static void make_key(void)
@@ -96,13 +98,18 @@ void session_unregister(struct far_session *session)
 struct far_lane *lane_new(struct far_session *session)
 {
 	struct far_lane *lane = calloc(1, sizeof(*lane));
-	struct fabric_error text;
+	struct fabric_error text = {""};
+	pthread_mutexattr_t attributes;
 	int error;
 
 	if (!lane)
 		return NULL;
 	lane->session = session;
-	pthread_mutex_init(&lane->mutex, NULL);
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(
+	        &attributes, PTHREAD_MUTEX_ERRORCHECK); // a far_source that calls its own session gets an error, not a knot
+	pthread_mutex_init(&lane->mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
 	error = fabric_open(session->address.provider, NULL, &lane->fabric, &text);
 	if (error) {
 		error_set(error, "%s: %s", session->address_text, text.text);
@@ -140,6 +147,7 @@ void lane_drop(struct far_lane *lane)
 {
 	fabric_disconnect(lane->connection);
 	lane->connection = NULL;
+	lane->broken = 0;
 	lane->reply_count = 0;
 	lane->posts = 0;
 	lane->posts_done = 0;
@@ -174,11 +182,22 @@ static int take_hello(struct far_lane *lane, const struct far_hello_reply *hello
 	lane->boot_id = hello->boot_id;
 	lane->pool_length = hello->pool_length;
 	pthread_mutex_lock(&session->mutex);
+	if (hello->lanes_max > 0 && hello->lanes_max < session->lanes_max)
+		session->lanes_max = hello->lanes_max;
 	session->id = hello->session;
 	session->boot_id = hello->boot_id;
 	memcpy(session->secret, hello->secret, sizeof(session->secret));
 	pthread_mutex_unlock(&session->mutex);
 	return fabric_import(lane->connection, hello->pool_rkey, hello->pool_length, &lane->pool);
+}
+
+// The server does not know the session any more: the next hello begins a new one, unless another lane's has done so meanwhile.
+static void forget_session(struct far_session *session, uint64_t id)
+{
+	pthread_mutex_lock(&session->mutex);
+	if (session->id == id)
+		session->id = 0;
+	pthread_mutex_unlock(&session->mutex);
 }
 
 static int hello_once(struct far_lane *lane)
@@ -195,15 +214,10 @@ static int hello_once(struct far_lane *lane)
 	error = call_receive(lane, sizeof(struct far_hello_reply), &reply);
 	if (!error)
 		error = take_hello(lane, (const struct far_hello_reply *)reply.message);
+	else if (error == -ENOTCONN)
+		forget_session(lane->session, message.session);
 	reply_release(lane, &reply);
 	return error;
-}
-
-static void forget_session(struct far_session *session)
-{
-	pthread_mutex_lock(&session->mutex);
-	session->id = 0;
-	pthread_mutex_unlock(&session->mutex);
 }
 
 static int connect_once(struct far_lane *lane)
@@ -226,6 +240,16 @@ static int connect_once(struct far_lane *lane)
 	return error;
 }
 
+static bool was_connected(struct far_session *session)
+{
+	bool was;
+
+	pthread_mutex_lock(&session->mutex);
+	was = session->boot_id != 0;
+	pthread_mutex_unlock(&session->mutex);
+	return was;
+}
+
 int lane_connect(struct far_lane *lane)
 {
 	int error;
@@ -233,14 +257,12 @@ int lane_connect(struct far_lane *lane)
 	if (lane->retry_at_ns && now_ns() < lane->retry_at_ns)
 		return error_set(-ENOTCONN, "%s: the server cannot be reached", lane->session->address_text);
 	error = connect_once(lane);
-	if (error == -ENOTCONN) { // the server does not know the session: it was started again, or ended it
-		forget_session(lane->session);
+	if (error == -ENOTCONN) // the server does not know the session: it was started again, or ended it
 		error = connect_once(lane);
-	}
 	if (error) {
 		lane->retry_at_ns = now_ns() + RETRY_NS;
-		// Before the first connection the caller wants to know why; later it is one thing: the server is away.
-		return lane->connections ? -ENOTCONN : error;
+		// far_connect wants to know why; to all later calls it is one thing, and -ENOENT for a missing socket would be mistaken for a missing key.
+		return was_connected(lane->session) ? -ENOTCONN : error;
 	}
 	lane->retry_at_ns = 0;
 	if (lane->connections++ > 0)
@@ -310,7 +332,8 @@ int lane_acquire(struct far_session *session, struct far_lane **out)
 		lane = remember(session);
 	if (!lane)
 		return -errno;
-	pthread_mutex_lock(&lane->mutex);
+	if (pthread_mutex_lock(&lane->mutex) == EDEADLK)
+		return error_set(-EDEADLK, "a source called its own session: give it another session");
 	error = lane->connection ? 0 : lane_connect(lane);
 	if (error) {
 		pthread_mutex_unlock(&lane->mutex);

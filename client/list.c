@@ -88,11 +88,13 @@ static int take_cursor(struct far_list *list, const char *cursor)
 	}
 	if (list->path_length < top_length || memcmp(list->key, list->path, top_length) != 0)
 		return -EINVAL;
+	if (top_length > 0 && list->path_length > top_length && list->key[top_length] != '/')
+		return -EINVAL;
 	if (list->path_length > 0 && far_key_check(list->key, list->path_length))
 		return -EINVAL;
 	for (uint32_t i = top_length; i < list->path_length; i++)
 		components += list->key[i] == '/' || i == 0;
-	if (components != list->depth + (list->is_entering ? 1 : 0) || (list->depth > 0 && !(list->flags & FAR_LIST_RECURSIVE)))
+	if (components != list->depth + (list->is_entering ? 1 : 0) || (components > 0 && !(list->flags & FAR_LIST_RECURSIVE)))
 		return -EINVAL;
 	memcpy(list->path, list->key, list->path_length);
 	if (list->is_entering) // the cursor's path names the directory to enter

@@ -7,8 +7,8 @@
 #include <xxhash.h>
 
 // Two caches of fixed size. Keys: entries of two cache lines, found by a 128-bit hash seeded at random, which stands for the key (two keys with one hash: 2^-128);
-// a set is 4 neighbours, a full one gives up a random entry. Files: one entry a slot for each window
-// of a file, with room for one reply's extents.
+// a set is 4 neighbours, a full one gives up a random entry. Files: one entry a slot for each window of a file, with room for one reply's extents; a key
+// whose value is in more than one extent leads there by its id.
 
 #define SET 4U
 #define FILE_ENTRIES 256U
@@ -97,7 +97,7 @@ bool locate_take(const struct far_lane *lane, const struct far_location *locatio
 	        .extents = extents,
 	        .count = location->extents,
 	};
-	if (location->record == 0 || location->record % FAR_GRANULE ||
+	if (location->size > FAR_FILE_MAX || location->record == 0 || location->record % FAR_GRANULE ||
 	        !is_inside(location->record, sizeof(struct far_record), lane->pool_length))
 		return false;
 	for (uint32_t i = 0; i < location->extents; i++) {
@@ -149,24 +149,45 @@ static struct key_entry *place_for(struct far_lane *lane, struct locate_hash has
 	return &set[(hash.high >> 32) & (SET - 1)];
 }
 
+// Whether what is remembered covers what is new: then only the version is taken over (it changes under the same word by writes in place).
+static bool take_version(struct located *old, const struct located *new)
+{
+	if (old->id != new->id || old->word != new->word || old->epoch != new->epoch || old->begin > new->begin || old->end < new->end)
+		return false;
+	old->version = new->version;
+	return true;
+}
+
 void locate_add_key(struct far_lane *lane, struct locate_hash hash, const struct located *located)
 {
 	struct key_entry *entry = find(lane, hash);
 
-	if (located->count > 1 || located->begin != 0 || located->end != located->size) {
-		if (entry)
-			entry->hash = (struct locate_hash){0, 0};
-		return;
-	}
-	if (!lane->keys)
+	if (!lane->keys || (entry && take_version(&entry->located, located)))
 		return;
 	if (!entry)
 		entry = place_for(lane, hash);
 	entry->hash = hash;
 	entry->located = *located;
-	if (located->count > 0)
-		entry->extent = located->extents[0];
 	entry->located.extents = &entry->extent;
+	if (located->count == 1) {
+		entry->extent = located->extents[0];
+	} else if (located->count > 1) {
+		entry->located.count = 0;
+		entry->located.end = entry->located.begin;
+		locate_add_file(lane, located);
+	}
+}
+
+const struct located *locate_find_range(const struct far_lane *lane, const struct located *key, uint64_t offset, uint64_t length)
+{
+	const struct located *file;
+
+	if (length == 0 || (offset >= key->begin && offset + length <= key->end))
+		return key;
+	file = locate_find_file(lane, key->id, offset);
+	if (!file || file->word != key->word || file->epoch != key->epoch || offset < file->begin || offset + length > file->end)
+		return NULL;
+	return file;
 }
 
 void locate_drop_key(struct far_lane *lane, struct locate_hash hash)
@@ -198,7 +219,7 @@ void locate_add_file(struct far_lane *lane, const struct located *located)
 {
 	struct file_entry *entry = file_slot(lane, located->id, located->begin);
 
-	if (located->count > FAR_EXTENTS_PER_REPLY)
+	if (located->count > FAR_EXTENTS_PER_REPLY || (is_of(entry, located->id, located->begin) && take_version(&entry->located, located)))
 		return;
 	entry->located = *located;
 	memmove(entry->extents, located->extents, located->count * sizeof(entry->extents[0]));

@@ -40,9 +40,12 @@ struct locate_hash locate_hash_key(const struct far_lane *lane, const void *key,
 // The entry of a key, or NULL.
 const struct located *locate_find_key(const struct far_lane *lane, struct locate_hash hash);
 
-// Remembers a location that covers the whole value in at most one extent; others are not worth it.
+// Remembers a location. It tells about [begin, end): ranges asked for in any order soon know the whole value. Extents of a value in more than one are remembered as a file's.
 void locate_add_key(struct far_lane *lane, struct locate_hash hash, const struct located *located);
 void locate_drop_key(struct far_lane *lane, struct locate_hash hash);
+
+// What is remembered of a range of a key's value: the key's entry, or a file's of the same word. NULL: not all of the range.
+const struct located *locate_find_range(const struct far_lane *lane, const struct located *key, uint64_t offset, uint64_t length);
 
 // Files are remembered by windows: each stretch of so many bytes of a file has an entry of its own.
 #define LOCATE_WINDOW (64ULL << 20)

@@ -68,11 +68,9 @@ static int put_granted_value(struct far_lane *lane, const void *value, uint64_t 
 	message.ranges = (uint16_t)ranges.count;
 	request.parts[1] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
 	error = put_finish(lane, &request, &message, target);
-	if (lane->connection) {
-		int posts_error = call_wait_posts(lane);
-
-		error = error ? error : posts_error;
-	}
+	// The reply says what happened; a connection that ends behind it only ends the waiting.
+	if (lane->connection)
+		call_wait_posts(lane);
 	return error;
 }
 
@@ -82,6 +80,10 @@ static int put_locked(struct far_lane *lane, const void *value, uint64_t length,
 
 	if (is_eager(lane, target->key.length, length))
 		return put_eager(lane, value, length, target);
+	call_notice(lane); // the grants of a connection that has ended are void
+	error = call_ready(lane);
+	if (error)
+		return error;
 	if (length <= put_granted(lane))
 		error = put_granted_value(lane, value, length, target);
 	else

@@ -24,13 +24,6 @@ uint64_t put_granted(const struct far_lane *lane)
 	return bytes;
 }
 
-static bool is_registered(const struct far_lane *lane, const char *bytes, uint64_t length)
-{
-	const char *base = lane->memory.base;
-
-	return !lane->caps->is_registered_only || (bytes >= base && bytes + length <= base + lane->memory.length);
-}
-
 static int post_write(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
 {
 	for (;;) {
@@ -51,7 +44,7 @@ static int post_write(struct far_lane *lane, const char *bytes, const struct lan
 // Fills one grant from memory that may have to be copied: staging is used whole, then waited for.
 static int fill(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
 {
-	if (is_registered(lane, bytes, length))
+	if (lane_can_post(lane, bytes, length))
 		return post_write(lane, bytes, grant, offset, length);
 	for (uint64_t done = 0; done < length;) {
 		uint64_t part = least(length - done, LANE_STAGING / 2);

@@ -58,6 +58,8 @@ struct far_lane {
 	uint32_t message_size;
 	uint64_t retry_at_ns; // no attempt to connect before
 	uint64_t connections;
+	uint64_t looked_at_ns; // when the connection's end was last looked for (coarse clock)
+	int broken;            // the connection has ended with this errno, but replies that came before are still to be taken
 
 	uint64_t tag;
 	uint64_t posts_done; // events of posts with a context
@@ -98,7 +100,7 @@ struct far_session {
 
 // --- lane.c ---
 
-// The calling thread's lane, locked; connects if need be. lane_release unlocks it.
+// The calling thread's lane, locked; connects if need be. lane_release unlocks it. -EDEADLK: the thread is inside a call on it (a far_source calls back).
 int lane_acquire(struct far_session *session, struct far_lane **lane);
 void lane_release(struct far_lane *lane);
 
@@ -119,6 +121,21 @@ void session_unregister(struct far_session *session);
 static inline char *lane_staging(const struct far_lane *lane)
 {
 	return (char *)lane->memory.base + LANE_STAGING;
+}
+
+// Whether memory lies in the lane's buffer.
+static inline bool lane_has_memory(const struct far_lane *lane, const void *bytes, uint64_t length)
+{
+	uintptr_t base = (uintptr_t)lane->memory.base;
+	uintptr_t at = (uintptr_t)bytes;
+
+	return at >= base && at - base <= FAR_LANE_BUFFER && length <= FAR_LANE_BUFFER - (at - base);
+}
+
+// Whether posts may read or fill the memory as it is.
+static inline bool lane_can_post(const struct far_lane *lane, const void *bytes, uint64_t length)
+{
+	return !lane->caps->is_registered_only || lane_has_memory(lane, bytes, length);
 }
 
 static inline void count(_Atomic uint64_t *counter, uint64_t by)

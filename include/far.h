@@ -8,9 +8,10 @@
  * happened whole or not at all. far_strerror() gives the general text of a code, far_last_error() the particular one of this thread.
  * Codes that any call may return: -EINVAL (a bad argument or key), -ENAMETOOLONG (key or component too long), -ENOTCONN (the server is gone; the
  * session reconnects by itself at the next call), -ETIMEDOUT (no answer within the session's time limit), -EIO (the connection broke while the call
- * was under way: a change may or may not have happened), -ENOMEM, -EPROTO (the server sent nonsense).
+ * was under way), -ENOMEM, -EPROTO (the server sent nonsense). After -EIO and -ETIMEDOUT a change may or may not have happened.
  *
- * A session may be used by many threads at once: each takes a lane of its own (a connection), made at its first call.
+ * A session may be used by many threads at once: each takes a lane of its own (a connection), made at its first call. It is of no use in a child after fork():
+ * connect there anew. No signal handlers are installed, and a broken connection raises no SIGPIPE.
  * "Cost" below is network round trips on a connected lane.
  */
 #ifndef FAR_H
@@ -85,7 +86,8 @@ FAR_API int far_put(far_session *session, const void *key, size_t key_length, co
 FAR_API int far_cas(
         far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t expected, uint64_t *version);
 
-/* Stores what `read` delivers until it returns 0 (bytes) or a negative errno (which aborts: nothing changes). For values larger than memory. */
+/* Stores what `read` delivers until it returns 0 (bytes) or a negative errno (which aborts: nothing changes, and that errno is returned). For values larger than
+ * memory. `read` must not call functions of the same session, which return -EDEADLK to it; another session serves. */
 typedef ssize_t far_source(void *context, void *buffer, size_t length);
 FAR_API int far_put_stream(far_session *session, const void *key, size_t key_length, far_source *read, void *context, uint64_t *version);
 
@@ -108,7 +110,7 @@ FAR_API int far_delete_version(far_session *session, const void *key, size_t key
 FAR_API int far_stat(far_session *session, const void *key, size_t key_length, struct far_stat *stat);
 
 /* Renames atomically; replaces a file (or empty directory by a directory) at `to`, makes its missing parents. -ENOENT, -ENOTEMPTY, -EISDIR, -ENOTDIR,
- * -EINVAL (a directory into itself). Cost: 1. */
+ * -EINVAL (a directory into itself), -ENAMETOOLONG (also: both keys together do not fit the server's message size, 8 KiB by default). Cost: 1. */
 FAR_API int far_rename(far_session *session, const void *from, size_t from_length, const void *to, size_t to_length);
 
 /* Makes a directory and its missing parents; an existing directory is success. Cost: 1. */
