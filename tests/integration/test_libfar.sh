@@ -1,0 +1,7 @@
+#!/bin/bash
+# Every public call of libfar, linked as users link it.
+. "$(dirname "$0")/harness.sh"
+: "${FAR_TEST_LIBFAR:=$here/../../build/tests/integration/test_libfar}"
+start_server 512M
+check "test_libfar" "$FAR_TEST_LIBFAR"
+finish
