@@ -35,6 +35,7 @@ static int64_t write_granted(
 	request->is_bound = true;
 	request->parts[0] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
 	result = finish(lane, request, message);
+	request->parts[0] = (struct far_span){0}; // the ranges end with this function
 	// The reply says what happened; a connection that ends behind it only ends the waiting.
 	if (lane->connection)
 		call_wait_posts(lane);

@@ -227,8 +227,10 @@ static int get_begin(far_session *session, const void *key, size_t key_length, s
 {
 	int error = far_key_check(key, key_length);
 
-	if (error)
-		return error_of_key(error, "get", key, key_length);
+	if (error) {
+		error_of_key(error, "get", key, key_length);
+		return error;
+	}
 	error = lane_acquire(session, &get->lane);
 	if (error)
 		return error;

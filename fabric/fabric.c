@@ -14,8 +14,7 @@
 // Checks are on what our own layers pass in, so they cost a compare or two; what comes from a peer is checked by the provider.
 
 static const struct fabric_provider *const fabric_providers[] = {
-        &fabric_shm,
-        &fabric_tcp,
+        &fabric_shm, &fabric_tcp,
         NULL, // ends the list
 };
 

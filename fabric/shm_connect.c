@@ -148,7 +148,7 @@ int shm_connect(
 {
 	struct shm_fabric *fabric = shm_fabric_of(base);
 	uint64_t deadline_ns = wait_now_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000U;
-	struct shm_lane *lane;
+	struct shm_lane *lane = NULL;
 	int fd = shm_connect_socket(address->path, deadline_ns);
 	int result = fd;
 

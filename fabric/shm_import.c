@@ -173,8 +173,8 @@ static int shm_import_map(struct shm_lane *lane, const struct shm_note *answer, 
 	if (!(answer->rights & FABRIC_REMOTE_READ))
 		return 0;
 	result = fd >= 0 ? shm_map_find(lane, fd, &map) : -EPROTO;
-	if (result < 0)
-		return result;
+	if (result < 0 || !map)
+		return result < 0 ? result : -EPROTO;
 	if (answer->fd_offset > map->length || import->length > map->length - answer->fd_offset)
 		return -EPROTO;
 	import->loads = (const unsigned char *)map->base + answer->fd_offset;

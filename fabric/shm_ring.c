@@ -167,7 +167,7 @@ void shm_ring_release(struct shm_ring_in *ring, const void *message)
 			return;
 		}
 	}
-	assert(!"released message is held");
+	assert(false && "released message is held");
 }
 
 bool shm_ring_return(struct shm_ring_in *ring)

@@ -185,7 +185,7 @@ static const char *listen_advice(int code)
 
 static int bound_port(int fd, uint16_t *port)
 {
-	struct sockaddr_storage name;
+	struct sockaddr_storage name = {0};
 	socklen_t length = sizeof(name);
 
 	if (getsockname(fd, (struct sockaddr *)&name, &length) < 0)

@@ -210,9 +210,7 @@ static void keep(struct connection *connection, const void *message, uint32_t le
 
 void connection_receive(struct connection *connection, const void *message, uint32_t length)
 {
-	if (connection->lane.is_closing)
-		fabric_receive_release(connection->fabric_lane, message);
-	else if (connection->waiting_count == 0 && handle(connection, message, length))
+	if (connection->lane.is_closing || (connection->waiting_count == 0 && handle(connection, message, length)))
 		fabric_receive_release(connection->fabric_lane, message);
 	else
 		keep(connection, message, length);

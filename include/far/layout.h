@@ -108,7 +108,7 @@ struct far_record {
 			uint64_t device; // character and block devices
 		} special;
 	} u;
-	uint32_t holds; // sessions that hold the object
+	uint32_t holds;     // sessions that hold the object
 	uint16_t flags;     // enum far_record_flag
 	uint16_t name_room; // bytes of the name area behind the fixed part; an inline value begins behind it
 };

@@ -23,8 +23,8 @@
 
 #define FAR_SEGMENT_MIN (2U << 20) // one 2 MiB hugepage
 #define FAR_SEGMENT_MAX (64U << 20)
-#define FAR_POOL_MIN (8U << 20)    // four smallest segments: below that grants alone would fill it
-#define FAR_POOL_MAX (16ULL << 40) // object ids hold 40 bits of 16-byte granules
+#define FAR_POOL_MIN (8U << 20)                      // four smallest segments: below that grants alone would fill it
+#define FAR_POOL_MAX (16ULL << 40)                   // object ids hold 40 bits of 16-byte granules
 #define FAR_FILE_MAX ((16ULL << 40) - FAR_PAGE_SIZE) // 32-bit page numbers in extents, the end's included
 
 // One grant: the run of pages a lane may fill before it commits. 1 MiB is the largest FUSE write.

@@ -22,15 +22,16 @@ enum far_op {
 	FAR_OP_STATFS = 3, // far_request -> far_statfs_reply
 	FAR_OP_FORGET = 4, // far_forget_request -> no reply
 	// by key
-	FAR_OP_GET = 10,     // far_get_request -> far_get_reply
-	FAR_OP_PUT = 11,     // far_put_request -> far_change_reply
-	FAR_OP_DELETE = 12,  // far_delete_request -> far_change_reply
-	FAR_OP_STAT = 13,    // far_key_request -> far_attr_reply
-	FAR_OP_RENAME = 14,  // far_rename_request -> far_change_reply
-	FAR_OP_MKDIR = 15,   // far_mkdir_request -> far_attr_reply
-	FAR_OP_LIST = 16,    // far_list_request -> far_list_reply
-	FAR_OP_UPLOAD = 17,  // far_upload_request -> far_attr_reply: a nameless object, held by the session
-	FAR_OP_PUBLISH = 18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
+	FAR_OP_GET = 10,    // far_get_request -> far_get_reply
+	FAR_OP_PUT = 11,    // far_put_request -> far_change_reply
+	FAR_OP_DELETE = 12, // far_delete_request -> far_change_reply
+	FAR_OP_STAT = 13,   // far_key_request -> far_attr_reply
+	FAR_OP_RENAME = 14, // far_rename_request -> far_change_reply
+	FAR_OP_MKDIR = 15,  // far_mkdir_request -> far_attr_reply
+	FAR_OP_LIST = 16,   // far_list_request -> far_list_reply
+	FAR_OP_UPLOAD = 17, // far_upload_request -> far_attr_reply: a nameless object, held by the session
+	FAR_OP_PUBLISH =
+	        18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
 	// by object id
 	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
 	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
