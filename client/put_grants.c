@@ -7,6 +7,8 @@
 // Grants are filled front to back; a range begins at a page boundary. Memory the fabric must know (caps.is_registered_only) is copied through staging, unless it lies in
 // the lane's buffer already.
 
+#define PART (512U << 10) // of staging: large enough to be worth a doorbell, small enough that two copies overlap
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -41,28 +43,38 @@ static int post_write(struct far_lane *lane, const char *bytes, const struct lan
 	}
 }
 
-// Fills one grant from memory that may have to be copied: staging is used whole, then waited for.
+// Waits until one of staging's parts is free: parts leave in the order in which they were posted.
+static int wait_for_part(struct far_lane *lane)
+{
+	int error = 0;
+
+	while (!error && lane->posts - lane->posts_done >= LANE_STAGING / PART) {
+		error = fabric_flush(lane->connection);
+		if (!error)
+			error = call_poll(lane);
+	}
+	return error;
+}
+
+// Fills one grant. Memory that must be copied goes by parts of staging, each flushed at once, so that it is taken over while the next is copied.
 static int fill(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
 {
 	if (lane_can_post(lane, bytes, length))
 		return post_write(lane, bytes, grant, offset, length);
 	for (uint64_t done = 0; done < length;) {
-		uint64_t part = least(length - done, LANE_STAGING / 2);
-		uint64_t slot = lane->posts % 2 * (LANE_STAGING / 2);
-		int error;
+		uint64_t part = least(length - done, PART);
+		int error = wait_for_part(lane);
+		char *staged = lane_staging(lane) + lane->posts % (LANE_STAGING / PART) * PART;
 
-		while (lane->posts - lane->posts_done > 1) { // this half of staging is still on its way
-			error = fabric_flush(lane->connection);
-			if (!error)
-				error = call_poll(lane);
-			if (error)
-				return error;
-		}
-		memcpy(lane_staging(lane) + slot, bytes + done, part);
-		error = post_write(lane, lane_staging(lane) + slot, grant, offset + done, part);
 		if (error)
 			return error;
+		memcpy(staged, bytes + done, part);
+		error = post_write(lane, staged, grant, offset + done, part);
 		done += part;
+		if (!error && done < length)
+			error = fabric_flush(lane->connection);
+		if (error)
+			return error;
 	}
 	return 0;
 }

@@ -185,12 +185,17 @@ static const char *listen_advice(int code)
 
 static int bound_port(int fd, uint16_t *port)
 {
-	struct sockaddr_storage name = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name;
 	socklen_t length = sizeof(name);
 
-	if (getsockname(fd, (struct sockaddr *)&name, &length) < 0)
+	memset(&name, 0, sizeof(name));
+	if (getsockname(fd, &name.any, &length) < 0)
 		return -errno;
-	*port = ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port : ((struct sockaddr_in *)&name)->sin_port);
+	*port = ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 	return 0;
 }
 
