@@ -4,9 +4,8 @@
 need_fuse
 start_server 256M
 mnt=$temp/mnt
-start_mount "$mnt"
+start_mount_process "$mnt"
 cp -a /usr/include/linux "$mnt/"
-fsd_pid=$(pgrep -f "far-fsd $address" | head -1)
 
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 no_ticks() {

@@ -2,7 +2,7 @@
 # Large files: 3 GiB sparse, 1 GiB dense, offsets beyond 4 GiB.
 . "$(dirname "$0")/harness.sh"
 need_fuse
-start_server 2560M
+start_server 1536M
 mnt=$temp/mnt
 start_mount "$mnt"
 

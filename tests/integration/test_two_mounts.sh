@@ -68,14 +68,18 @@ rename_over_open() {
 	[ "$(cat "$b/r")" = new ]
 }
 open_unlinked() {
+	before=$(free_bytes)
 	head -c 3000000 /dev/urandom >"$a/u"
 	cp "$a/u" "$temp/u"
 	exec 5<"$b/u"
 	rm "$a/u"
-	cmp "$temp/u" - <&5
-	exec 5<&-
 	[ ! -e "$b/u" ]
+	cmp "$temp/u" - <&5
+	[ "$(free_bytes)" -le $((before - 3000000)) ]
+	exec 5<&-
+	wait_until 50 free_is "$before"
 }
+free_is() { [ "$(free_bytes)" -eq "$1" ]; }
 appends() {
 	: >"$a/log"
 	for mount in "$a" "$b"; do
