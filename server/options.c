@@ -234,6 +234,21 @@ static int parse_line(void *context, const char *section, const char *name, cons
 	return 0;
 }
 
+// Returns the number of the first bad line, 0 if all are good, or a negative errno. A directory opens like a file and fails only when read.
+static int read_file(const char *path, struct parsing *parsing)
+{
+	FILE *file = fopen(path, "re");
+	int line;
+
+	if (!file)
+		return -errno;
+	line = ini_parse_file(file, parse_line, parsing);
+	if (ferror(file))
+		line = -errno;
+	fclose(file);
+	return line;
+}
+
 static void parse_file(struct parsing *parsing)
 {
 	const char *path = parsing->config ? parsing->config : CONFIG_DEFAULT;
@@ -241,12 +256,12 @@ static void parse_file(struct parsing *parsing)
 
 	if (!parsing->config && access(path, F_OK))
 		return;
-	line = ini_parse(path, parse_line, parsing);
+	line = read_file(path, parsing);
 	if (line == 0)
 		return;
 	if (line < 0)
 		fprintf(stderr, "far-server: cannot read the configuration: %s: %s; name a readable file with --config\n", path,
-		        strerror(errno));
+		        strerror(-line));
 	else
 		fprintf(stderr, "far-server: configuration: %s:%d: %s\n", path, line,
 		        parsing->wrong[0] ? parsing->wrong : "write lines as `name = value'");

@@ -133,6 +133,7 @@ server_refuses() {
 	fails any 'address|listen' "$FAR_SERVER" --pool 16M --listen carrier-pigeon://x
 	fails any 'extra' "$FAR_SERVER" extra
 	fails any 'nowhere.conf' "$FAR_SERVER" --config "$temp/nowhere.conf"
+	fails any "$temp: Is a directory" "$FAR_SERVER" --config "$temp"
 	echo 'pool = [what' >"$temp/bad.conf"
 	fails any 'bad.conf:1: pool' "$FAR_SERVER" --config "$temp/bad.conf"
 	echo 'a sentence' >"$temp/sentence.conf"
