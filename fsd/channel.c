@@ -11,22 +11,26 @@
 #include <time.h>
 
 // Classic /dev/fuse: every thread reads the one descriptor; the kernel wakes one of those that wait. Once the file system is unmounted every read ends
-// with ENODEV, and with it its thread.
+// with ENODEV, and with it its thread. When a signal ends the daemon instead, the threads finish the request they are at; those that wait for one are woken. The
+// descriptor is closed only when no thread reads it any more, so that its number cannot become something else under one of them.
 
-#define LEAVE_SECONDS 2 // a busy file system is detached: its descriptor ends with the process
-
-struct channel {
-	struct fuse_session *session;
-	const struct channel_hooks *hooks;
-	pthread_t main;
-	_Atomic unsigned running;
-};
+#define LEAVE_TRIES 20U // of LEAVE_NAP_NS: then the process ends without its threads
+#define LEAVE_NAP_NS 100000000L
 
 struct worker {
 	struct channel *channel;
 	void *thread;
 	void *buffer;
 	pthread_t id;
+};
+
+struct channel {
+	struct fuse_session *session;
+	const struct channel_hooks *hooks;
+	pthread_t main;
+	_Atomic unsigned running;
+	unsigned begun;
+	struct worker workers[];
 };
 
 static _Thread_local struct worker *this_worker;
@@ -50,13 +54,21 @@ static void end_signals(sigset_t *set)
 	sigaddset(set, SIGUSR1); // a thread has ended
 }
 
+// SIGUSR2 only makes a thread's read return.
+static void wake(int number)
+{
+	(void)number;
+}
+
 void channel_block_signals(void)
 {
+	struct sigaction action = {.sa_handler = wake}; // no SA_RESTART
 	sigset_t set;
 
 	end_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGUSR2, &action, NULL);
 }
 
 static void *work(void *argument)
@@ -75,61 +87,87 @@ static void *work(void *argument)
 			break;
 		fuse_session_process_buf(channel->session, &request);
 	}
-	channel->hooks->thread_end(channel->hooks->context, worker->thread);
-	atomic_fetch_sub_explicit(&channel->running, 1, memory_order_release); // pairs with the acquire in wait_for_end
+	atomic_fetch_sub_explicit(&channel->running, 1, memory_order_release); // pairs with the acquire in is_running
 	pthread_kill(channel->main, SIGUSR1);
 	return NULL;
 }
 
+static bool is_running(const struct channel *channel)
+{
+	return atomic_load_explicit(&channel->running, memory_order_acquire) > 0;
+}
+
+// One thread's end, by ENODEV, is the end of all. Waking is repeated: a thread may just be about to read.
 static void wait_for_end(struct channel *channel)
 {
-	struct timespec limit = {.tv_sec = LEAVE_SECONDS};
+	struct timespec nap = {.tv_nsec = LEAVE_NAP_NS};
 	bool is_leaving = false;
+	unsigned tries = 0;
 	sigset_t set;
 
 	end_signals(&set);
-	while (atomic_load_explicit(&channel->running, memory_order_acquire) > 0) {
-		int number = sigtimedwait(&set, NULL, is_leaving ? &limit : NULL);
+	while (is_running(channel) && tries < LEAVE_TRIES) {
+		int number = is_leaving ? sigtimedwait(&set, NULL, &nap) : sigwaitinfo(&set, NULL);
 
-		if (number < 0 && errno == EAGAIN)
-			break;
-		if (number < 0 || is_leaving)
+		if (number < 0 && errno == EINTR)
 			continue;
-		fuse_session_exit(channel->session);
-		fuse_session_unmount(channel->session);
+		tries += number < 0;
 		is_leaving = true;
+		fuse_session_exit(channel->session);
+		for (unsigned i = 0; i < channel->begun; i++)
+			pthread_kill(channel->workers[i].id, SIGUSR2);
 	}
+}
+
+static int begin_thread(struct channel *channel)
+{
+	struct worker *worker = &channel->workers[channel->begun];
+	const struct channel_hooks *hooks = channel->hooks;
+	int error;
+
+	worker->channel = channel;
+	worker->thread = hooks->thread_begin(hooks->context, CHANNEL_BUFFER, &worker->buffer);
+	if (!worker->thread)
+		return -ENOMEM;
+	atomic_fetch_add_explicit(&channel->running, 1, memory_order_relaxed);
+	error = pthread_create(&worker->id, NULL, work, worker);
+	if (error) {
+		atomic_fetch_sub_explicit(&channel->running, 1, memory_order_relaxed);
+		hooks->thread_end(hooks->context, worker->thread);
+		return -error;
+	}
+	channel->begun++;
+	return 0;
+}
+
+static void end_thread(const struct channel *channel, struct worker *worker)
+{
+	pthread_join(worker->id, NULL);
+	channel->hooks->thread_end(channel->hooks->context, worker->thread);
 }
 
 int channel_serve(struct fuse_session *session, unsigned threads, const struct channel_hooks *hooks)
 {
-	struct channel channel = {.session = session, .hooks = hooks, .main = pthread_self()};
-	struct worker *workers = calloc(threads, sizeof(*workers));
-	unsigned begun = 0;
+	struct channel *channel = calloc(1, sizeof(*channel) + threads * sizeof(channel->workers[0]));
 
-	if (!workers)
+	if (!channel)
 		return -ENOMEM;
-	for (unsigned i = 0; i < threads; i++) {
-		struct worker *worker = &workers[begun];
-
-		worker->channel = &channel;
-		worker->thread = hooks->thread_begin(hooks->context, CHANNEL_BUFFER, &worker->buffer);
-		if (!worker->thread)
-			continue;
-		atomic_fetch_add_explicit(&channel.running, 1, memory_order_relaxed);
-		if (pthread_create(&worker->id, NULL, work, worker) == 0) {
-			begun++;
-			continue;
-		}
-		atomic_fetch_sub_explicit(&channel.running, 1, memory_order_relaxed);
-		hooks->thread_end(hooks->context, worker->thread);
+	channel->session = session;
+	channel->hooks = hooks;
+	channel->main = pthread_self();
+	for (unsigned i = 0; i < threads; i++)
+		begin_thread(channel);
+	if (channel->begun == 0) {
+		free(channel);
+		return -ENOMEM;
 	}
-	if (begun > 0)
-		wait_for_end(&channel);
-	if (atomic_load_explicit(&channel.running, memory_order_acquire) == 0) {
-		for (unsigned i = 0; i < begun; i++)
-			pthread_join(workers[i].id, NULL);
-		free(workers);
-	}
-	return begun > 0 ? 0 : -ENOMEM;
+	if (hooks->begun)
+		hooks->begun(hooks->context);
+	wait_for_end(channel);
+	if (is_running(channel))
+		return -EBUSY; // what a thread may still use stays
+	for (unsigned i = 0; i < channel->begun; i++)
+		end_thread(channel, &channel->workers[i]);
+	free(channel);
+	return 0;
 }

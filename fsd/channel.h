@@ -10,17 +10,21 @@ struct fuse_session;
 struct channel_hooks {
 	void *context;
 
-	// A thread begins: returns its own state, and in *buffer memory of `length` bytes for requests, page-aligned, that stays its own until it ends. NULL: it cannot
-	// run (the caller goes on with fewer threads).
+	// Makes a thread's own state, and in *buffer memory of `length` bytes for requests, page-aligned, that stays its own until it ends. NULL: it cannot
+	// run (the others go on without it). Both are called by the thread that called channel_serve, before the thread begins and after it has ended.
 	void *(*thread_begin)(void *context, size_t length, void **buffer);
 	void (*thread_end)(void *context, void *thread);
+
+	// Threads serve: requests are answered from now on. NULL: nobody wants to know.
+	void (*begun)(void *context);
 };
 
 // Bytes of the largest request: 1 MiB of data and a page for its headers, as libfuse reads it.
 #define CHANNEL_BUFFER ((1U << 20) + 4096U)
 
-// Serves until the file system is unmounted or SIGTERM, SIGINT or SIGHUP comes (which must be blocked in all threads before, channel_block_signals): then unmounts. Returns 0, or a
-// negative errno if no thread could begin.
+// Serves until the file system is unmounted or SIGTERM, SIGINT or SIGHUP comes (which must be blocked in all threads before, channel_block_signals). Unmounting is left to the
+// caller. Returns 0, -ENOMEM if no thread could begin, or -EBUSY if a thread could not be made to end in time: it still uses the session and the hooks' context, so the
+// caller unmounts and ends the process without freeing them.
 int channel_serve(struct fuse_session *session, unsigned threads, const struct channel_hooks *hooks);
 void channel_block_signals(void);
 

@@ -6,6 +6,7 @@
 #define FSD_FILESYSTEM_H
 
 #define FUSE_USE_VERSION 314
+#include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
 
 #include "client/files.h"
@@ -29,6 +30,16 @@ static inline const struct filesystem *filesystem_of(fuse_req_t request)
 
 // The serving thread's lane.
 struct far_lane *filesystem_lane(void);
+
+// How the kernel shall treat a file that is being opened. O_DIRECT passes the kernel's cache by altogether: otherwise it would ask for the attributes before each
+// read, to know whether its cache is still good.
+static inline void filesystem_set_open_flags(struct fuse_file_info *file)
+{
+	file->direct_io = (file->flags & O_DIRECT) != 0;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
+	file->parallel_direct_writes = file->direct_io; // the server orders them
+#endif
+}
 
 void filesystem_stat(const struct far_attr *attr, struct stat *stat);
 

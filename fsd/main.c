@@ -20,7 +20,8 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "\n"
                            "ADDRESS is shm:///path.sock, tcp://host:port, or host[:port], which chooses.\n"
                            "\n"
-                           "  -f                  stay in the foreground\n"
+                           "  -f                  stay in the foreground; as mount.farfs: only check (mount -f)\n"
+                           "  -d                  show every request (implies -f)\n"
                            "  -h, --help          show this help\n"
                            "  -V, --version       show the version\n"
                            "  -o attr_timeout=S   let the kernel trust attributes for S seconds (default 0:\n"
@@ -29,20 +30,28 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
                            "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
-                           "  -o log_level=LEVEL  error, warning (default), info or debug\n"
+                           "  -o log_level=LEVEL  error, warning, info or debug (default info with -f, else\n"
+                           "                      warning)\n"
                            "  -o nonempty         mount over a directory that has entries\n"
                            "  -o noallow_other    for this user only (root's mounts are for all by default)\n"
-                           "  -o ro,nosuid,nodev,noexec,noatime...  as for any mount\n"
+                           "  -o ro,noexec,sync,noatime...  as for any mount; nosuid and nodev are the default,\n"
+                           "                      suid and dev undo them\n"
                            "\n"
                            "umount DIRECTORY ends it. Exit status: 0, 1 wrong usage, 2 system error,\n"
                            "32 could not mount.\n";
 
+struct daemon {
+	struct options *options;
+	struct filesystem filesystem;
+	int report; // the pipe to the process that waits for the mount; -1: none does
+};
+
 static void *thread_begin(void *context, size_t length, void **buffer)
 {
-	const struct filesystem *filesystem = context;
+	const struct daemon *daemon = context;
 	struct far_lane *lane;
 
-	if (far_lane_get(filesystem->session, &lane)) {
+	if (far_lane_get(daemon->filesystem.session, &lane)) {
 		log_error("a thread has no lane: %s", far_last_error());
 		return NULL;
 	}
@@ -163,36 +172,50 @@ static void report_status(int *report, int status)
 	*report = -1;
 }
 
-static int mount_and_serve(const struct options *options, struct filesystem *filesystem, int *report)
+static void begun(void *context)
 {
-	struct channel_hooks hooks = {filesystem, thread_begin, thread_end};
-	struct fuse_args arguments = options->fuse;
-	struct fuse_session *session = fuse_session_new(&arguments, &filesystem_operations, sizeof(filesystem_operations), filesystem);
-	int status = EXIT_MOUNT;
+	struct daemon *daemon = context;
+
+	report_status(&daemon->report, 0);
+	log_info("mounted directory=%s threads=%u channel=classic", daemon->options->directory, thread_count(daemon->options));
+}
+
+static int mount_and_serve(struct daemon *daemon)
+{
+	const struct options *options = daemon->options;
+	struct channel_hooks hooks = {daemon, thread_begin, thread_end, begun};
+	struct fuse_session *session =
+	        fuse_session_new(&daemon->options->fuse, &filesystem_operations, sizeof(filesystem_operations), &daemon->filesystem);
+	int error;
 
 	if (!session)
 		return EXIT_USAGE;
-	if (fuse_session_mount(session, options->directory) == 0) {
-		report_status(report, 0);
-		log_info("mounted directory=%s threads=%u channel=classic", options->directory, thread_count(options));
-		status = channel_serve(session, thread_count(options), &hooks) ? EXIT_SYSTEM : 0;
-		fuse_session_unmount(session);
-		log_info("unmounted directory=%s", options->directory);
-	} else {
+	if (fuse_session_mount(session, options->directory) < 0) {
 		fprintf(stderr, "far-fsd: cannot mount on %s: %s\n", options->directory, strerror(errno));
+		fuse_session_destroy(session);
+		return EXIT_MOUNT;
 	}
+	error = channel_serve(session, thread_count(options), &hooks);
+	fuse_session_unmount(session);
+	log_info("unmounted directory=%s", options->directory);
+	if (error == -EBUSY)
+		_exit(0); // a thread waits for the server still: what it uses ends with the process
 	fuse_session_destroy(session);
-	return status;
+	return error ? EXIT_SYSTEM : 0;
 }
 
-static int run(const struct options *options)
+static int run(struct options *options)
 {
-	struct filesystem filesystem = {
-	        .attr_timeout = options->attr_timeout,
-	        .entry_timeout = options->entry_timeout,
-	        .max_background = options->max_background,
+	struct daemon daemon = {
+	        .options = options,
+	        .filesystem =
+	                {
+	                        .attr_timeout = options->attr_timeout,
+	                        .entry_timeout = options->entry_timeout,
+	                        .max_background = options->max_background,
+	                },
+	        .report = -1,
 	};
-	int report = -1;
 	int status = check_directory(options);
 
 	if (!status)
@@ -200,13 +223,13 @@ static int run(const struct options *options)
 	if (status || options->is_fake)
 		return status;
 	if (!options->is_foreground)
-		status = go_to_background(&report);
+		status = go_to_background(&daemon.report);
 	if (!status)
-		status = connect_server(options, &filesystem);
+		status = connect_server(options, &daemon.filesystem);
 	if (!status)
-		status = mount_and_serve(options, &filesystem, &report);
-	report_status(&report, status);
-	far_close(filesystem.session);
+		status = mount_and_serve(&daemon);
+	report_status(&daemon.report, status);
+	far_close(daemon.filesystem.session);
 	return status;
 }
 

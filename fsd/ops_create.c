@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "fsd/filesystem.h"
@@ -56,15 +57,31 @@ void ops_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char 
 	filesystem_reply_entry(request, error, &attr);
 }
 
-// The name that create found taken: made by another mount since the kernel looked. Opened as it is, but for O_TRUNC.
-static int open_existing(struct far_lane *lane, fuse_ino_t parent, const char *name, int flags, struct far_attr *attr)
+// The kernel lets whoever creates a file open it with any mode, so what someone else made meanwhile is opened only for its owner, by the owner's bits.
+static bool may_open(const struct fuse_ctx *caller, const struct far_attr *attr, int flags)
+{
+	static const mode_t needed[] = {[O_RDONLY] = S_IRUSR, [O_WRONLY] = S_IWUSR, [O_RDWR] = S_IRUSR | S_IWUSR};
+	mode_t mode = (flags & O_ACCMODE) <= O_RDWR ? needed[flags & O_ACCMODE] : S_IRWXU;
+
+	return S_ISREG(attr->mode) && caller->uid == attr->uid && (attr->mode & mode) == mode;
+}
+
+// The name that create found taken: made by another mount since the kernel looked. Opened as it is, but for O_TRUNC. -ESTALE makes the kernel look again, and then
+// check permissions.
+static int open_existing(fuse_req_t request, fuse_ino_t parent, const char *name, int flags, struct far_attr *attr)
 {
 	struct far_setattr_request cut = {.valid = FAR_SET_SIZE | FAR_SET_KILL_SUIDGID};
+	struct far_lane *lane = filesystem_lane();
 	int error = far_lookup(lane, parent, name, strlen(name), attr);
 
-	if (error || !(flags & O_TRUNC) || !S_ISREG(attr->mode))
+	if (error == -ENOENT) // and gone again
+		return -ESTALE;
+	if (error)
 		return error;
-	error = far_setattr(lane, attr->id, &cut, attr);
+	if (!may_open(fuse_req_ctx(request), attr, flags))
+		error = -ESTALE;
+	else if (flags & O_TRUNC)
+		error = far_setattr(lane, attr->id, &cut, attr);
 	if (error)
 		far_forget(lane, attr->id, 1);
 	return error;
@@ -83,7 +100,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 	int error = far_create(lane, &object, &attr);
 
 	if (error == -EEXIST && !(file->flags & O_EXCL))
-		error = open_existing(lane, parent, name, file->flags, &attr);
+		error = open_existing(request, parent, name, file->flags, &attr);
 	if (error) {
 		filesystem_reply(request, error);
 		return;
@@ -91,6 +108,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 	entry.ino = attr.id;
 	entry.generation = attr.generation;
 	filesystem_stat(&attr, &entry.attr);
+	filesystem_set_open_flags(file);
 	if (fuse_reply_create(request, &entry, file) < 0)
 		far_forget(lane, attr.id, 1);
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -73,6 +74,18 @@ static int visit(void *context, const struct far_entry *entry, const char *name)
 	return fill(filling, name, &stat, entry->attr.id, entry->attr.generation, (off_t)(entry->cookie + DOTS));
 }
 
+// A reply that the kernel did not take leaves no lookups behind.
+static void give_back(const struct filling *filling)
+{
+	for (size_t at = 0; at < filling->used;) {
+		const struct fuse_direntplus *entry = (const struct fuse_direntplus *)(filling->buffer + at);
+
+		if (entry->entry_out.nodeid)
+			far_forget(filesystem_lane(), entry->entry_out.nodeid, 1);
+		at += FUSE_DIRENTPLUS_SIZE(entry);
+	}
+}
+
 static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, bool is_plus)
 {
 	struct filling filling = {
@@ -93,8 +106,8 @@ static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_
 		fill_dots(&filling);
 	if (error)
 		filesystem_reply(request, error);
-	else
-		fuse_reply_buf(request, filling.buffer, filling.used);
+	else if (fuse_reply_buf(request, filling.buffer, filling.used) < 0 && is_plus)
+		give_back(&filling);
 }
 
 void ops_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)

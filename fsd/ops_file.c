@@ -13,6 +13,7 @@
 void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
 	(void)ino;
+	filesystem_set_open_flags(file);
 	fuse_reply_open(request, file);
 }
 

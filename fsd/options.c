@@ -11,9 +11,10 @@
 
 #include "far/cleanup.h"
 
-// Options in the ways mount(8), fstab(5) and people give them, parsed by libfuse's option parser. What fstab keeps for others (noauto, _netdev, x-*) is let pass.
+// Options in the ways mount(8), fstab(5) and people give them, parsed by libfuse's option parser. As a mount helper, by the name mount.farfs, the letters mean what mount(8) says
+// they do: -s tolerates unknown options, -f only pretends, -n and -v have nothing to say here.
 
-enum { KEY_IGNORED = 1, KEY_VERBOSE };
+enum { KEY_TYPE = 1 };
 
 #define OPTION(text, field, value)                           \
 	{                                                    \
@@ -29,43 +30,76 @@ static const struct fuse_opt table[] = {
         OPTION("log_level=%s", log_level_text, 0),
         OPTION("nonempty", is_nonempty_allowed, 1),
         OPTION("noallow_other", is_owner_only, 1),
-        OPTION("-f", is_foreground, 1),
-        OPTION("--fake", is_fake, 1),
-        OPTION("-h", is_help, 1),
         OPTION("--help", is_help, 1),
-        OPTION("-V", is_version, 1),
         OPTION("--version", is_version, 1),
-        FUSE_OPT_KEY("-s", KEY_IGNORED),
-        FUSE_OPT_KEY("-n", KEY_IGNORED),
-        FUSE_OPT_KEY("-v", KEY_IGNORED),
-        FUSE_OPT_KEY("_netdev", KEY_IGNORED),
-        FUSE_OPT_KEY("auto", KEY_IGNORED),
-        FUSE_OPT_KEY("noauto", KEY_IGNORED),
-        FUSE_OPT_KEY("nofail", KEY_IGNORED),
-        FUSE_OPT_KEY("defaults", KEY_IGNORED),
-        FUSE_OPT_KEY("user", KEY_IGNORED),
-        FUSE_OPT_KEY("users", KEY_IGNORED),
-        FUSE_OPT_KEY("nouser", KEY_IGNORED),
-        FUSE_OPT_KEY("owner", KEY_IGNORED),
-        FUSE_OPT_KEY("relatime", KEY_IGNORED),
+        FUSE_OPT_KEY("-t ", KEY_TYPE), // mount(8) tells its helper the type
         FUSE_OPT_END,
 };
 
-// What libfuse and the kernel understand; anything else is refused by name.
+// What libfuse and the kernel understand. An entry that ends in = has a value.
 static const char *const passed[] = {"rw", "ro", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "async", "sync", "atime", "noatime",
-        "dirsync", "nodiratime", "diratime", "allow_other", "allow_root", "debug", "-d", "default_permissions", NULL};
-static const char *const passed_with_value[] = {
+        "dirsync", "nodiratime", "allow_other", "allow_root", "default_permissions",
         "fsname=", "subtype=", "max_read=", "context=", "fscontext=", "defcontext=", "rootcontext=", NULL};
 
-static bool is_passed(const char *text)
+// What fstab keeps for others, and what makes no difference where reading moves no access time.
+static const char *const ignored[] = {"auto", "noauto", "nofail", "_netdev", "defaults", "user", "user=", "nouser", "users", "nousers",
+        "owner", "noowner", "group", "nogroup", "comment=", "diratime", "relatime", "norelatime", "strictatime", "nostrictatime",
+        "lazytime", "nolazytime", "silent", "loud", NULL};
+
+static bool is_listed(const char *text, const char *const *list)
 {
-	for (unsigned i = 0; passed[i]; i++)
-		if (strcmp(text, passed[i]) == 0)
+	for (; *list; list++) {
+		size_t length = strlen(*list);
+
+		if ((*list)[length - 1] == '=' ? strncmp(text, *list, length) == 0 : strcmp(text, *list) == 0)
 			return true;
-	for (unsigned i = 0; passed_with_value[i]; i++)
-		if (strncmp(text, passed_with_value[i], strlen(passed_with_value[i])) == 0)
-			return true;
+	}
 	return false;
+}
+
+// Letters behind one dash. Returns like take.
+static int take_letters(struct options *options, const char *letters, struct fuse_args *arguments)
+{
+	for (; *letters; letters++) {
+		switch (*letters) {
+		case 'd':
+			if (fuse_opt_add_arg(arguments, "-d") < 0)
+				return -1;
+			options->is_foreground = 1;
+			break;
+		case 'f':
+			*(options->is_helper ? &options->is_fake : &options->is_foreground) = 1;
+			break;
+		case 'h':
+			options->is_help = 1;
+			break;
+		case 's':
+			options->is_sloppy = 1;
+			break;
+		case 'V':
+			options->is_version = 1;
+			break;
+		case 'n':
+		case 'v':
+			break;
+		default:
+			fprintf(stderr, "far-fsd: unknown option '-%c': see far-fsd --help\n", *letters);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int take_place(struct options *options, const char *text)
+{
+	char **place = options->address ? &options->directory : &options->address;
+
+	if (*place) {
+		fprintf(stderr, "far-fsd: unexpected argument '%s': usage: far-fsd ADDRESS DIRECTORY [-o OPTIONS]\n", text);
+		return -1;
+	}
+	*place = strdup(text);
+	return *place ? 0 : -1;
 }
 
 // 1 = leave it for libfuse, 0 = taken, -1 = error (said).
@@ -73,33 +107,35 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 {
 	struct options *options = context;
 
-	(void)arguments;
-	if (key == KEY_IGNORED)
+	if (key == KEY_TYPE)
 		return 0;
-	if (key == FUSE_OPT_KEY_NONOPT) {
-		char **place = options->address ? &options->directory : &options->address;
-
-		if (*place) {
-			fprintf(stderr, "far-fsd: unexpected argument '%s': usage: far-fsd ADDRESS DIRECTORY [-o OPTIONS]\n", text);
-			return -1;
-		}
-		*place = strdup(text);
-		return *place ? 0 : -1;
-	}
-	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "comment=", 8) == 0)
+	if (key == FUSE_OPT_KEY_NONOPT)
+		return take_place(options, text);
+	if (text[0] == '-' && text[1] && text[1] != '-')
+		return take_letters(options, text + 1, arguments);
+	if (strcmp(text, "debug") == 0)
+		return take_letters(options, "d", arguments);
+	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0 || is_listed(text, ignored))
 		return 0;
-	if (is_passed(text))
+	if (is_listed(text, passed))
 		return 1;
-	fprintf(stderr, "far-fsd: unknown option '%s': see far-fsd --help\n", text);
-	return -1;
+	if (!options->unknown)
+		options->unknown = strdup(text);
+	return options->unknown ? 0 : -1;
 }
 
 static int check(struct options *options)
 {
+	if (options->unknown && !options->is_sloppy) {
+		fprintf(stderr, "far-fsd: unknown option '%s': see far-fsd --help\n", options->unknown);
+		return EXIT_USAGE;
+	}
 	if (options->log_level_text && log_parse_level(options->log_level_text, &options->log_level)) {
 		fprintf(stderr, "far-fsd: log_level=%s: must be error, warning, info or debug\n", options->log_level_text);
 		return EXIT_USAGE;
 	}
+	if (!options->log_level_text && options->is_foreground)
+		options->log_level = LOG_LEVEL_INFO;
 	if (options->attr_timeout < 0 || options->entry_timeout < 0 || options->timeout == 0 || options->timeout > 3600) {
 		fprintf(stderr, "far-fsd: attr_timeout and entry_timeout must be 0 or more seconds, timeout 1..3600\n");
 		return EXIT_USAGE;
@@ -123,7 +159,8 @@ static int make_absolute(struct options *options)
 	struct stat stat_;
 
 	if (!absolute || stat(absolute, &stat_) < 0) {
-		fprintf(stderr, "far-fsd: mount point %s: %s: make the directory first\n", options->directory, strerror(errno));
+		fprintf(stderr, "far-fsd: mount point %s: %s: %s\n", options->directory, strerror(errno),
+		        errno == ENOTCONN ? "an ended mount is there, unmount it first (umount -l)" : "make the directory first");
 		free(absolute);
 		return EXIT_MOUNT;
 	}
@@ -136,18 +173,22 @@ static int make_absolute(struct options *options)
 	return 0;
 }
 
-// What libfuse gets besides what the user asked it for. allow_other is root's default: other users find the mount usable, as they would a local file system.
+// What libfuse gets besides what the user asked it for, before it, so that the user has the last word. allow_other is root's default: other users find the mount usable, as they
+// would a local file system.
 static int add_defaults(struct options *options)
 {
 	CLEANUP(free) char *name = NULL;
+	CLEANUP(free) char *defaults = NULL;
 
-	if (asprintf(&name, "-ofsname=%s,subtype=farfs,default_permissions", options->address) < 0) {
+	if (asprintf(&name, "fsname=%s", options->address) < 0) {
 		name = NULL;
 		return EXIT_SYSTEM;
 	}
-	if (fuse_opt_add_arg(&options->fuse, name) < 0)
+	if (fuse_opt_add_opt_escaped(&defaults, name) < 0 || fuse_opt_add_opt(&defaults, "subtype=farfs,default_permissions") < 0)
 		return EXIT_SYSTEM;
-	if (geteuid() == 0 && !options->is_owner_only && fuse_opt_add_arg(&options->fuse, "-oallow_other") < 0)
+	if (geteuid() == 0 && !options->is_owner_only && fuse_opt_add_opt(&defaults, "allow_other") < 0)
+		return EXIT_SYSTEM;
+	if (fuse_opt_insert_arg(&options->fuse, 1, defaults) < 0 || fuse_opt_insert_arg(&options->fuse, 1, "-o") < 0)
 		return EXIT_SYSTEM;
 	return 0;
 }
@@ -158,6 +199,7 @@ int options_parse(int argc, char **argv, struct options *options)
 	int status;
 
 	*options = (struct options){.timeout = 10, .max_background = 512, .log_level = LOG_LEVEL_WARNING, .fuse = arguments};
+	options->is_helper = strncmp(basename(argv[0]), "mount.", strlen("mount.")) == 0;
 	if (fuse_opt_parse(&options->fuse, options, table, take) < 0)
 		return EXIT_USAGE;
 	if (options->is_help || options->is_version)
@@ -173,5 +215,6 @@ void options_fini(struct options *options)
 	free(options->address);
 	free(options->directory);
 	free(options->log_level_text);
+	free(options->unknown);
 	fuse_opt_free_args(&options->fuse);
 }

@@ -24,10 +24,13 @@ struct options {
 	enum log_level log_level;
 	int is_foreground;
 	int is_nonempty_allowed;
-	int is_fake;
+	int is_helper; // called by mount(8)
+	int is_sloppy; // unknown options are no error
+	int is_fake;   // only check
 	int is_help;
 	int is_version;
 	int is_owner_only;     // -o noallow_other
+	char *unknown;         // the first option that nobody knows
 	struct fuse_args fuse; // what goes to libfuse
 };
 

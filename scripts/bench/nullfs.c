@@ -58,6 +58,7 @@ static void null_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, 
 static void null_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
 	(void)ino;
+	filesystem_set_open_flags(file);
 	fuse_reply_open(request, file);
 }
 
@@ -124,7 +125,7 @@ static void thread_end(void *context, void *thread)
 
 int main(int argc, char **argv)
 {
-	static const struct channel_hooks hooks = {NULL, thread_begin, thread_end};
+	static const struct channel_hooks hooks = {NULL, thread_begin, thread_end, NULL};
 	struct filesystem settings = {.max_background = 512};
 	char *names[] = {argv[0], (char *)"-ofsname=nullfs,subtype=nullfs,default_permissions", NULL};
 	struct fuse_args arguments = FUSE_ARGS_INIT(2, names);
@@ -147,7 +148,5 @@ int main(int argc, char **argv)
 		status = channel_serve(session, THREADS, &hooks) ? 1 : 0;
 		fuse_session_unmount(session);
 	}
-	if (session)
-		fuse_session_destroy(session);
-	return status;
+	return status; // with the session: a thread that did not end may use it
 }
