@@ -53,11 +53,12 @@ while_busy() {
 }
 under_load() {
 	begin
+	mkdir "$mnt/load"
 	for number in 1 2 3; do
 		(while dd if=/dev/zero of="$mnt/load/$number" bs=64k count=200 2>/dev/null; do :; done) &
 	done
-	mkdir "$mnt/load"
-	(while ls -lR "$mnt" >/dev/null 2>&1; do :; done) &
+	# Not the top: that is a directory afterwards, too, and listing it would go on for ever.
+	(while ls -lR "$mnt/load" >/dev/null 2>&1; do :; done) &
 	sleep 0.5
 	kill -TERM "$fsd"
 	ends 0
