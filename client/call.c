@@ -37,7 +37,8 @@ static void take_grant(struct far_lane *lane, const struct far_reply *message)
 	memcpy(&grant, (const char *)message + message->length - sizeof(grant), sizeof(grant));
 	if (lane->grant_count == FAR_GRANTS_PER_LANE || grant.length == 0 || grant.length % FAR_PAGE_SIZE)
 		return;
-	lane->grants[last] = (struct lane_grant){.rkey = grant.rkey, .id = grant.id, .length = grant.length};
+	lane->grants[last] =
+	        (struct lane_grant){.rkey = grant.rkey, .id = grant.id, .length = grant.length, .pool_offset = grant.pool_offset};
 	lane->grant_count++;
 }
 

@@ -4,6 +4,7 @@
 
 #include "client/call.h"
 #include "client/fetch.h"
+#include "client/file_location.h"
 #include "client/files.h"
 
 // Reading files by id. The extents of a file are remembered; while its word is the same (no new or moved pages, no other size) reads are one-sided and ask nobody.
@@ -14,7 +15,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 // The remembered location if it tells about the whole range, which is cut at the end of the file.
-static const struct located *find(const struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t *length)
+const struct located *file_find(const struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t *length)
 {
 	const struct located *located = locate_find_file(lane, id, offset);
 
@@ -106,12 +107,12 @@ static int locate_from(struct far_lane *lane, uint64_t id, uint64_t offset)
 	return error;
 }
 
-static int locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t length)
+int file_locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t length)
 {
 	int error = locate_from(lane, id, LOCATE_WINDOW_START(offset));
 	uint64_t part = length;
 
-	if (error || find(lane, id, offset, &part) || offset == LOCATE_WINDOW_START(offset))
+	if (error || file_find(lane, id, offset, &part) || offset == LOCATE_WINDOW_START(offset))
 		return error;
 	return locate_from(lane, id, offset);
 }
@@ -122,7 +123,7 @@ static int locate(struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t 
 static ssize_t read_warm(struct far_lane *lane, uint64_t id, char *buffer, size_t length, uint64_t offset)
 {
 	uint64_t part = length;
-	const struct located *located = find(lane, id, offset, &part);
+	const struct located *located = file_find(lane, id, offset, &part);
 	int fetched;
 
 	if (!located)
@@ -144,7 +145,7 @@ static ssize_t read_some(struct far_lane *lane, uint64_t id, char *buffer, size_
 
 	// Reads here and there in one window: worth knowing all of it, once.
 	if (result == -EAGAIN && is_window_known && locate_find_file(lane, id, offset)) {
-		if (locate(lane, id, offset, length) == 0)
+		if (file_locate(lane, id, offset, length) == 0)
 			result = read_warm(lane, id, buffer, length, offset);
 	}
 	for (int attempt = 0; result == -EAGAIN && attempt < ATTEMPTS; attempt++)
@@ -224,7 +225,7 @@ int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t 
 	call_notice(lane);
 	for (int attempt = 0; attempt < 3; attempt++) {
 		uint64_t part = length;
-		const struct located *located = lane->connection ? find(lane, id, offset, &part) : NULL;
+		const struct located *located = lane->connection ? file_find(lane, id, offset, &part) : NULL;
 		int result;
 
 		if (located) {
@@ -240,7 +241,7 @@ int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t 
 			fabric_read_end(lane->connection);
 			locate_drop_file(lane, id, offset);
 		}
-		result = locate(lane, id, offset, length);
+		result = file_locate(lane, id, offset, length);
 		if (result)
 			return result;
 	}

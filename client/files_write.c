@@ -4,8 +4,10 @@
 #include "client/call.h"
 #include "client/files.h"
 #include "client/put.h"
+#include "client/window.h"
 
-// Writing files by id: small pieces in the request, large ones into grants with the request right behind.
+// Writing files by id: into the file's own pages where the lane has a window on them (window.c); else small pieces in the request, large ones into grants with the request right
+// behind.
 
 static int64_t finish(struct far_lane *lane, struct call *request, const struct far_write_request *message)
 {
@@ -16,6 +18,7 @@ static int64_t finish(struct far_lane *lane, struct call *request, const struct 
 		result = (int64_t)((const struct far_write_reply *)reply.message)->length;
 		if ((uint64_t)result > message->length)
 			result = -EPROTO;
+		window_note(lane, message->id, ((const struct far_write_reply *)reply.message)->size);
 	}
 	reply_release(lane, &reply);
 	return result;
@@ -67,6 +70,8 @@ ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t
 {
 	size_t done = 0;
 
+	if (flags == 0 && window_write(lane, id, buffer, length, offset))
+		done = length;
 	while (done < length) {
 		int64_t written = write_some(lane, id, (const char *)buffer + done, length - done, offset + done, flags);
 

@@ -152,6 +152,7 @@ void lane_drop(struct far_lane *lane)
 	lane->posts = 0;
 	lane->posts_done = 0;
 	lane->grant_count = 0;
+	memset(lane->windows, 0, sizeof(lane->windows));
 	locate_clear(lane->keys, lane->files);
 }
 

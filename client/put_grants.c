@@ -28,6 +28,14 @@ uint64_t put_granted(const struct far_lane *lane)
 	return bytes;
 }
 
+// Where the grant is mapped, if the pool is shared with this process; else NULL.
+static char *grant_stores(const struct far_lane *lane, const struct lane_grant *grant)
+{
+	bool is_inside = grant->length <= lane->pool.length && grant->pool_offset <= lane->pool.length - grant->length;
+
+	return lane->pool.stores && is_inside ? (char *)lane->pool.stores + grant->pool_offset : NULL;
+}
+
 static int post_write(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
 {
 	for (;;) {
@@ -61,6 +69,12 @@ static int wait_for_part(struct far_lane *lane)
 // Fills one grant. Memory that must be copied goes by parts of staging, each flushed at once, so that it is taken over while the next is copied.
 static int fill(struct far_lane *lane, const char *bytes, const struct lane_grant *grant, uint64_t offset, uint64_t length)
 {
+	char *stores = grant_stores(lane, grant);
+
+	if (stores) {
+		memcpy(stores + offset, bytes, length);
+		return 0;
+	}
 	if (lane_can_post(lane, bytes, length))
 		return post_write(lane, bytes, grant, offset, length);
 	for (uint64_t done = 0; done < length;) {

@@ -36,8 +36,20 @@ struct lane_grant {
 	uint32_t id;
 	uint32_t length;
 	uint32_t used; // whole pages
+	uint64_t pool_offset;
 };
 
+// What a lane knows of a file it writes to again and again, and of its write window (window.h).
+struct lane_window {
+	uint64_t id;     // 0 = empty
+	uint64_t word;   // of the open window, 0 = none
+	uint64_t cell;   // pool offset
+	uint64_t size;   // of the file after the last write
+	uint32_t writes; // since then that left it so
+	uint32_t wanted; // of those before a window is asked for
+};
+
+#define LANE_WINDOWS 64 // files
 #define LANE_FORGETS 64 // holds given back, sent together
 #define LANE_REPLIES 64 // replies that came while another was awaited: FAR_LANE_DEPTH at most
 
@@ -72,6 +84,8 @@ struct far_lane {
 
 	struct far_forget forgets[LANE_FORGETS];
 	unsigned forget_count;
+
+	struct lane_window windows[LANE_WINDOWS];
 
 	struct key_cache *keys;
 	struct file_cache *files;

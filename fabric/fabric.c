@@ -101,6 +101,11 @@ void fabric_disconnect(struct fabric_lane *lane)
 		lane->fabric->provider->disconnect(lane);
 }
 
+void fabric_shut(struct fabric_lane *lane)
+{
+	lane->fabric->provider->shut(lane);
+}
+
 void fabric_lane_set_owner(struct fabric_lane *lane, void *owner)
 {
 	lane->owner = owner;

@@ -47,6 +47,9 @@ struct fabric_caps {
 struct fabric_options {
 	uint32_t message_size; // largest message, header included (FAR_MESSAGE_SIZE_MIN..MAX); both sides use the smaller of theirs
 	uint32_t depth;        // messages and operations of a lane under way, 1..FAR_LANE_DEPTH; 0 = FAR_LANE_DEPTH
+	// A listener's: peers of this process's own user, and root, get memory they may load from writable, too (fabric_remote.stores). Those could reach this process's memory
+	// in any case (ptrace, /proc/PID/mem), so for them no border is taken away; others never get it. Providers without mapped memory have no use for it.
+	bool is_sharing;
 };
 
 enum fabric_right {
@@ -76,6 +79,9 @@ struct fabric_remote {
 	uint64_t rkey;
 	uint64_t length;
 	const void *loads; // the mapped memory where caps.has_loads and the right is read, else NULL; valid while the lane is
+	// The same memory where the peer is sharing it, else NULL. Whoever stores to it keeps to what was granted, by himself, and does it inside a read section or
+	// in memory that is granted for the life of the lane.
+	void *stores;
 };
 
 enum fabric_event_kind {
@@ -131,6 +137,10 @@ int fabric_connect(
 
 // Ends the lane and frees it; unsent messages may be lost. Must follow FABRIC_CLOSED, may come before it. NULL does nothing.
 void fabric_disconnect(struct fabric_lane *lane);
+
+// Ends the lane but keeps it until FABRIC_CLOSED, which comes once the peer can no longer touch our memory through it: one that stores by itself (fabric_remote.stores) has to let go
+// first. For an owner that gives the lane's memory another use.
+void fabric_shut(struct fabric_lane *lane);
 
 // What the owner hangs on a lane.
 void fabric_lane_set_owner(struct fabric_lane *lane, void *owner);

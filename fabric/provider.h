@@ -43,6 +43,7 @@ struct fabric_provider {
 	int (*connect)(struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane,
 	        struct fabric_error *error);
 	void (*disconnect)(struct fabric_lane *lane);
+	void (*shut)(struct fabric_lane *lane);
 	int (*add_region)(
 	        struct fabric *fabric, const struct fabric_memory *memory, unsigned rights, uint64_t scope, struct fabric_region **region);
 	void (*remove_region)(struct fabric_region *region);

@@ -110,6 +110,11 @@ static bool shm_lane_has_notes(const struct shm_lane *lane)
 	return lane->is_server && atomic_load_explicit(&lane->in.shared->notes, memory_order_acquire) != lane->notes;
 }
 
+static bool shm_lane_may_close(const struct shm_lane *lane)
+{
+	return !lane->is_sharing || lane->is_peer_gone;
+}
+
 // Whether polling this lane would do something. What is in a ring whose messages the owner holds all does not count: nothing happens before a release.
 static bool shm_lane_is_due(const struct shm_lane *lane)
 {
@@ -121,7 +126,7 @@ static bool shm_lane_is_due(const struct shm_lane *lane)
 	case SHM_DRAINING:
 		return shm_ring_can_hold(&lane->in) || !shm_ring_has_more(&lane->in);
 	case SHM_ENDED:
-		return true;
+		return shm_lane_may_close(lane);
 	default:
 		return false;
 	}
@@ -176,7 +181,8 @@ void shm_lane_end(struct shm_lane *lane, int status)
 	lane->end_status = status;
 	if (lane->is_server) // release: the client reads it when it finds the socket shut
 		atomic_store_explicit(&lane->control->end_status, status, memory_order_release);
-	shutdown(lane->socket, SHUT_RDWR);
+	// One that shares our memory must let go before it counts as closed: its end of the socket tells, so ours stays open for that.
+	shutdown(lane->socket, lane->is_sharing ? SHUT_WR : SHUT_RDWR);
 	shm_lane_heat(lane);
 }
 
@@ -193,6 +199,7 @@ static void shm_lane_take_event(struct shm_lane *lane, uint32_t happened)
 	bool is_end = happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	shm_lane_heat(lane);
+	lane->is_peer_gone |= is_end;
 	// A packet that only woke us stays in the socket until many have gathered: reading each would cost a system call a message.
 	if (is_end || lane->wakeups >= SHM_WAKEUPS_UNREAD)
 		shm_lane_read_socket(lane);
@@ -324,7 +331,7 @@ static int shm_lane_poll(struct shm_lane *lane, struct fabric_event *events, int
 		if (is_last && lane->state == SHM_DRAINING && !shm_ring_has_more(&lane->in))
 			shm_lane_drained(lane);
 	}
-	if (lane->state == SHM_ENDED && found < count) {
+	if (lane->state == SHM_ENDED && found < count && shm_lane_may_close(lane)) {
 		lane->state = SHM_REPORTED;
 		events[found++] = (struct fabric_event){.kind = FABRIC_CLOSED, .lane = &lane->base, .status = lane->end_status};
 	}
@@ -403,6 +410,15 @@ static void shm_disconnect(struct fabric_lane *base)
 	shm_lane_free(lane);
 }
 
+static void shm_shut(struct fabric_lane *base)
+{
+	struct shm_lane *lane = shm_lane_of(base);
+
+	if (lane->state == SHM_OPEN)
+		shm_lane_flush(lane);
+	shm_lane_end(lane, 0);
+}
+
 static void *shm_send_reserve(struct fabric_lane *base, uint32_t length)
 {
 	struct shm_lane *lane = shm_lane_of(base);
@@ -462,6 +478,7 @@ const struct fabric_provider fabric_shm = {
         .listen = shm_listen,
         .connect = shm_connect,
         .disconnect = shm_disconnect,
+        .shut = shm_shut,
         .add_region = shm_add_region,
         .remove_region = shm_remove_region,
         .import = shm_import,

@@ -63,6 +63,7 @@ struct shm_import {
 	uint64_t rkey;
 	uint64_t length;
 	const unsigned char *loads; // or NULL
+	unsigned char *stores;      // or NULL
 };
 
 struct shm_map {
@@ -70,6 +71,7 @@ struct shm_map {
 	ino_t inode;
 	void *base;
 	size_t length;
+	bool is_writable;
 };
 
 enum shm_pending_kind { SHM_PENDING_DONE, SHM_PENDING_READ, SHM_PENDING_REMOTE };
@@ -92,6 +94,8 @@ struct shm_lane {
 	int socket;
 	bool is_server;    // accepted: the peer is a client and not trusted
 	bool is_announced; // FABRIC_ACCEPTED was told
+	bool is_sharing;   // server: the peer may have our memory writable
+	bool is_peer_gone; // server: its end of the socket is closed
 	bool is_hot;       // in the fabric's hot list; a lane with unpublished frames always is
 	unsigned hot_index;
 	unsigned index;   // in the fabric's lanes

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +11,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-// The other side's memory. A client maps a server's memfd read-only and loads from it; a server maps a client's buffers, after a check that
+#include "far/cleanup.h"
+
+// The other side's memory. A client maps a server's memfd, read-only unless it is shared with this user, and loads from it; a server maps a client's buffers, after a check that
 // the client cannot take the pages away from under it. Loads of a region that was unregistered meanwhile still work: what they fetch
 // is judged by the rules of layout.h.
 
@@ -66,24 +69,39 @@ static int shm_peer_remove(struct shm_lane *lane, const struct shm_note *note)
 	return shm_note_send(lane->socket, &answer, -1);
 }
 
-// Memory goes out to clients only when they cannot map it writable.
-static int shm_export_check(const struct shm_region *region)
+// A descriptor of our memory that cannot be mapped writable, for one that is not sealed because others may. The mode keeps other users from opening it again.
+static int shm_export_read_only(int fd)
+{
+	char path[32];
+	int result;
+
+	if (fchmod(fd, 0600) < 0)
+		return -EACCES;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	result = open(path, O_RDONLY | O_CLOEXEC);
+	return result < 0 ? -EACCES : result;
+}
+
+// A descriptor for the peer, to be closed. Memory goes out writable only to those it is shared with; where it is shared with nobody it is sealed against that.
+static int shm_export_descriptor(const struct shm_lane *lane, const struct shm_region *region)
 {
 	const int is_protected = F_SEAL_FUTURE_WRITE | F_SEAL_WRITE;
 	int fd = region->base.memory.fd;
 
 	if (fd < 0)
 		return -EACCES;
-	if (fcntl(fd, F_GET_SEALS) & is_protected)
-		return 0;
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) < 0 ? -EACCES : 0;
+	if (fcntl(fd, F_GET_SEALS) & is_protected || lane->is_sharing)
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (lane->base.fabric->options.is_sharing)
+		return shm_export_read_only(fd);
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) < 0 ? -EACCES : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static int shm_export(struct shm_lane *lane, const struct shm_note *note)
 {
 	struct shm_note answer = {.magic = SHM_MAGIC, .version = SHM_VERSION, .kind = SHM_NOTE_ANSWER};
 	const struct shm_region *region = shm_region_find(shm_lane_fabric(lane), note->rkey, lane->base.scope);
-	int fd = -1;
+	CLEANUP(close) int fd = -1;
 
 	if (!region || note->length > region->base.memory.length) {
 		answer.status = -EKEYREJECTED;
@@ -91,8 +109,9 @@ static int shm_export(struct shm_lane *lane, const struct shm_note *note)
 		answer.rights = region->base.rights;
 		answer.fd_offset = region->base.memory.fd_offset;
 		if (answer.rights & FABRIC_REMOTE_READ) {
-			answer.status = shm_export_check(region);
-			fd = answer.status == 0 ? region->base.memory.fd : -1;
+			fd = shm_export_descriptor(lane, region);
+			answer.status = fd < 0 ? -EACCES : 0;
+			answer.rights |= lane->is_sharing ? SHM_RIGHT_STORES : 0;
 		}
 	}
 	return shm_note_send(lane->socket, &answer, fd);
@@ -128,7 +147,7 @@ unsigned char *shm_peer_memory(const struct shm_lane *lane, uint64_t rkey, uint6
 // --- client ---
 
 // Maps the memfd, or finds the map of it that is there already.
-static int shm_map_find(struct shm_lane *lane, int fd, const struct shm_map **out)
+static int shm_map_find(struct shm_lane *lane, int fd, bool is_writable, const struct shm_map **out)
 {
 	struct shm_map *maps;
 	struct stat found;
@@ -137,7 +156,8 @@ static int shm_map_find(struct shm_lane *lane, int fd, const struct shm_map **ou
 	if (fstat(fd, &found) < 0)
 		return -errno;
 	for (unsigned i = 0; i < lane->map_count; i++) {
-		if (lane->maps[i].device == found.st_dev && lane->maps[i].inode == found.st_ino) {
+		if (lane->maps[i].device == found.st_dev && lane->maps[i].inode == found.st_ino &&
+		        lane->maps[i].is_writable == is_writable) {
 			*out = &lane->maps[i];
 			return 0;
 		}
@@ -146,10 +166,10 @@ static int shm_map_find(struct shm_lane *lane, int fd, const struct shm_map **ou
 	if (!maps)
 		return -ENOMEM;
 	lane->maps = maps;
-	base = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	base = mmap(NULL, (size_t)found.st_size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
-	maps[lane->map_count] = (struct shm_map){found.st_dev, found.st_ino, base, (size_t)found.st_size};
+	maps[lane->map_count] = (struct shm_map){found.st_dev, found.st_ino, base, (size_t)found.st_size, is_writable};
 	*out = &maps[lane->map_count++];
 	return 0;
 }
@@ -167,17 +187,19 @@ static int shm_import_add(struct shm_lane *lane, const struct shm_import *import
 
 static int shm_import_map(struct shm_lane *lane, const struct shm_note *answer, int fd, struct shm_import *import)
 {
+	bool is_writable = answer->rights & SHM_RIGHT_STORES;
 	const struct shm_map *map = NULL;
 	int result;
 
 	if (!(answer->rights & FABRIC_REMOTE_READ))
 		return 0;
-	result = fd >= 0 ? shm_map_find(lane, fd, &map) : -EPROTO;
+	result = fd >= 0 ? shm_map_find(lane, fd, is_writable, &map) : -EPROTO;
 	if (result < 0 || !map)
 		return result < 0 ? result : -EPROTO;
 	if (answer->fd_offset > map->length || import->length > map->length - answer->fd_offset)
 		return -EPROTO;
 	import->loads = (const unsigned char *)map->base + answer->fd_offset;
+	import->stores = is_writable ? (unsigned char *)map->base + answer->fd_offset : NULL;
 	return 0;
 }
 
@@ -202,7 +224,7 @@ int shm_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struct 
 		known = shm_import_find(lane, rkey);
 	}
 	if (result == 0)
-		*remote = (struct fabric_remote){.rkey = rkey, .length = length, .loads = known->loads};
+		*remote = (struct fabric_remote){.rkey = rkey, .length = length, .loads = known->loads, .stores = known->stores};
 	return result;
 }
 

@@ -40,12 +40,13 @@ static void shm_lane_place_rings(struct shm_lane *lane, uint32_t message_size)
 	lane->base.message_size = message_size;
 }
 
-static void shm_lane_name_peer(struct shm_lane *lane)
+static void shm_lane_know_peer(struct shm_lane *lane)
 {
 	struct ucred peer = {0};
 	socklen_t length = sizeof(peer);
 
-	getsockopt(lane->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	if (getsockopt(lane->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && lane->is_server)
+		lane->is_sharing = lane->base.fabric->options.is_sharing && (peer.uid == geteuid() || peer.uid == 0);
 	snprintf(lane->base.peer, sizeof(lane->base.peer), "pid %d", (int)peer.pid);
 }
 
@@ -95,7 +96,7 @@ int shm_lane_new(struct shm_fabric *fabric, int socket, int memory, uint32_t mes
 			goto fail;
 		lane->in.copy = map;
 	}
-	shm_lane_name_peer(lane);
+	shm_lane_know_peer(lane);
 	result = shm_lane_enter(fabric, lane);
 	if (result < 0)
 		goto fail;

@@ -75,6 +75,8 @@ enum shm_note_kind {
 	SHM_NOTE_ANSWER,        // server: status; to an import with rights, fd_offset, and the memfd where loads are allowed
 };
 
+#define SHM_RIGHT_STORES 0x100U // beside enum fabric_right in an answer: the memfd may be mapped writable
+
 struct shm_note {
 	uint64_t magic;
 	uint32_t version;

@@ -269,6 +269,7 @@ static void tcp_close(struct fabric *fabric)
 {
 	struct tcp *tcp = tcp_of(fabric);
 
+	tcp->is_closing = true; // who connects now is turned away
 	while (tcp->lanes)
 		tcp_disconnect(&tcp->lanes->base);
 	for (unsigned i = 0; i < tcp->listener_count; i++)
@@ -286,6 +287,12 @@ static void tcp_close(struct fabric *fabric)
 	free(tcp);
 }
 
+static void tcp_shut(struct fabric_lane *base)
+{
+	tcp_flush(base);
+	tcp_close_lane(tcp_lane_of(base), 0);
+}
+
 const struct fabric_provider fabric_tcp = {
         .name = "tcp",
         .open = tcp_open,
@@ -293,6 +300,7 @@ const struct fabric_provider fabric_tcp = {
         .listen = tcp_listen,
         .connect = tcp_connect,
         .disconnect = tcp_disconnect,
+        .shut = tcp_shut,
         .add_region = tcp_add_region,
         .remove_region = tcp_remove_region,
         .import = tcp_import,

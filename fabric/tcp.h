@@ -89,6 +89,7 @@ struct tcp {
 	struct fabric base;
 	struct io_uring ring;
 	bool has_ring;
+	bool is_closing;
 	bool is_server;
 	int epoll_fd;
 	int wake_fd; // server: an eventfd that the ring signals while armed

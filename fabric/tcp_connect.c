@@ -301,6 +301,11 @@ void tcp_accepted(struct tcp *tcp, unsigned listener, int result, unsigned flags
 	socklen_t length = sizeof(address);
 	struct tcp_lane *lane;
 
+	if (tcp->is_closing) {
+		if (result >= 0)
+			close(result);
+		return;
+	}
 	if (!(flags & IORING_CQE_F_MORE))
 		tcp_accept_arm(tcp, listener);
 	if (result < 0)

@@ -81,7 +81,7 @@ static const struct lane_transport mapped_transport = {
 
 int network_open(struct network *network, const char *provider, struct server *server, struct fabric_error *error)
 {
-	struct fabric_options options = {.message_size = server->message_size};
+	struct fabric_options options = {.message_size = server->message_size, .is_sharing = pool_is_shared(server->pool)};
 	struct fabric_memory pool = {pool_base(server->pool), pool_length(server->pool), pool_fd(server->pool), 0};
 	struct fabric_memory zeros = {(void *)(uintptr_t)server->zeros, SERVER_ZEROS_LENGTH, -1, 0};
 	int result = fabric_open(provider, &options, &network->fabric, error);
@@ -141,6 +141,14 @@ void connection_free(struct connection *connection)
 	lane_fini(&connection->lane);
 	free(connection->stalled);
 	free(connection);
+}
+
+void connection_shut(struct connection *connection)
+{
+	if (connection->is_shut)
+		return;
+	connection->is_shut = true;
+	fabric_shut(connection->fabric_lane);
 }
 
 static bool send_stalled(struct connection *connection)

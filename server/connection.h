@@ -34,6 +34,7 @@ struct connection {
 	uint32_t stalled_length;
 	uint64_t closing_since_ns; // 0 = is_closing has not been acted on
 	bool is_dirty;             // has replies to flush
+	bool is_shut;              // only its end is awaited
 };
 
 // Opens the provider's fabric and registers the pool. One network serves all listeners of a provider.
@@ -45,6 +46,9 @@ struct connection *connection_new(struct network *network, struct fabric_lane *f
 
 // Disconnects; all that the lane had comes back.
 void connection_free(struct connection *connection);
+
+// Ends the lane; FABRIC_CLOSED follows, and only then connection_free.
+void connection_shut(struct connection *connection);
 
 // Handles a message, or keeps it for connection_resume.
 void connection_receive(struct connection *connection, const void *message, uint32_t length);

@@ -49,7 +49,8 @@ bool grant_offer(struct lane *lane, struct far_grant *wire)
 	grant->id = ++grants->last_id;
 	grants->count++;
 	server->granted_pages += pages;
-	*wire = (struct far_grant){.rkey = grant->rkey, .id = grant->id, .length = pages << FAR_PAGE_SHIFT};
+	*wire = (struct far_grant){
+	        .rkey = grant->rkey, .id = grant->id, .length = pages << FAR_PAGE_SHIFT, .pool_offset = (uint64_t)page << FAR_PAGE_SHIFT};
 	return true;
 }
 

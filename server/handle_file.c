@@ -7,11 +7,12 @@
 #include "server/operations.h"
 #include "server/record.h"
 #include "server/value.h"
+#include "server/window.h"
 
 int handle_getattr(struct request *request)
 {
 	const struct far_object_request *message = request->message;
-	const struct far_record *object = object_by_id(request->server, message->id);
+	const struct far_record *object = object_visited(request->server, message->id, request->lane->session);
 
 	if (!object)
 		return -ESTALE;
@@ -161,7 +162,7 @@ int handle_write(struct request *request)
 {
 	const struct far_write_request *message = request->message;
 	struct value_source sources[FAR_RANGES_PER_REQUEST];
-	struct far_record *object = object_by_id(request->server, message->id);
+	struct far_record *object = object_visited(request->server, message->id, request->lane->session);
 	struct value_change change = {.server = request->server, .record = object};
 	int count = write_sources(request, sources);
 	uint64_t offset;
@@ -186,6 +187,22 @@ int handle_write(struct request *request)
 		request->server->figures.bytes_in += (uint64_t)written;
 	}
 	reply_written(request, object, offset, (uint64_t)written);
+	return 0;
+}
+
+int handle_window(struct request *request)
+{
+	const struct far_object_request *message = request->message;
+	struct far_record *object = object_visited(request->server, message->id, request->lane->session);
+	struct far_window_reply *reply = request->reply;
+	int error;
+
+	if (!object)
+		return -ESTALE;
+	error = window_open(request->lane, object, reply);
+	if (error)
+		return error;
+	request->reply_length = sizeof(*reply);
 	return 0;
 }
 

@@ -136,7 +136,7 @@ int handle_read(struct request *request)
 {
 	const struct far_read_request *message = request->message;
 	struct read_range range = {message->offset, message->length, message->push};
-	struct far_record *object = object_by_id(request->server, message->id);
+	struct far_record *object = object_visited(request->server, message->id, request->lane->session);
 	int error = object ? object_require_value(object) : -ESTALE;
 
 	return error ? error : reply_value(request, object, &range);

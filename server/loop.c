@@ -225,7 +225,7 @@ static void resume_stalled(struct loop *loop)
 			if (is_lingering(connection))
 				loop->has_stalled = true;
 			else
-				connection_end(loop, connection);
+				connection_shut(connection);
 		}
 		connection = next;
 	}

@@ -8,22 +8,27 @@
 #include "server/directory.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "server/window.h"
 
-struct far_record *namespace_find(const struct server *server, const struct far_record *directory, struct far_span name)
+struct far_record *namespace_find(struct server *server, const struct far_record *directory, struct far_span name)
 {
 	uint64_t offset = index_find(server->index, object_id(server, directory), name);
 
-	return offset ? record_at(server->pool, offset) : NULL;
+	struct far_record *found = offset ? record_at(server->pool, offset) : NULL;
+
+	window_settle(server, found);
+	return found;
 }
 
-struct far_record *namespace_target(const struct server *server, struct far_record *name)
+struct far_record *namespace_target(struct server *server, struct far_record *name)
 {
 	if (FAR_WORD_STATE(atomic_load_explicit(&name->word, memory_order_relaxed)) == FAR_RECORD_LINK)
-		return record_by_id(server->pool, name->u.special.target);
+		name = record_by_id(server->pool, name->u.special.target);
+	window_settle(server, name);
 	return name;
 }
 
-int namespace_resolve_parent(const struct server *server, struct far_span key, struct far_record **directory, struct far_span *last)
+int namespace_resolve_parent(struct server *server, struct far_span key, struct far_record **directory, struct far_span *last)
 {
 	struct far_record *at = server->root;
 	struct far_record *name;
@@ -42,7 +47,7 @@ int namespace_resolve_parent(const struct server *server, struct far_span key, s
 	return 0;
 }
 
-int namespace_resolve(const struct server *server, struct far_span key, struct far_record **object)
+int namespace_resolve(struct server *server, struct far_span key, struct far_record **object)
 {
 	struct far_record *directory, *name;
 	struct far_span last;
@@ -61,7 +66,7 @@ int namespace_resolve(const struct server *server, struct far_span key, struct f
 	return 0;
 }
 
-int namespace_directory(const struct server *server, uint64_t id, struct far_record **directory)
+int namespace_directory(struct server *server, uint64_t id, struct far_record **directory)
 {
 	*directory = object_by_id(server, id);
 	if (!*directory)

@@ -13,18 +13,18 @@
 // --- finding (namespace.c) ---
 
 // The name record, or NULL.
-struct far_record *namespace_find(const struct server *server, const struct far_record *directory, struct far_span name);
+struct far_record *namespace_find(struct server *server, const struct far_record *directory, struct far_span name);
 
-struct far_record *namespace_target(const struct server *server, struct far_record *name);
+struct far_record *namespace_target(struct server *server, struct far_record *name);
 
 // The object of a checked key; the empty key is the root. -ENOENT, -ENOTDIR.
-int namespace_resolve(const struct server *server, struct far_span key, struct far_record **object);
+int namespace_resolve(struct server *server, struct far_span key, struct far_record **object);
 
 // The directory that holds the key's last component, and that component. -ENOENT, -ENOTDIR.
-int namespace_resolve_parent(const struct server *server, struct far_span key, struct far_record **directory, struct far_span *last);
+int namespace_resolve_parent(struct server *server, struct far_span key, struct far_record **directory, struct far_span *last);
 
 // The directory of an id, fit to be changed or searched: -ESTALE, -ENOTDIR.
-int namespace_directory(const struct server *server, uint64_t id, struct far_record **directory);
+int namespace_directory(struct server *server, uint64_t id, struct far_record **directory);
 
 // --- adding (namespace.c) ---
 

@@ -19,7 +19,7 @@ struct parties {
 };
 
 // True if `directory` is `ancestor` or lies below it.
-static bool is_below(const struct server *server, const struct far_record *directory, const struct far_record *ancestor)
+static bool is_below(struct server *server, const struct far_record *directory, const struct far_record *ancestor)
 {
 	while (directory != ancestor) {
 		if (directory == server->root)
@@ -45,7 +45,7 @@ static int check_replace(const struct parties *parties)
 	return 0;
 }
 
-static int find_parties(const struct server *server, const struct namespace_rename *rename, struct parties *parties)
+static int find_parties(struct server *server, const struct namespace_rename *rename, struct parties *parties)
 {
 	memset(parties, 0, sizeof(*parties));
 	parties->source = namespace_find(server, rename->from, rename->name);
@@ -59,7 +59,7 @@ static int find_parties(const struct server *server, const struct namespace_rena
 }
 
 // 1: nothing is to be done.
-static int check(const struct server *server, const struct namespace_rename *rename, const struct parties *parties)
+static int check(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
 {
 	bool is_exchange = rename->flags & FAR_RENAME_EXCHANGE;
 

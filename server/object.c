@@ -7,6 +7,7 @@
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
+#include "server/window.h"
 
 // Writer thread only. An object is destroyed at the moment when it has neither names (nlink) nor holders.
 
@@ -15,9 +16,20 @@ uint64_t object_id(const struct server *server, const struct far_record *object)
 	return object == server->root ? FAR_ROOT_ID : object->id;
 }
 
-struct far_record *object_by_id(const struct server *server, uint64_t id)
+struct far_record *object_by_id(struct server *server, uint64_t id)
 {
-	return id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+
+	window_settle(server, object);
+	return object;
+}
+
+struct far_record *object_visited(struct server *server, uint64_t id, const struct session *session)
+{
+	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+
+	window_visit(server, object, session);
+	return object;
 }
 
 bool object_is_directory(const struct far_record *object)

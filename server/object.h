@@ -21,7 +21,10 @@ struct object_new {
 uint64_t object_id(const struct server *server, const struct far_record *object);
 
 // The live or orphan object of an id, or NULL (stale).
-struct far_record *object_by_id(const struct server *server, uint64_t id);
+struct far_record *object_by_id(struct server *server, uint64_t id);
+
+// The same for what a session does with an object beside its own write window: that stays open, another's does not.
+struct far_record *object_visited(struct server *server, uint64_t id, const struct session *session);
 
 bool object_is_directory(const struct far_record *object);
 

@@ -117,6 +117,16 @@ static int set_prefault(struct options *options, const char *value, char *wrong)
 	return parse_flag(value, &options->server.pool.is_prefaulted, wrong);
 }
 
+static int set_strict_shm(struct options *options, const char *value, char *wrong)
+{
+	bool is_strict;
+	int error = parse_flag(value, &is_strict, wrong);
+
+	if (!error)
+		options->server.pool.is_shared = !is_strict;
+	return error;
+}
+
 static int set_message_size(struct options *options, const char *value, char *wrong)
 {
 	uint64_t size;
@@ -163,6 +173,9 @@ static const struct setting settings[] = {
                 "reaches "
                 "an address can read and write"},
         {"no-shm", set_no_shm, 'S', NULL, "Do not offer shared memory beside tcp ports (default: offer it)"},
+        {"strict-shm", set_strict_shm, 's', NULL,
+                "Let shared-memory clients only read the pool and write for them: slower, but then not even a faulty program of this user "
+                "can damage it (default: programs of this user and root write where they were granted memory)"},
         {"pool", set_pool, 'p', "SIZE", "Memory for all objects, 8M to 16T (default: 1G)"},
         {"hugepages", set_hugepages, 'H', "try|require|never",
                 "Huge pages for the pool: take them if there are any, insist, or do without (default: try)"},
@@ -292,7 +305,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	struct options from_file;
 
 	*options = (struct options){
-	        .server = {.pool = {.length = 1ULL << 30}, .message_size = FAR_MESSAGE_SIZE_DEFAULT},
+	        .server = {.pool = {.length = 1ULL << 30, .is_shared = true}, .message_size = FAR_MESSAGE_SIZE_DEFAULT},
 	        .log_level = LOG_LEVEL_INFO,
 	        .ready_fd = -1,
 	};

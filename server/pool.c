@@ -13,7 +13,7 @@
 
 #include "server/pool_inside.h"
 
-// Mapping and formatting: one memfd, hugepages where they are to be had, sealed so that nobody can map it writable after us (P3).
+// Mapping and formatting: one memfd, hugepages where they are to be had, sealed so that nobody can map it writable after us (P3), unless it is to be shared.
 
 #define HUGEPAGE_SIZE (2ULL << 20)
 #define REASON_SIZE 256
@@ -169,6 +169,7 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 	if (!pool)
 		return -ENOMEM;
 	pool->fd = -1;
+	pool->is_shared = options->is_shared;
 	error = check_length(pool, options->length, reason);
 	if (error)
 		goto fail;
@@ -187,7 +188,7 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 	madvise(pool->base, pool->length, MADV_DONTDUMP);
 	if (options->is_prefaulted)
 		madvise(pool->base, pool->length, MADV_POPULATE_WRITE);
-	if (fcntl(pool->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+	if (fcntl(pool->fd, F_ADD_SEALS, (options->is_shared ? 0 : F_SEAL_FUTURE_WRITE) | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		error = -errno;
 		snprintf(reason, REASON_SIZE, "cannot seal the pool's memory against writing: %s: Linux 5.1 or newer is needed",
 		        strerror(errno));
@@ -227,6 +228,11 @@ uint64_t pool_length(const struct pool *pool)
 int pool_fd(const struct pool *pool)
 {
 	return pool->fd;
+}
+
+bool pool_is_shared(const struct pool *pool)
+{
+	return pool->is_shared;
 }
 
 unsigned pool_segment_shift(const struct pool *pool)

@@ -1,8 +1,8 @@
 // The pool: all value and metadata memory of a server, one memfd mapped once. Its first page is the far_pool_header; the rest is cut into
 // segments, and segments into pages. Pages are handed out as runs that never cross a segment's end (pages.c), small blocks come out of page
 // runs by size class (block.c). Everything is a pool offset (bytes) or page number; offset 0 and page 0 are never handed out.
-// Owned by the server; used by the writer thread only. The memfd is sealed against further writable mappings (F_SEAL_FUTURE_WRITE):
-// clients that map it can only read (promise P3).
+// Owned by the server; used by the writer thread only. Unless it is shared the memfd is sealed against further writable mappings
+// (F_SEAL_FUTURE_WRITE): clients that map it can only read (promise P3).
 #ifndef SERVER_POOL_H
 #define SERVER_POOL_H
 
@@ -19,6 +19,7 @@ struct pool_options {
 	uint64_t length;               // FAR_POOL_MIN..FAR_POOL_MAX, rounded up to whole segments
 	enum pool_hugepages hugepages; // TRY: hugetlbfs, else transparent hugepages by madvise, else plain; pool_backing says which
 	bool is_prefaulted;            // touch every page at start
+	bool is_shared;                // clients of this process's own user map it writable (fabric_options.is_sharing)
 };
 
 // Maps and formats the pool. `reason` (256 bytes) gets what failed and what to do. -EINVAL, -ENOMEM.
@@ -28,6 +29,7 @@ void pool_close(struct pool *pool);
 void *pool_base(const struct pool *pool);
 uint64_t pool_length(const struct pool *pool);
 int pool_fd(const struct pool *pool);
+bool pool_is_shared(const struct pool *pool);
 unsigned pool_segment_shift(const struct pool *pool);
 struct far_pool_header *pool_header(const struct pool *pool);
 const char *pool_backing(const struct pool *pool); // "2 MiB hugepages (hugetlbfs)", "transparent hugepages", "4 KiB pages", and why

@@ -62,6 +62,7 @@ struct pool {
 	char *base;
 	uint64_t length;
 	int fd;
+	bool is_shared;
 	unsigned segment_shift;
 	char backing[192];
 	struct pages pages;

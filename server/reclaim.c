@@ -12,10 +12,10 @@
 
 #define BATCH_ITEMS 4096U // a fuller open batch asks for a run
 
-enum item_kind { ITEM_PAGES, ITEM_BLOCK, ITEM_RECORD };
+enum item_kind { ITEM_PAGES, ITEM_BLOCK, ITEM_RECORD, ITEM_CALL };
 
 struct item {
-	uint64_t offset; // or page
+	uint64_t offset; // or page, or the address of a reclaim_call
 	uint32_t size;   // bytes, or pages
 	uint32_t kind;
 };
@@ -66,12 +66,18 @@ int reclaim_new(struct pool *pool, const struct reclaim_readers *readers, struct
 
 static uint64_t item_bytes(const struct item *item)
 {
+	if (item->kind == ITEM_CALL)
+		return 0;
 	return item->kind == ITEM_PAGES ? (uint64_t)item->size * FAR_PAGE_SIZE : pool_block_round(item->size);
 }
 
 static void give_back(struct reclaim *reclaim, const struct item *item)
 {
-	if (item->kind == ITEM_PAGES)
+	struct reclaim_call *call = (struct reclaim_call *)(uintptr_t)item->offset;
+
+	if (item->kind == ITEM_CALL)
+		call->run(call);
+	else if (item->kind == ITEM_PAGES)
 		pool_pages_free(reclaim->pool, (uint32_t)item->offset, item->size);
 	else if (item->kind == ITEM_BLOCK)
 		pool_block_free(reclaim->pool, item->offset, item->size);
@@ -156,6 +162,11 @@ void reclaim_block(struct reclaim *reclaim, uint64_t offset, uint32_t size)
 void reclaim_record(struct reclaim *reclaim, uint64_t offset, uint32_t size)
 {
 	add(reclaim, (struct item){offset, size, ITEM_RECORD});
+}
+
+void reclaim_later(struct reclaim *reclaim, struct reclaim_call *call)
+{
+	add(reclaim, (struct item){(uint64_t)(uintptr_t)call, 0, ITEM_CALL});
 }
 
 uint64_t reclaim_transfer_begin(struct reclaim *reclaim)

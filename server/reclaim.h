@@ -31,6 +31,12 @@ void reclaim_pages(struct reclaim *reclaim, uint32_t page, uint32_t pages);
 void reclaim_block(struct reclaim *reclaim, uint64_t offset, uint32_t size);
 void reclaim_record(struct reclaim *reclaim, uint64_t offset, uint32_t size);
 
+// Runs once every reader that could have found something before now has ended, as for memory. Embedded by its owner.
+struct reclaim_call {
+	void (*run)(struct reclaim_call *call);
+};
+void reclaim_later(struct reclaim *reclaim, struct reclaim_call *call);
+
 // A transfer out of the pool by the fabric begins; the ticket ends it.
 uint64_t reclaim_transfer_begin(struct reclaim *reclaim);
 void reclaim_transfer_end(struct reclaim *reclaim, uint64_t ticket);

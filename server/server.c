@@ -91,6 +91,7 @@ void server_close(struct server *server)
 		return;
 	session_free_all(server);
 	id_table_fini(&server->links);
+	id_table_fini(&server->windows);
 	if (server->index)
 		index_free(server->index);
 	if (server->reclaim)

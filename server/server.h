@@ -32,7 +32,8 @@ struct server {
 	struct reclaim *reclaim;
 	struct index *index;
 	struct far_record *root;
-	struct id_table links; // object id -> record offset of its newest additional name (namespace_link.c)
+	struct id_table windows; // object id -> struct window
+	struct id_table links;   // object id -> record offset of its newest additional name (namespace_link.c)
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;

@@ -7,6 +7,7 @@
 
 #include "far/log.h"
 #include "server/holds.h"
+#include "server/window.h"
 
 // A session id is a counter over its place in the table, so that an id of an ended session does not name its successor.
 #define PLACE_BITS 16
@@ -88,6 +89,7 @@ int session_join(struct lane *lane, const struct far_hello_request *request)
 
 static void session_free(struct server *server, struct session *session)
 {
+	window_close_all(server, session);
 	hold_drop_all(server, session);
 	server->sessions[place_of(session->id)] = NULL;
 	server->session_count--;

@@ -80,4 +80,7 @@ int64_t value_write(struct value_change *change, uint64_t offset, const struct v
 // Cuts or grows (by a hole). -ENOSPC changes nothing.
 int value_truncate(struct value_change *change, uint64_t size);
 
+// Clears what a store that was under way during a truncation left behind the end.
+void value_clear_tail(struct server *server, struct far_record *record);
+
 #endif

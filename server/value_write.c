@@ -252,7 +252,8 @@ static bool relink(struct value_change *change, struct rest *rest)
 	unsigned state;
 	int error;
 
-	if (space_keep_reserve(server))
+	// A session that writes to the pages by itself would have to look for the new ones.
+	if (record->flags & FAR_RECORD_WINDOW || space_keep_reserve(server))
 		return false;
 	state = begin_busy(change);
 	error = extent_map_remove(server->pool, record, file_page, pages, reclaim_run_of_pages, server);
@@ -328,23 +329,31 @@ int64_t value_write(struct value_change *change, uint64_t offset, const struct v
 
 // --- truncation ---
 
+void value_clear_tail(struct server *server, struct far_record *record)
+{
+	uint64_t size = value_size(record);
+	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	struct value_piece piece;
+
+	if (record->value_kind < FAR_VALUE_EXTENT || tail == size)
+		return;
+	piece = value_piece_at(server->pool, record, size, tail);
+	if (piece.pool_offset)
+		memset(pool_at(server->pool, piece.pool_offset), 0, piece.length);
+}
+
 // The bytes of the last page behind the new end become zero, the pages behind it holes.
 static int cut_pages(struct value_change *change, uint64_t size)
 {
-	struct pool *pool = change->server->pool;
 	struct far_record *record = change->record;
 	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
 	unsigned state = begin_busy(change);
-	struct value_piece piece;
 
 	set_size(record, size);
-	if (tail > size) {
-		piece = value_piece_at(pool, record, size, tail);
-		if (piece.pool_offset)
-			memset(pool_at(pool, piece.pool_offset), 0, piece.length);
-	}
+	value_clear_tail(change->server, record);
 	if (tail >> FAR_PAGE_SHIFT <= UINT32_MAX)
-		extent_map_remove(pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, reclaim_run_of_pages, change->server);
+		extent_map_remove(
+		        change->server->pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, reclaim_run_of_pages, change->server);
 	record_publish(record, state);
 	return 0;
 }

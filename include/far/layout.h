@@ -16,6 +16,9 @@
 //     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
 //  R6 While bytes that a location leads to are changed where they are (an inline value replaced, a name changed), the word's state is BUSY; it is
 //     stored before the first byte changes, and the final word, with another counter, after the last. Page-wise writes to extents need no BUSY.
+//  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
+//     (an open file, by id) go on by themselves. The session stores to the object's pages inside a read section, after finding the word as it was when it got the
+//     window and after counting the write in the window's cell. The window ends by another word.
 #ifndef FAR_LAYOUT_H
 #define FAR_LAYOUT_H
 
@@ -44,11 +47,12 @@ struct far_pool_header {
 static_assert(sizeof(struct far_pool_header) == 128, "remote layout");
 
 enum far_record_state {
-	FAR_RECORD_FREE = 0,   // on a free list of its slab
-	FAR_RECORD_LIVE = 1,   // an object with at least one name
-	FAR_RECORD_ORPHAN = 2, // an object without a name that somebody holds
-	FAR_RECORD_LINK = 3,   // an additional name: `target` is the object's id
-	FAR_RECORD_BUSY = 4,   // R6: being changed in place
+	FAR_RECORD_FREE = 0,    // on a free list of its slab
+	FAR_RECORD_LIVE = 1,    // an object with at least one name
+	FAR_RECORD_ORPHAN = 2,  // an object without a name that somebody holds
+	FAR_RECORD_LINK = 3,    // an additional name: `target` is the object's id
+	FAR_RECORD_BUSY = 4,    // R6: being changed in place
+	FAR_RECORD_WRITTEN = 5, // R7: an object with a name that a session writes by itself
 };
 
 // word = change counter << 8 | state. The counter only grows over the life of the record's memory, across objects.
@@ -117,7 +121,15 @@ static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version
 
 enum far_record_flag {
 	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
+	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
 };
+
+// Where a session tells of what it writes through a window (R7). The session's to write, the server's to read.
+struct far_window_cell {
+	_Atomic uint64_t writes;  // counted, with release, before the first byte of each is stored
+	_Atomic int64_t mtime_ns; // stored before the count
+};
+static_assert(sizeof(struct far_window_cell) == 16, "remote layout");
 
 #define FAR_ID_POSITION_BITS 40
 #define FAR_ID_POSITION(id) ((id) & ((1ULL << FAR_ID_POSITION_BITS) - 1))

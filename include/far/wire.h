@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 1U
+#define FAR_WIRE_VERSION 2U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
@@ -46,6 +46,7 @@ enum far_op {
 	FAR_OP_WRITE = 40,     // far_write_request -> far_write_reply
 	FAR_OP_READLINK = 41,  // far_object_request -> far_reply and the target
 	FAR_OP_EXTENTS = 42,   // far_read_request -> far_get_reply that only locates
+	FAR_OP_WINDOW = 43,    // far_object_request -> far_window_reply: the right to write an object's own pages (layout.h R7)
 	FAR_OP_LIMIT = 64,
 };
 
@@ -106,9 +107,10 @@ enum far_reply_flag {
 struct far_grant {
 	uint64_t rkey;
 	uint32_t id;
-	uint32_t length; // a multiple of FAR_PAGE_SIZE
+	uint32_t length;      // a multiple of FAR_PAGE_SIZE
+	uint64_t pool_offset; // where it is: for a client that shares the pool and stores by itself
 };
-static_assert(sizeof(struct far_grant) == 16, "wire");
+static_assert(sizeof(struct far_grant) == 24, "wire");
 
 // A written part of a grant, the source of a put or a write.
 struct far_range {
@@ -394,6 +396,13 @@ struct far_entry_reply {
 struct far_object_request {
 	struct far_request header;
 	uint64_t id;
+};
+
+struct far_window_reply {
+	struct far_reply header;
+	uint64_t word;   // while the record has this word the window is open
+	uint64_t cell;   // pool offset of the struct far_window_cell
+	uint64_t is_new; // 1 = opened by this request, 0 = the session had it open
 };
 
 enum far_setattr_valid {

@@ -26,7 +26,7 @@ def message(data):
     return frame(SEND, length=len(data)) + data
 
 
-def hello(magic=WIRE_MAGIC, version=1):
+def hello(magic=WIRE_MAGIC, version=2):
     return request(OP_HELLO, struct.pack("<QIIQQQHHIII64s32s", magic, version, os.getpid(), 0, 0, 0, 0, 0, 0, 0, 0, b"", b"malformed"))
 
 

@@ -247,6 +247,9 @@ static void handle(struct served *served, struct fabric_lane *lane, const struct
 	case PEER_LANES:
 		answer_value(served, lane, message, served->lanes);
 		break;
+	case PEER_SHUT:
+		fabric_shut(lane);
+		break;
 	case PEER_DIE:
 		raise(SIGKILL);
 		break;
@@ -321,14 +324,15 @@ static void serve(struct served *served)
 	}
 }
 
-static _Noreturn void run(const struct fabric_address *address, int ready)
+static _Noreturn void run(const struct fabric_address *address, bool is_sharing, int ready)
 {
+	struct fabric_options options = {.is_sharing = is_sharing};
 	struct served served = {0};
 	struct fabric_address bound;
 	struct fabric_error error = {""};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	must(fabric_open(address->provider, NULL, &served.fabric, &error) == 0, error.text);
+	must(fabric_open(address->provider, &options, &served.fabric, &error) == 0, error.text);
 	register_all(&served);
 	must(fabric_listen(served.fabric, address, &bound, &error) == 0, error.text);
 	must(write(ready, &bound, sizeof(bound)) == sizeof(bound), "ready");
@@ -337,7 +341,7 @@ static _Noreturn void run(const struct fabric_address *address, int ready)
 	exit(0);
 }
 
-int peer_start(struct peer *peer, const char *provider)
+static int start(struct peer *peer, const char *provider, bool is_sharing)
 {
 	struct fabric_address bound;
 	int ready[2];
@@ -355,7 +359,7 @@ int peer_start(struct peer *peer, const char *provider)
 	peer->pid = fork();
 	if (peer->pid == 0) {
 		close(ready[0]);
-		run(&peer->address, ready[1]);
+		run(&peer->address, is_sharing, ready[1]);
 	}
 	close(ready[1]);
 	got = read(ready[0], &bound, sizeof(bound));
@@ -364,6 +368,16 @@ int peer_start(struct peer *peer, const char *provider)
 		return -1;
 	peer->address = bound;
 	return 0;
+}
+
+int peer_start(struct peer *peer, const char *provider)
+{
+	return start(peer, provider, false);
+}
+
+int peer_start_sharing(struct peer *peer, const char *provider)
+{
+	return start(peer, provider, true);
 }
 
 void peer_stop(struct peer *peer)

@@ -37,6 +37,7 @@ enum peer_command {
 	PEER_SECTION,    // value: fabric_read_section of the lane
 	PEER_UNREGISTER, // region
 	PEER_DISCONNECT, // ends the lane; no answer
+	PEER_SHUT,       // fabric_shut; no answer
 	PEER_DIE,        // SIGKILL; no answer
 	PEER_LANES,      // value: lanes open
 	PEER_HOLD,       // keeps the next `argument` messages unreleased until another PEER_HOLD
@@ -77,6 +78,9 @@ bool peer_check(const void *memory, uint64_t length, uint64_t seed);
 
 // Forks a server process of this provider and waits until it listens. 0, or -1.
 int peer_start(struct peer *peer, const char *provider);
+
+// The same for one that shares its memory (fabric_options.is_sharing).
+int peer_start_sharing(struct peer *peer, const char *provider);
 
 // Kills it, if it still runs.
 void peer_stop(struct peer *peer);

@@ -79,8 +79,8 @@ static const struct lane_transport plain_mapped = {
 
 struct server *served_open(uint64_t pool_bytes)
 {
-	struct server_options options = {
-	        .pool = {.length = pool_bytes, .hugepages = POOL_HUGEPAGES_NEVER}, .message_size = FAR_MESSAGE_SIZE_DEFAULT};
+	struct server_options options = {.pool = {.length = pool_bytes, .hugepages = POOL_HUGEPAGES_NEVER, .is_shared = true},
+	        .message_size = FAR_MESSAGE_SIZE_DEFAULT};
 	struct server *server;
 	char reason[256];
 
@@ -109,14 +109,24 @@ struct served_lane *served_connect(struct server *server, bool has_loads)
 	return client;
 }
 
-struct served_lane *served_join(struct server *server)
+static struct served_lane *join(struct server *server, bool has_loads)
 {
-	struct served_lane *client = served_connect(server, false);
+	struct served_lane *client = served_connect(server, has_loads);
 	struct far_hello_request hello = {
 	        .magic = FAR_WIRE_MAGIC, .wire_version = FAR_WIRE_VERSION, .client = "test", .uid = 1000, .gid = 1000};
 
 	assert_int_equal(served_call(client, FAR_OP_HELLO, 0, &hello, sizeof(hello), (struct served_parts){0}), FAR_STATUS_OK);
 	return client;
+}
+
+struct served_lane *served_join(struct server *server)
+{
+	return join(server, false);
+}
+
+struct served_lane *served_join_mapped(struct server *server)
+{
+	return join(server, true);
 }
 
 void served_leave(struct served_lane *client)

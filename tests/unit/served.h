@@ -33,6 +33,8 @@ void served_close(struct server *server);
 struct served_lane *served_connect(struct server *server, bool has_loads);
 // A lane of a new session.
 struct served_lane *served_join(struct server *server);
+// The same of a client that maps the pool.
+struct served_lane *served_join_mapped(struct server *server);
 void served_leave(struct served_lane *client);
 
 // Sends `fixed` (its header is filled in) and the parts behind it. Returns the status of the reply, which is in client->reply; -1 if there is none.
