@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "far/cleanup.h"
+#include "server/descriptors.h"
 #include "server/loop.h"
 #include "server/options.h"
 
@@ -155,6 +156,7 @@ int main(int argc, char **argv)
 
 	options_parse(argc, argv, &options);
 	log_set_level(options.log_level);
+	descriptors_raise_limit();
 	error = server_open(&options.server, &server, reason);
 	if (error) {
 		fprintf(stderr, "far-server: cannot set up the pool: %llu MiB: %s\n",
