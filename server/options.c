@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "far/arguments.h"
+
 #define CONFIG_DEFAULT "/etc/farfs/server.conf"
 
 // One option: how it is called in both places, and how its value is understood. `wrong` (256 bytes) gets what a value must be.
@@ -214,7 +216,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		exit(0);
 	}
 	if (key == ARGP_KEY_ARG)
-		argp_error(state, "argument: %s: there are none, only options", argument);
+		argp_failure(state, argp_err_exit_status, 0, "%s: there are no arguments, only options; `%s --help' lists them", argument,
+		        state->name);
 	for (size_t i = 0; i < SETTINGS; i++) {
 		if (settings[i].key != key)
 			continue;
@@ -297,12 +300,14 @@ static void fill_argp(struct argp_option *table)
 void options_parse(int argc, char **argv, struct options *options)
 {
 	static struct argp_option table[SETTINGS + 3];
+	static const struct arguments_options known = {.own = table};
 	static const struct argp argp = {.options = table,
 	        .parser = parse_option,
 	        .doc = "The FarFS server: holds objects in memory that clients reach as files and by key.\vIt runs in the foreground and "
 	               "logs to stderr. SIGTERM and SIGINT stop it."};
 	struct parsing parsing = {.options = options, .is_first_pass = true};
 	struct options from_file;
+	char wrong[ARGUMENTS_WRONG_SIZE];
 
 	*options = (struct options){
 	        .server = {.pool = {.length = 1ULL << 30, .is_shared = true}, .message_size = FAR_MESSAGE_SIZE_DEFAULT},
@@ -312,6 +317,10 @@ void options_parse(int argc, char **argv, struct options *options)
 	argp_err_exit_status = 2;
 	argv[0] = program_invocation_short_name;
 	fill_argp(table);
+	if (arguments_check(&known, argc, argv, wrong)) {
+		fprintf(stderr, "far-server: %s\n", wrong);
+		exit(argp_err_exit_status);
+	}
 	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
 	parse_file(&parsing);
 	from_file = *options;

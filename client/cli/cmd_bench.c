@@ -29,7 +29,7 @@ static void parse_ops(struct argp_state *state, struct bench_options *options, c
 		while (op < BENCH_OPS && strcmp(word, bench_op_names[op]) != 0)
 			op++;
 		if (op == BENCH_OPS)
-			argp_error(state, "--ops: %s: give warm-get, cold-get, put, stat, ping or get, parted by commas", word);
+			report_usage(state->name, "--ops: %s: give warm-get, cold-get, put, stat, ping or get, parted by commas", word);
 		else if (options->op_count < BENCH_OPS)
 			options->ops[options->op_count++] = (enum bench_op)op;
 	}
@@ -45,9 +45,9 @@ static void parse_sizes(struct argp_state *state, struct bench_options *options,
 		uint64_t size;
 
 		if (options->size_count == BENCH_SIZES_MAX)
-			argp_error(state, "--sizes: give at most %d", BENCH_SIZES_MAX);
+			report_usage(state->name, "--sizes: give at most %d", BENCH_SIZES_MAX);
 		else if (size_parse(word, &size) || size > 1ULL << 40)
-			argp_error(state, "--sizes: %s: give bytes like 64, 4k or 1m, parted by commas", word);
+			report_usage(state->name, "--sizes: %s: give bytes like 64, 4k or 1m, parted by commas", word);
 		else
 			options->sizes[options->size_count++] = size;
 	}
@@ -63,7 +63,7 @@ static void parse_cpus(struct argp_state *state, struct bench_options *options, 
 		uint64_t cpu;
 
 		if (options->cpu_count == BENCH_CPUS_MAX || number_parse(word, &cpu) || cpu >= 1024)
-			argp_error(state, "--cpus: %s: give numbers of CPUs, parted by commas", word);
+			report_usage(state->name, "--cpus: %s: give numbers of CPUs, parted by commas", word);
 		else
 			options->cpus[options->cpu_count++] = (unsigned)cpu;
 	}
@@ -74,7 +74,7 @@ static uint64_t parse_count(struct argp_state *state, const char *name, const ch
 	uint64_t count;
 
 	if (number_parse(argument, &count) || count == 0 || count > most)
-		argp_error(state, "--%s: %s: give a number from 1 to %llu", name, argument, (unsigned long long)most);
+		report_usage(state->name, "--%s: %s: give a number from 1 to %llu", name, argument, (unsigned long long)most);
 	return count;
 }
 
@@ -97,7 +97,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_SECONDS:
 		if (seconds_parse(argument, &options->seconds) || options->seconds <= 0)
-			argp_error(state, "--seconds: %s: give seconds, more than 0", argument);
+			report_usage(state->name, "--seconds: %s: give seconds, more than 0", argument);
 		return 0;
 	case KEY_CPUS:
 		parse_cpus(state, options, argument);
@@ -115,11 +115,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "%s: there are no arguments, only options", argument);
+		report_usage(state->name, "%s: there are no arguments, only options", argument);
 		return 0;
 	case ARGP_KEY_END:
 		if (options->load && options->keys > options->load)
-			argp_error(state, "--keys: %llu of %llu objects of --load: give fewer", (unsigned long long)options->keys,
+			report_usage(state->name, "--keys: %llu of %llu objects of --load: give fewer", (unsigned long long)options->keys,
 			        (unsigned long long)options->load);
 		return 0;
 	default:

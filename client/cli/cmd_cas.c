@@ -29,13 +29,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		else if (state->arg_num == 2)
 			options->file = argument;
 		else if (state->arg_num > 2)
-			argp_error(state, "%s: one argument too many", argument);
+			report_usage(state->name, "%s: one argument too many", argument);
 		else if (number_parse(argument, &options->expected))
-			argp_error(state, "%s: the expected version must be a number; 0 = no such key", argument);
+			report_usage(state->name, "%s: the expected version must be a number; 0 = no such key", argument);
 		return 0;
 	case ARGP_KEY_END:
 		if (state->arg_num < 3)
-			argp_error(state, "give the key, the expected version, and the file with the new value");
+			report_usage(state->name, "give the key, the expected version, and the file with the new value");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

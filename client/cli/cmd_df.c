@@ -24,7 +24,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_for_people = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "%s: there are no arguments, only options", argument);
+		report_usage(state->name, "%s: there are no arguments, only options", argument);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -28,7 +28,7 @@ struct get_options {
 static void parse_bytes(struct argp_state *state, const char *name, const char *argument, uint64_t *bytes)
 {
 	if (size_parse(argument, bytes))
-		argp_error(state, "--%s: %s: give bytes as a number, with k, m, g or t if wanted", name, argument);
+		report_usage(state->name, "--%s: %s: give bytes as a number, with k, m, g or t if wanted", name, argument);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -50,14 +50,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 2)
-			argp_error(state, "%s: one argument too many", argument);
+			report_usage(state->name, "%s: one argument too many", argument);
 		*(state->arg_num == 0 ? &options->key : &options->target) = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->key || (options->is_recursive && !options->target))
-			argp_error(state, options->key ? "give the directory to write to" : "give the key to fetch");
+			report_usage(state->name, "give the %s", options->key ? "directory to write to" : "key to fetch");
 		if (options->is_recursive && (options->offset || options->length != UINT64_MAX))
-			argp_error(state, "a range of a tree: -r goes without --offset and --length");
+			report_usage(state->name, "a range of a tree: -r goes without --offset and --length");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -17,7 +17,7 @@ static error_t parse_help(int key, char *argument, struct argp_state *state)
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
 	if (state->arg_num >= 1)
-		argp_error(state, "%s: one argument too many", argument);
+		report_usage(state->name, "%s: one argument too many", argument);
 	options->command = argument;
 	return 0;
 }
@@ -63,7 +63,7 @@ static error_t parse_version(int key, char *argument, struct argp_state *state)
 {
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
-	argp_error(state, "%s: there are no arguments", argument);
+	report_usage(state->name, "%s: there are no arguments", argument);
 	return 0;
 }
 

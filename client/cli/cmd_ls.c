@@ -62,7 +62,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 1)
-			argp_error(state, "%s: one argument too many", argument);
+			report_usage(state->name, "%s: one argument too many", argument);
 		options->key = argument;
 		return 0;
 	default:

@@ -31,7 +31,7 @@ static error_t parse_mv(int key, char *argument, struct argp_state *state)
 	const struct names *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count != 2)
-		argp_error(state, "give the key and its new name");
+		report_usage(state->name, "give the key and its new name");
 	return parse(key, argument, state);
 }
 
@@ -40,7 +40,7 @@ static error_t parse_mkdir(int key, char *argument, struct argp_state *state)
 	const struct names *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count == 0)
-		argp_error(state, "give the directories to make");
+		report_usage(state->name, "give the directories to make");
 	return parse(key, argument, state);
 }
 

@@ -35,11 +35,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		if (number_parse(argument, &options->count) || options->count == 0)
-			argp_error(state, "--count: %s: give a number above 0", argument);
+			report_usage(state->name, "--count: %s: give a number above 0", argument);
 		return 0;
 	case 'i':
 		if (seconds_parse(argument, &options->interval_s))
-			argp_error(state, "--interval: %s: give seconds, 0 or more", argument);
+			report_usage(state->name, "--interval: %s: give seconds, 0 or more", argument);
 		return 0;
 	case 'j':
 		options->is_json = true;
@@ -48,7 +48,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_quiet = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "%s: there are no arguments; --server names the server", argument);
+		report_usage(state->name, "%s: there are no arguments; --server names the server", argument);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -37,12 +37,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 2)
-			argp_error(state, "%s: one argument too many", argument);
+			report_usage(state->name, "%s: one argument too many", argument);
 		*(state->arg_num == 0 ? &options->file : &options->key) = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (state->arg_num < 2)
-			argp_error(state, "give what to store, and the key to store it under");
+			report_usage(state->name, "give what to store, and the key to store it under");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -42,7 +42,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->count = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "give the keys to delete");
+		report_usage(state->name, "give the keys to delete");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/cli/report.h"
+#include "far/arguments.h"
 
 // The table of commands and what each does first: parse its arguments, connect.
 
@@ -69,8 +70,12 @@ void command_parse(struct cli *cli, const struct argp *argp, int argc, char **ar
 	const struct argp own = {.options = argp->options, .parser = argp->parser};
 	const struct argp_child children[] = {{.argp = &own}, {.argp = &shared}, {0}};
 	const struct argp root = {.parser = parse_root, .args_doc = argp->args_doc, .doc = argp->doc, .children = children};
+	const struct arguments_options known = {.own = argp->options, .shared = shared_options};
 	struct inputs inputs = {.cli = cli, .command = input};
+	char wrong[ARGUMENTS_WRONG_SIZE];
 
+	if (arguments_check(&known, argc, argv, wrong))
+		report_usage(argv[0], "%s", wrong);
 	argp_parse(&root, argc, argv, 0, NULL, &inputs);
 }
 

@@ -6,6 +6,7 @@
 
 #include "client/cli/command.h"
 #include "client/cli/report.h"
+#include "far/arguments.h"
 
 // far: FarFS by key from the command line. Takes the options before the command, then hands over to it.
 
@@ -31,8 +32,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc; // the rest is the command's
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_usage(state);
-		return 0;
+		report_usage(state->name, "give a command; far --help lists them");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -89,16 +89,20 @@ int main(int argc, char **argv)
 	        .args_doc = "COMMAND [ARGUMENT...]",
 	        .doc = "FarFS: values in far memory, by key.\v ",
 	        .help_filter = filter_help};
+	static const struct arguments_options known = {.own = options, .ends_at_argument = true};
 	const char *address = getenv("FARFS_SERVER");
 	struct cli cli = {.address = address && *address ? address : "localhost"};
 	struct parsing parsing = {.cli = &cli};
 	char program[] = "far";
+	char wrong[ARGUMENTS_WRONG_SIZE];
 	int status;
 
 	setlocale(LC_TIME, "");
 	signal(SIGPIPE, SIG_IGN); // a broken connection is an error of one call; a reader of ours that has gone is seen at the write
 	argp_err_exit_status = CLI_USAGE;
 	argv[0] = program;
+	if (arguments_check(&known, argc, argv, wrong))
+		report_usage(program, "%s", wrong);
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing);
 	status = run_command(&cli, argc - parsing.command, argv + parsing.command);
 	far_close(cli.session);

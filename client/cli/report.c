@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,18 +51,34 @@ void print_key(FILE *to, const char *bytes, size_t length)
 		fwrite(bytes, 1, length, to);
 }
 
-int report(const char *format, ...)
+static void print_line(const char *program, const char *format, va_list arguments)
 {
 	char text[8192]; // two keys at their longest
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	fprintf(stderr, "%s: ", program);
+	print_escaped(stderr, text, strlen(text));
+	fputc('\n', stderr);
+}
+
+int report(const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	print_line("far", format, arguments);
 	va_end(arguments);
-	fputs("far: ", stderr);
-	print_escaped(stderr, text, strlen(text));
-	fputc('\n', stderr);
 	return CLI_FAILURE;
+}
+
+void report_usage(const char *program, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_line(program, format, arguments);
+	va_end(arguments);
+	exit(CLI_USAGE);
 }
 
 int report_error(int error)

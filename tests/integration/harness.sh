@@ -199,12 +199,12 @@ refuse() {
 }
 
 # fails STATUS PATTERN COMMAND...: the command must end by itself with that status (any: other than 0) and say one line, which matches.
-# What a server logs, and the hint at --help that argp adds, do not count.
+# What a server logs does not count.
 fails() {
 	local want=$1 pattern=$2 output status=0
 	shift 2
 	output=$(timeout 20 "$@" 2>&1 >/dev/null </dev/null) || status=$?
-	output=$(grep -Ev '^(info|warning) |^Try .* --help' <<<"$output")
+	output=$(grep -Ev '^(info|warning) ' <<<"$output")
 	echo "$* => status $status: $output"
 	if [ "$want" = any ]; then [ $status -ne 0 ] && [ $status -lt 124 ]; else [ $status -eq "$want" ]; fi || return 1
 	[ "$(wc -l <<<"$output")" -eq 1 ] && grep -Eq -- "$pattern" <<<"$output"

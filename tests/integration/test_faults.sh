@@ -129,9 +129,11 @@ server_refuses() {
 	fails any 'pool' "$FAR_SERVER" --pool 1
 	fails any 'pool' "$FAR_SERVER" --pool nonsense
 	fails any 'memory|pool' "$FAR_SERVER" --pool 9T
-	fails any 'no-such-option' "$FAR_SERVER" --no-such-option
+	fails 2 'no-such-option: .*far-server --help' "$FAR_SERVER" --no-such-option
+	fails 2 'pool: .*far-server --help' "$FAR_SERVER" --pool
+	fails 2 'no-shm=yes: .*far-server --help' "$FAR_SERVER" --no-shm=yes
 	fails any 'address|listen' "$FAR_SERVER" --pool 16M --listen carrier-pigeon://x
-	fails any 'extra' "$FAR_SERVER" extra
+	fails 2 'extra: .*far-server --help' "$FAR_SERVER" extra
 	fails any 'nowhere.conf' "$FAR_SERVER" --config "$temp/nowhere.conf"
 	fails any "$temp: Is a directory" "$FAR_SERVER" --config "$temp"
 	echo 'pool = [what' >"$temp/bad.conf"
@@ -164,7 +166,14 @@ no_device() {
 }
 far_refuses() {
 	fails 2 'no-such-command' "$FAR" no-such-command
-	fails any 'no-such-option' "$FAR" ls --no-such-option
+	fails 2 'no-such-option: .*far --help' "$FAR" --no-such-option
+	fails 2 'command' "$FAR"
+	for command in $("$FAR" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		fails 2 "far $command: --no-such-option: .*far $command --help" "$FAR" "$command" --no-such-option
+		fails 2 "far $command: -Z: .*far $command --help" "$FAR" "$command" -Z
+		fails 2 "far $command: --server: .*far $command --help" "$FAR" "$command" --server
+		fails 2 "far $command: --help=4: .*far $command --help" "$FAR" "$command" --help=4
+	done
 	for key in 'a//b' 'a/../b' './a' "$(printf 'x%.0s' $(seq 256))" "$(printf 'y/%.0s' $(seq 2100))z"; do
 		refuse "$FAR" put "$temp/file" "$key"
 	done
