@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 314
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
+#include <stdbool.h>
 
 #include "client/files.h"
 
@@ -32,10 +33,13 @@ static inline const struct filesystem *filesystem_of(fuse_req_t request)
 struct far_lane *filesystem_lane(void);
 
 // How the kernel shall treat a file that is being opened. O_DIRECT passes the kernel's cache by altogether: otherwise it would ask for the attributes before each
-// read, to know whether its cache is still good.
+// read, to know whether its cache is still good. So do logs: through its cache the kernel may cut a write between two pages, and what another mount appends would
+// come between. (What can be read, too, can be mapped, which needs the cache.)
 static inline void filesystem_set_open_flags(struct fuse_file_info *file)
 {
-	file->direct_io = (file->flags & O_DIRECT) != 0;
+	bool is_log = file->flags & O_APPEND && (file->flags & O_ACCMODE) == O_WRONLY;
+
+	file->direct_io = is_log || file->flags & O_DIRECT;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
 	file->parallel_direct_writes = file->direct_io; // the server orders them
 #endif

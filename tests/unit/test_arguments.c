@@ -18,7 +18,7 @@ static const struct argp_option shared[] = {
         {0},
 };
 
-#define ELEMENTS_MAX 8
+#define ELEMENTS_MAX 16
 
 // Splits the command line at its spaces and checks it.
 static int check_line(const char *line, bool ends_at_argument, char *wrong)
