@@ -118,7 +118,8 @@ static void show(const struct history_op *op, uint64_t base_ns)
 	printf(" -> %s", outcomes[op->outcome]);
 	if (op->outcome == HISTORY_TORN)
 		printf(" from byte %" PRIu64, op->expected);
-	if (op->version != HISTORY_ANY && (op->outcome == HISTORY_OK || op->outcome == HISTORY_REFUSED || op->outcome == HISTORY_TORN))
+	if (op->version != HISTORY_ANY && op->kind != HISTORY_DELETE &&
+	        (op->outcome == HISTORY_OK || op->outcome == HISTORY_REFUSED || op->outcome == HISTORY_TORN))
 		printf(" version=%" PRIu64, op->version);
 	printf("\n");
 }
@@ -183,7 +184,17 @@ static void show_torn(const struct history_op *ops, size_t count, size_t at)
 			show(&ops[i], torn->invoked_ns);
 }
 
-// Returns the exit status for one key.
+static size_t drop_torn(struct history_op *ops, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (ops[i].outcome != HISTORY_TORN)
+			ops[kept++] = ops[i];
+	return kept;
+}
+
+// Returns the exit status for one key. Behind a torn get the rest is judged, too.
 static int judge_key(struct history_op *ops, size_t count, size_t *configurations)
 {
 	struct verdict verdict = judge(ops, count);
@@ -195,6 +206,7 @@ static int judge_key(struct history_op *ops, size_t count, size_t *configuration
 		return 0;
 	case VERDICT_TORN:
 		show_torn(ops, count, verdict.at);
+		judge_key(ops, drop_torn(ops, count), configurations);
 		return 1;
 	case VERDICT_REFUSED:
 		show_refused(ops, count, verdict.at);

@@ -14,7 +14,9 @@
 // One worker: draws operations, makes them, records them. Even workers mostly change, odd ones mostly read. Every fourth key has values of pages, the others small ones, so that small ones change
 // at full speed.
 
-#define MOUNT_READ 4096U // one page of a file: more is read page by page while others write
+#define MOUNT_READ 4096U // the first page of a file: what is larger may be read page by page
+
+// The kernel takes a file's size and its bytes at two moments, even with O_DIRECT: where files are read through a mount, all of a key's values have one size.
 
 struct work {
 	const struct fire_worker *worker;
@@ -52,6 +54,8 @@ static unsigned draw_size(struct work *work, uint16_t key)
 {
 	unsigned random = (unsigned)(draw(work) % 100);
 
+	if (work->worker->options->mount)
+		return key % VALUE_SIZES;
 	if (key % 4 != 3)
 		return random % (VALUE_SIZE_PAGED + 2);
 	if (random < 90)
@@ -221,7 +225,7 @@ static void do_read_file(struct work *work, struct history_op *op)
 	snprintf(path, sizeof(path), "%s/%s", work->worker->options->mount, work->key);
 	op->version = HISTORY_ANY;
 	invoked(op);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | (draw(work) % 2 ? O_DIRECT : 0));
 	if (fd >= 0)
 		got = pread(fd, work->buffer, MOUNT_READ, 0);
 	if (got < 0)
@@ -234,6 +238,8 @@ static void do_read_file(struct work *work, struct history_op *op)
 		return;
 	}
 	part.length = (size_t)got;
+	if (got < MOUNT_READ)
+		part.size = part.length;
 	finish_get(work, op, &part);
 }
 
