@@ -16,8 +16,6 @@
 
 #define MOUNT_READ 4096U // the first page of a file: what is larger may be read page by page
 
-// The kernel takes a file's size and its bytes at two moments, even with O_DIRECT: where files are read through a mount, all of a key's values have one size.
-
 struct work {
 	const struct fire_worker *worker;
 	struct fire_shared *shared;
@@ -50,6 +48,7 @@ static uint64_t draw(struct work *work)
 	return work->random * 0x2545f4914f6cdd1dULL >> 16;
 }
 
+// The kernel takes a file's size and its bytes at two moments, even with O_DIRECT: where files are read through a mount, all of a key's values have one size.
 static unsigned draw_size(struct work *work, uint16_t key)
 {
 	unsigned random = (unsigned)(draw(work) % 100);
@@ -207,11 +206,12 @@ static void do_stat(struct work *work, struct history_op *op)
 	invoked(op);
 	error = far_stat(work->worker->warm, work->key, work->key_length, &stat);
 	responded(op);
-	op->version = stat.version;
-	if (error)
+	if (error) {
 		finish_missed(work, op, error, "stat");
-	else
-		finish(work, op);
+		return;
+	}
+	op->version = stat.version;
+	finish(work, op);
 }
 
 // A file of the mount: opened, its first page read, closed.
