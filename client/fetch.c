@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/call.h"
+#include "far/broken.h"
 
 // Two ways to fetch bytes, one rule. Where the pool is mapped: copy, then look at the record again. Elsewhere: reads of the value and, behind them on the same
 // lane, of the record's head and the epoch, posted together: one round trip. The trailing reads land in the last page of the lane's staging.
@@ -21,6 +22,8 @@ struct trailer {
 
 static bool is_as_located(const struct located *located, enum fetch_rule rule, uint64_t word, uint64_t version, uint64_t epoch)
 {
+	if (FAR_BROKEN_STALE_READ)
+		return true;
 	return word == located->word && epoch == located->epoch && (rule == FETCH_FILE || version == located->version);
 }
 
@@ -139,6 +142,8 @@ static int fetch_staged(
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length)
 {
 	if (lane->pool.loads) {
+		if (FAR_BROKEN_TORN_READ)
+			return fetch_is_current(lane, located, rule) && each_piece(lane, located, buffer, offset, length, copy_piece) == 0;
 		each_piece(lane, located, buffer, offset, length, copy_piece);
 		return fetch_is_current(lane, located, rule);
 	}

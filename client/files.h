@@ -69,7 +69,7 @@ ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length
 
 // Reads without a copy where the fabric has loads: fills up to `count` iovecs that point into the pool (holes into a zero page) and opens a read
 // section; the caller uses them at once and calls far_read_mapped_end. Returns the number of iovecs (> 0), 0 at or behind the end of file (no section is open),
-// -EOPNOTSUPP where there are no loads or too many pieces: use far_read.
+// -EOPNOTSUPP where there are no loads, too many pieces, or bytes that change where they are: use far_read.
 struct iovec;
 int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t offset, struct iovec *pieces, int count);
 void far_read_mapped_end(struct far_lane *lane);

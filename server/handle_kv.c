@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "far/broken.h"
 #include "server/holds.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -141,7 +142,8 @@ static int put(struct request *request, struct far_span key, const struct new_va
 	object = name ? namespace_target(server, name) : NULL;
 	if (object && object_require_value(object))
 		return object_require_value(object);
-	if (object && is_conditional && atomic_load_explicit(&object->version, memory_order_relaxed) != message->expected)
+	if (object && is_conditional && !FAR_BROKEN_LOST_CAS &&
+	        atomic_load_explicit(&object->version, memory_order_relaxed) != message->expected)
 		return refuse_version(request, object);
 	error = object ? put_existing(request, object, new) : put_new(request, directory, last, new);
 	if (error)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "far/attr.h"
+#include "far/broken.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
@@ -110,7 +111,8 @@ void object_destroy(struct server *server, struct far_record *object)
 
 	value_detach(object, &value);
 	// R1: cached locations are void before anything below can be reused.
-	record_publish(object, FAR_RECORD_FREE);
+	if (!FAR_BROKEN_UNDEAD)
+		record_publish(object, FAR_RECORD_FREE);
 	if (S_ISREG(object->mode) || S_ISLNK(object->mode))
 		value_release(server, &value);
 	release_name(server, object);

@@ -14,6 +14,7 @@
 //     the moment it loaded the word. If not, it asks the server. A reader of an open file by id needs only the word: page-wise semantics.
 //  R5 A reader that hands out pool memory itself, without a copy that R4 could reject, does so only inside a read section of
 //     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
+//     That keeps extents as they are; bytes that R6 changes in place (values up to FAR_BLOCK_MAX) it does not, so those are always copied.
 //  R6 While bytes that a location leads to are changed where they are (an inline value replaced, a name changed), the word's state is BUSY; it is
 //     stored before the first byte changes, and the final word, with another counter, after the last. Page-wise writes to extents need no BUSY.
 //  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
