@@ -39,117 +39,114 @@ bool doctor_port_any_active(const struct doctor *doctor)
 	return false;
 }
 
-// The network interface of a port: what its GIDs stand on, else what the device has, else Soft-RoCE's. "" if there is none.
-static void find_interface(const struct doctor *doctor, const char *device, const char *port, char name[DOCTOR_TEXT])
+// A port while it is checked.
+struct port {
+	const char *device;
+	const char *number;
+	char name[96];               // in findings
+	char layer[DOCTOR_TEXT];     // "Ethernet", "InfiniBand"
+	char interface[DOCTOR_TEXT]; // "" = none
+};
+
+// The network interface of a port: what its GIDs stand on, else what the device has, else Soft-RoCE's.
+static void find_interface(const struct doctor *doctor, struct port *port)
 {
 	CLEANUP(doctor_names) struct doctor_names gids;
 	CLEANUP(doctor_names) struct doctor_names interfaces;
 
-	doctor_list(doctor, &gids, PORT "gid_attrs/ndevs", device, port);
+	doctor_list(doctor, &gids, PORT "gid_attrs/ndevs", port->device, port->number);
 	for (int i = 0; i < gids.count; i++)
-		if (doctor_read(doctor, name, PORT "gid_attrs/ndevs/%s", device, port, gids.entries[i]->d_name) == 0 && name[0])
+		if (doctor_read(doctor, port->interface, PORT "gid_attrs/ndevs/%s", port->device, port->number, gids.entries[i]->d_name) ==
+		                0 &&
+		        port->interface[0])
 			return;
-	doctor_list(doctor, &interfaces, "sys/class/infiniband/%s/device/net", device);
+	doctor_list(doctor, &interfaces, "sys/class/infiniband/%s/device/net", port->device);
 	if (interfaces.count > 0)
-		snprintf(name, DOCTOR_TEXT, "%s", interfaces.entries[0]->d_name);
+		snprintf(port->interface, sizeof(port->interface), "%s", interfaces.entries[0]->d_name);
 	else
-		doctor_read(doctor, name, "sys/class/infiniband/%s/parent", device);
+		doctor_read(doctor, port->interface, "sys/class/infiniband/%s/parent", port->device);
+}
+
+static struct doctor_finding *add(
+        struct doctor *doctor, enum doctor_status status, const struct port *port, const char *what, const char *found)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s %s", port->name, what);
+	return doctor_add(doctor, status, name, "%s", found);
 }
 
 // --- the link ---
 
-static void advise_link(struct doctor_finding *finding, const char *state, const char *link_layer, const char *interface)
+static void advise_link(struct doctor_finding *finding, const struct port *port, const char *state)
 {
-	if (strcmp(link_layer, "InfiniBand") == 0 && (strstr(state, "INIT") || strstr(state, "ARMED")))
+	if (strcmp(port->layer, "InfiniBand") == 0 && (strstr(state, "INIT") || strstr(state, "ARMED")))
 		doctor_advise(finding, "no subnet manager has set the port up: start one in the fabric, here or on a switch: systemctl "
 		                       "enable --now opensm");
-	else if (interface[0])
-		doctor_advise(finding, "ip link set dev %s up; if it stays down, look at cable, module and switch port: ethtool %s",
-		        interface, interface);
+	else if (port->interface[0])
+		doctor_advise(finding, "ip link set dev %.40s up; if it stays down, look at cable, module and switch port: ethtool %.40s",
+		        port->interface, port->interface);
 	else
 		doctor_advise(finding, "look at cable, module and switch port, and at what the driver says: rdma link; dmesg | grep -i -e "
 		                       "mlx -e roce -e infiniband");
 }
 
-static void check_link(struct doctor *doctor, const char *device, const char *port, const char *name, const char *interface)
+// "4: ACTIVE" is ACTIVE.
+static const char *word_of(const char *state)
+{
+	const char *colon = strstr(state, ": ");
+
+	return colon ? colon + 2 : "unknown state";
+}
+
+static void check_link(struct doctor *doctor, const struct port *port)
 {
 	char state[DOCTOR_TEXT];
 	char physical[DOCTOR_TEXT];
 	char rate[DOCTOR_TEXT];
-	char layer[DOCTOR_TEXT];
-	const char *state_word;
-	const char *physical_word;
+	struct doctor_finding *finding;
 
-	doctor_read(doctor, state, PORT "state", device, port);
-	doctor_read(doctor, physical, PORT "phys_state", device, port);
-	doctor_read(doctor, rate, PORT "rate", device, port);
-	doctor_read(doctor, layer, PORT "link_layer", device, port);
-	state_word = strstr(state, ": ") ? strstr(state, ": ") + 2 : "state unknown";
-	physical_word = strstr(physical, ": ") ? strstr(physical, ": ") + 2 : "physical state unknown";
-	if (is_active(doctor, device, port)) {
-		doctor_add(doctor, DOCTOR_OK, name, "%.40s, %.40s, %.60s, %.40s", state_word, physical_word, rate, layer);
-		return;
+	doctor_read(doctor, state, PORT "state", port->device, port->number);
+	doctor_read(doctor, physical, PORT "phys_state", port->device, port->number);
+	doctor_read(doctor, rate, PORT "rate", port->device, port->number);
+	if (is_active(doctor, port->device, port->number)) {
+		doctor_add(
+		        doctor, DOCTOR_OK, port->name, "%.40s, %.40s, %.60s, %.40s", word_of(state), word_of(physical), rate, port->layer);
+	} else if (doctor_port_any_active(doctor)) {
+		doctor_add(doctor, DOCTOR_NOTE, port->name, "%.40s, %.40s: another port is up", word_of(state), word_of(physical));
+	} else {
+		finding = doctor_add(
+		        doctor, doctor_rdma_problem(doctor), port->name, "%.40s, %.40s: no port is up", word_of(state), word_of(physical));
+		advise_link(finding, port, state);
 	}
-	if (doctor_port_any_active(doctor)) {
-		doctor_add(doctor, DOCTOR_NOTE, name, "%.40s, %.40s: another port is up", state_word, physical_word);
-		return;
-	}
-	advise_link(doctor_add(doctor, doctor_rdma_problem(doctor), name, "%.40s, %.40s: no port is up", state_word, physical_word), state,
-	        layer, interface);
 }
 
-static void check_interface(struct doctor *doctor, const char *port_name, const char *interface)
+static void check_interface(struct doctor *doctor, const struct port *port)
 {
-	char name[128];
 	char state[DOCTOR_TEXT];
+	char found[DOCTOR_TEXT];
 
-	snprintf(name, sizeof(name), "%.70s interface", port_name);
-	if (doctor_read(doctor, state, "sys/class/net/%s/operstate", interface))
-		snprintf(state, sizeof(state), "of unknown state");
-	if (strcmp(state, "up") == 0 || strcmp(state, "unknown") == 0)
-		doctor_add(doctor, DOCTOR_OK, name, "%.40s is %.40s", interface, strcmp(state, "up") == 0 ? "up" : "up (it does not tell)");
+	if (doctor_read(doctor, state, "sys/class/net/%s/operstate", port->interface))
+		snprintf(state, sizeof(state), "missing");
+	if (strcmp(state, "unknown") == 0)
+		snprintf(state, sizeof(state), "up or does not tell");
+	snprintf(found, sizeof(found), "%.40s is %.40s", port->interface, state);
+	if (strncmp(state, "up", 2) == 0)
+		add(doctor, DOCTOR_OK, port, "interface", found);
 	else
-		doctor_advise(doctor_add(doctor, doctor_rdma_problem(doctor), name, "%.40s is %.40s", interface, state),
-		        "ip link set dev %s up", interface);
+		doctor_advise(
+		        add(doctor, doctor_rdma_problem(doctor), port, "interface", found), "ip link set dev %.40s up", port->interface);
 }
 
 // --- GIDs ---
 
-static void report_gid(struct doctor *doctor, const char *name, enum gid_rank best, const char *found, const char *interface)
-{
-	const char *on = interface[0] ? interface : "INTERFACE";
-
-	switch (best) {
-	case GID_IPV4:
-	case GID_IPV6:
-		doctor_add(doctor, DOCTOR_OK, name, "%s", found);
-		return;
-	case GID_LINK_LOCAL:
-		doctor_advise(doctor_add(doctor, DOCTOR_WARN, name, "%s: link-local alone, which no address of a server leads to", found),
-		        "give the interface an address: ip addr add 10.0.0.1/24 dev %s", on);
-		return;
-	case GID_OLD:
-		doctor_advise(doctor_add(doctor, doctor_rdma_problem(doctor), name, "%s: RoCE v2 is needed", found),
-		        "give the interface an address, ip addr add 10.0.0.1/24 dev %s, and let the driver make RoCE v2 GIDs: "
-		        "cma_roce_mode -d DEVICE "
-		        "-p 1 -m 2; mlx4: options mlx4_core roce_mode=2",
-		        on);
-		return;
-	case GID_NONE:
-		doctor_advise(doctor_add(doctor, doctor_rdma_problem(doctor), name, "none: nothing can be addressed"),
-		        "ip link set dev %s up && ip addr add 10.0.0.1/24 dev %s", on, on);
-		return;
-	}
-}
-
-static void check_gids(struct doctor *doctor, const char *device, const char *port, const char *port_name, const char *interface)
+// The best GID that the port has. `found` gets its description.
+static enum gid_rank find_gid(const struct doctor *doctor, const struct port *port, char found[DOCTOR_TEXT])
 {
 	CLEANUP(doctor_names) struct doctor_names gids;
 	enum gid_rank best = GID_NONE;
-	char found[DOCTOR_TEXT] = "";
-	char name[128];
 
-	doctor_list(doctor, &gids, PORT "gids", device, port);
+	doctor_list(doctor, &gids, PORT "gids", port->device, port->number);
 	for (int i = 0; i < gids.count; i++) {
 		const char *index = gids.entries[i]->d_name;
 		char address[64];
@@ -157,103 +154,124 @@ static void check_gids(struct doctor *doctor, const char *device, const char *po
 		char type[DOCTOR_TEXT];
 		enum gid_rank rank;
 
-		if (doctor_read(doctor, gid, PORT "gids/%s", device, port, index))
+		if (doctor_read(doctor, gid, PORT "gids/%s", port->device, port->number, index))
 			continue;
-		doctor_read(doctor, type, PORT "gid_attrs/types/%s", device, port, index); // fails for an index that is not in use
+		doctor_read(doctor, type, PORT "gid_attrs/types/%s", port->device, port->number,
+		        index); // fails for an index that is not in use
 		rank = gid_rank(gid, type);
 		if (rank <= best)
 			continue;
 		best = rank;
-		snprintf(found, sizeof(found), "index %.10s: %.40s %s", index, type, gid_format(gid, address));
+		snprintf(found, DOCTOR_TEXT, "index %.10s: %.40s %s", index, type, gid_format(gid, address));
 	}
-	snprintf(name, sizeof(name), "%.70s GID", port_name);
-	report_gid(doctor, name, best, found, interface);
+	return best;
+}
+
+static void check_gids(struct doctor *doctor, const struct port *port)
+{
+	const char *on = port->interface[0] ? port->interface : "INTERFACE";
+	char found[DOCTOR_TEXT] = "none: nothing can be addressed";
+	enum gid_rank best = find_gid(doctor, port, found);
+
+	if (best >= GID_IPV6) {
+		add(doctor, DOCTOR_OK, port, "GID", found);
+	} else if (best == GID_LINK_LOCAL) {
+		strcat(found, ": link-local alone, which no address of a server leads to");
+		doctor_advise(add(doctor, DOCTOR_WARN, port, "GID", found),
+		        "give the interface an address: ip addr add 10.0.0.1/24 dev %.40s", on);
+	} else if (best == GID_OLD) {
+		strcat(found, ": RoCE v2 is needed");
+		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "GID", found),
+		        "give the interface an address, ip addr add 10.0.0.1/24 dev %.40s, and let the driver make RoCE v2 GIDs: "
+		        "cma_roce_mode -d %s -p %s -m 2",
+		        on, port->device, port->number);
+	} else {
+		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "GID", found),
+		        "ip link set dev %.40s up && ip addr add 10.0.0.1/24 dev %.40s", on, on);
+	}
 }
 
 // A port of InfiniBand has its GID from the hardware and its subnet manager.
-static void check_infiniband_gid(struct doctor *doctor, const char *device, const char *port, const char *port_name)
+static void check_infiniband_gid(struct doctor *doctor, const struct port *port)
 {
-	char gid[DOCTOR_TEXT];
-	char name[128];
+	char found[DOCTOR_TEXT] = "none";
 
-	snprintf(name, sizeof(name), "%.70s GID", port_name);
-	if (doctor_read(doctor, gid, PORT "gids/0", device, port) == 0 && gid_rank(gid, "") != GID_NONE)
-		doctor_add(doctor, DOCTOR_OK, name, "index 0: %s", gid);
+	if (find_gid(doctor, port, found) != GID_NONE)
+		add(doctor, DOCTOR_OK, port, "GID", found);
 	else
-		doctor_advise(doctor_add(doctor, doctor_rdma_problem(doctor), name, "none"),
+		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "GID", found),
 		        "start a subnet manager: systemctl enable --now opensm");
 }
 
 // --- the MTU ---
 
-static void report_mtu(struct doctor *doctor, const char *name, uint32_t active, int64_t netdev_mtu, const char *interface)
+static void report_mtu(struct doctor *doctor, const struct port *port, uint32_t active, int64_t netdev_mtu)
 {
 	uint32_t possible = rdma_mtu_of_netdev(netdev_mtu);
 	uint32_t mtu = active ? active : possible;
+	enum doctor_status status = mtu >= 4096 ? DOCTOR_OK : mtu >= 1024 ? DOCTOR_NOTE : DOCTOR_WARN;
 	struct doctor_finding *finding;
+	char found[DOCTOR_TEXT];
 
 	if (active && active < possible) {
-		finding = doctor_add(doctor, DOCTOR_WARN, name, "%u, though %s with %lld has room for %u", active, interface,
-		        (long long)netdev_mtu, possible);
-		doctor_advise(finding,
-		        "the driver took the MTU over before it was raised: ip link set dev %s down && ip link set dev %s up", interface,
-		        interface);
+		snprintf(found, sizeof(found), "%u, though %.40s with %lld has room for %u", active, port->interface, (long long)netdev_mtu,
+		        possible);
+		doctor_advise(add(doctor, DOCTOR_WARN, port, "MTU", found),
+		        "let the driver take the interface's MTU over: ip link set dev %.40s down && ip link set dev %.40s up",
+		        port->interface, port->interface);
 		return;
 	}
-	// Below 1024 an Ethernet MTU of less than the usual 1500 is the cause. Above, more is better by a few percent of headers: 82 bytes a packet.
-	finding = doctor_add(doctor,
-	        mtu >= 4096   ? DOCTOR_OK
-	        : mtu >= 1024 ? DOCTOR_NOTE
-	                      : DOCTOR_WARN,
-	        name, "%u, %s has %lld", mtu, interface, (long long)netdev_mtu);
-	if (mtu < 4096)
+	// 1024 is what the usual Ethernet MTU of 1500 gives. A larger one saves a few percent: the headers are 82 bytes a packet.
+	snprintf(found, sizeof(found), "%u, %.40s has %lld", mtu, port->interface, (long long)netdev_mtu);
+	finding = add(doctor, status, port, "MTU", found);
+	if (status != DOCTOR_OK)
 		doctor_advise(finding,
-		        "for 4096 the interface needs 4192 or more, here, on the peer and on the switch between: ip link set dev %s mtu "
+		        "for 4096 the interface needs 4192 or more, here, on the peer and on the switch between: ip link set dev %.40s mtu "
 		        "4200",
-		        interface);
+		        port->interface);
 }
 
-static void check_mtu(struct doctor *doctor, const char *device, const char *port, const char *port_name, const char *interface)
+static void check_mtu(struct doctor *doctor, const struct port *port)
 {
-	struct probe_port found = {0};
-	char name[128];
+	bool is_ethernet = strcmp(port->layer, "InfiniBand") != 0; // an IPoIB interface's MTU is another matter
+	struct probe_port probed = {0};
+	char found[DOCTOR_TEXT];
 	int64_t netdev_mtu;
 	int error = -ENOTSUP;
 
 	if (doctor_is_live(doctor))
-		error = probe_port(device, (unsigned)strtoul(port, NULL, 10), &found);
-	snprintf(name, sizeof(name), "%.70s MTU", port_name);
-	if (interface[0] && doctor_read_number(doctor, &netdev_mtu, "sys/class/net/%s/mtu", interface) == 0 &&
-	        rdma_mtu_of_netdev(netdev_mtu) > 0)
-		report_mtu(doctor, name, error ? 0 : found.active_mtu, netdev_mtu, interface);
-	else if (!error)
-		doctor_add(doctor, found.active_mtu >= 2048 ? DOCTOR_OK : DOCTOR_NOTE, name, "%u", found.active_mtu);
+		error = probe_port(port->device, (unsigned)strtoul(port->number, NULL, 10), &probed);
+	if (is_ethernet && port->interface[0] && doctor_read_number(doctor, &netdev_mtu, "sys/class/net/%s/mtu", port->interface) == 0 &&
+	        rdma_mtu_of_netdev(netdev_mtu) > 0) {
+		report_mtu(doctor, port, error ? 0 : probed.active_mtu, netdev_mtu);
+		return;
+	}
+	if (!error)
+		snprintf(found, sizeof(found), "%u", probed.active_mtu);
 	else
-		doctor_add(doctor, DOCTOR_NOTE, name, "unknown: %s",
-		        error == -ENOTSUP ? "sysfs does not tell, and libibverbs was not asked" : strerror(-error));
+		snprintf(found, sizeof(found), "unknown: %s",
+		        error == -ENOTSUP ? "sysfs does not tell it, and libibverbs was not asked" : strerror(-error));
+	add(doctor, !error && probed.active_mtu >= 2048 ? DOCTOR_OK : DOCTOR_NOTE, port, "MTU", found);
 }
 
-static void check_port(struct doctor *doctor, const char *device, const char *port)
+static void check_port(struct doctor *doctor, const char *device, const char *number)
 {
-	char name[96];
-	char layer[DOCTOR_TEXT];
-	char interface[DOCTOR_TEXT] = "";
+	struct port port = {.device = device, .number = number};
 
-	snprintf(name, sizeof(name), "%.60s port %.10s", device, port);
-	doctor_read(doctor, layer, PORT "link_layer", device, port);
-	find_interface(doctor, device, port, interface);
-	check_link(doctor, device, port, name, interface);
-	if (!is_active(doctor, device, port))
+	snprintf(port.name, sizeof(port.name), "%.60s port %.10s", device, number);
+	doctor_read(doctor, port.layer, PORT "link_layer", device, number);
+	find_interface(doctor, &port);
+	check_link(doctor, &port);
+	if (!is_active(doctor, device, number))
 		return;
-	if (strcmp(layer, "InfiniBand") == 0) {
-		check_infiniband_gid(doctor, device, port, name);
-		interface[0] = '\0'; // IPoIB's MTU is another matter
+	if (strcmp(port.layer, "InfiniBand") == 0) {
+		check_infiniband_gid(doctor, &port);
 	} else {
-		if (interface[0])
-			check_interface(doctor, name, interface);
-		check_gids(doctor, device, port, name, interface);
+		if (port.interface[0])
+			check_interface(doctor, &port);
+		check_gids(doctor, &port);
 	}
-	check_mtu(doctor, device, port, name, interface);
+	check_mtu(doctor, &port);
 }
 
 void doctor_check_ports(struct doctor *doctor, const char *device)

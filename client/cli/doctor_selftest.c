@@ -10,6 +10,7 @@
 #include "client/cli/bench_clock.h"
 #include "client/cli/doctor_link.h"
 #include "client/cli/doctor_load.h"
+#include "client/cli/doctor_tree.h"
 #include "client/cli/histogram.h"
 #include "far/cleanup.h"
 
@@ -173,6 +174,21 @@ static int measure_throughput(struct doctor *doctor, struct selftest *test, load
 
 // --- all ---
 
+// More that wants to run than there are CPUs: whatever is measured then is too slow, and says nothing about the link.
+static void check_load(struct doctor *doctor)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	char text[DOCTOR_TEXT];
+	double load;
+
+	if (doctor_read(doctor, text, "proc/loadavg"))
+		return;
+	load = strtod(text, NULL);
+	if (load > (double)cpus)
+		doctor_advise(doctor_add(doctor, DOCTOR_WARN, "load", "%.1f on %ld CPUs: what is measured now is too slow", load, cpus),
+		        "measure again when less runs here: top");
+}
+
 static int check_room(struct doctor *doctor, struct selftest *test)
 {
 	uint64_t needed = (uint64_t)test->options->threads * ROOM_PER_THREAD;
@@ -234,6 +250,7 @@ void doctor_selftest_run(struct doctor *doctor, far_session *session, const stru
 	far_statistics(session, &statistics);
 	doctor_link_find(doctor, &statistics, options->threads, &test.link);
 	doctor_add(doctor, DOCTOR_NOTE, "link", "%s through %s; expected by: %s", statistics.provider, test.link.through, test.link.why);
+	check_load(doctor);
 	sigaction(SIGINT, &action, &former);
 	measure_all(doctor, &test);
 	delete_keys(&test);
