@@ -193,7 +193,7 @@ static void check_group(struct doctor *doctor)
 // Distances are ACPI's: 10 is the node itself, 20 twice as far.
 static void check_nodes(struct doctor *doctor)
 {
-	CLEANUP(doctor_names) struct doctor_names entries;
+	CLEANUP(doctor_names) struct doctor_names entries = {0};
 	struct doctor_finding *finding;
 	unsigned farthest = 0;
 	int nodes = 0;

@@ -24,12 +24,12 @@ static bool is_active(const struct doctor *doctor, const char *device, const cha
 
 bool doctor_port_any_active(const struct doctor *doctor)
 {
-	CLEANUP(doctor_names) struct doctor_names devices;
+	CLEANUP(doctor_names) struct doctor_names devices = {0};
 
 	doctor_list(doctor, &devices, "sys/class/infiniband");
 	for (int i = 0; i < devices.count; i++) {
 		const char *device = devices.entries[i]->d_name;
-		CLEANUP(doctor_names) struct doctor_names ports;
+		CLEANUP(doctor_names) struct doctor_names ports = {0};
 
 		doctor_list(doctor, &ports, "sys/class/infiniband/%s/ports", device);
 		for (int j = 0; j < ports.count; j++)
@@ -51,8 +51,8 @@ struct port {
 // The network interface of a port: what its GIDs stand on, else what the device has, else Soft-RoCE's.
 static void find_interface(const struct doctor *doctor, struct port *port)
 {
-	CLEANUP(doctor_names) struct doctor_names gids;
-	CLEANUP(doctor_names) struct doctor_names interfaces;
+	CLEANUP(doctor_names) struct doctor_names gids = {0};
+	CLEANUP(doctor_names) struct doctor_names interfaces = {0};
 
 	doctor_list(doctor, &gids, PORT "gid_attrs/ndevs", port->device, port->number);
 	for (int i = 0; i < gids.count; i++)
@@ -143,7 +143,7 @@ static void check_interface(struct doctor *doctor, const struct port *port)
 // The best GID that the port has. `found` gets its description.
 static enum gid_rank find_gid(const struct doctor *doctor, const struct port *port, char found[DOCTOR_TEXT])
 {
-	CLEANUP(doctor_names) struct doctor_names gids;
+	CLEANUP(doctor_names) struct doctor_names gids = {0};
 	enum gid_rank best = GID_NONE;
 
 	doctor_list(doctor, &gids, PORT "gids", port->device, port->number);
@@ -276,7 +276,7 @@ static void check_port(struct doctor *doctor, const char *device, const char *nu
 
 void doctor_check_ports(struct doctor *doctor, const char *device)
 {
-	CLEANUP(doctor_names) struct doctor_names ports;
+	CLEANUP(doctor_names) struct doctor_names ports = {0};
 
 	doctor_list(doctor, &ports, "sys/class/infiniband/%s/ports", device);
 	for (int i = 0; i < ports.count; i++)
@@ -287,7 +287,7 @@ void doctor_check_ports(struct doctor *doctor, const char *device)
 
 static bool has_interface(const struct doctor *doctor, const char *device, const char *port, const char *interface)
 {
-	CLEANUP(doctor_names) struct doctor_names gids;
+	CLEANUP(doctor_names) struct doctor_names gids = {0};
 	char name[DOCTOR_TEXT];
 
 	doctor_list(doctor, &gids, PORT "gid_attrs/ndevs", device, port);
@@ -300,12 +300,12 @@ static bool has_interface(const struct doctor *doctor, const char *device, const
 
 int doctor_port_of_interface(const struct doctor *doctor, const char *interface, struct doctor_port *port)
 {
-	CLEANUP(doctor_names) struct doctor_names devices;
+	CLEANUP(doctor_names) struct doctor_names devices = {0};
 
 	doctor_list(doctor, &devices, "sys/class/infiniband");
 	for (int i = 0; i < devices.count; i++) {
 		const char *device = devices.entries[i]->d_name;
-		CLEANUP(doctor_names) struct doctor_names ports;
+		CLEANUP(doctor_names) struct doctor_names ports = {0};
 
 		doctor_list(doctor, &ports, "sys/class/infiniband/%s/ports", device);
 		for (int j = 0; j < ports.count; j++) {

@@ -72,7 +72,7 @@ static void check_file(struct doctor *doctor, const char *file, const char *name
 
 static void check_device_files(struct doctor *doctor, const char *device)
 {
-	CLEANUP(doctor_names) struct doctor_names files;
+	CLEANUP(doctor_names) struct doctor_names files = {0};
 
 	doctor_list(doctor, &files, "sys/class/infiniband_verbs");
 	for (int i = 0; i < files.count; i++) {
@@ -93,7 +93,7 @@ static void check_device_files(struct doctor *doctor, const char *device)
 // A server whose memory and CPUs are on another node than the adapter pays the way between for each access of the adapter.
 static void check_numa(struct doctor *doctor, const char *device)
 {
-	CLEANUP(doctor_names) struct doctor_names nodes;
+	CLEANUP(doctor_names) struct doctor_names nodes = {0};
 	char cpus_there[DOCTOR_TEXT];
 	char cpus_allowed[DOCTOR_TEXT];
 	struct doctor_finding *finding;
@@ -135,7 +135,7 @@ static void report_no_device(struct doctor *doctor)
 
 void doctor_check_rdma(struct doctor *doctor)
 {
-	CLEANUP(doctor_names) struct doctor_names devices;
+	CLEANUP(doctor_names) struct doctor_names devices = {0};
 
 	doctor->group = DOCTOR_RDMA;
 	doctor_list(doctor, &devices, "sys/class/infiniband");
