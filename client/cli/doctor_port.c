@@ -7,6 +7,7 @@
 
 #include "client/cli/doctor_text.h"
 #include "client/cli/doctor_tree.h"
+#include "client/cli/number.h"
 #include "fabric/probe/probe.h"
 #include "far/cleanup.h"
 
@@ -231,32 +232,55 @@ static void report_mtu(struct doctor *doctor, const struct port *port, uint32_t 
 		        port->interface);
 }
 
-static void check_mtu(struct doctor *doctor, const struct port *port)
+static void check_mtu(struct doctor *doctor, const struct port *port, const struct probe_port *probed)
 {
 	bool is_ethernet = strcmp(port->layer, "InfiniBand") != 0; // an IPoIB interface's MTU is another matter
-	struct probe_port probed = {0};
-	char found[DOCTOR_TEXT];
+	char found[DOCTOR_TEXT] = "unknown: sysfs does not tell it, and libibverbs was not asked";
 	int64_t netdev_mtu;
-	int error = -ENOTSUP;
 
-	if (doctor_is_live(doctor))
-		error = probe_port(port->device, (unsigned)strtoul(port->number, NULL, 10), &probed);
 	if (is_ethernet && port->interface[0] && doctor_read_number(doctor, &netdev_mtu, "sys/class/net/%s/mtu", port->interface) == 0 &&
 	        rdma_mtu_of_netdev(netdev_mtu) > 0) {
-		report_mtu(doctor, port, error ? 0 : probed.active_mtu, netdev_mtu);
+		report_mtu(doctor, port, probed->active_mtu, netdev_mtu);
 		return;
 	}
-	if (!error)
-		snprintf(found, sizeof(found), "%u", probed.active_mtu);
-	else
-		snprintf(found, sizeof(found), "unknown: %s",
-		        error == -ENOTSUP ? "sysfs does not tell it, and libibverbs was not asked" : strerror(-error));
-	add(doctor, !error && probed.active_mtu >= 2048 ? DOCTOR_OK : DOCTOR_NOTE, port, "MTU", found);
+	if (probed->active_mtu)
+		snprintf(found, sizeof(found), "%u", probed->active_mtu);
+	add(doctor, probed->active_mtu >= 2048 ? DOCTOR_OK : DOCTOR_NOTE, port, "MTU", found);
+}
+
+// --- the device behind the port ---
+
+// Asks the driver what sysfs lacks. All zeros where it cannot be asked.
+static void probe(struct doctor *doctor, const struct port *port, struct probe_port *probed)
+{
+	int error;
+
+	*probed = (struct probe_port){0};
+	if (!doctor_is_live(doctor))
+		return;
+	error = probe_port(port->device, (unsigned)strtoul(port->number, NULL, 10), probed);
+	if (error && error != -ENOTSUP)
+		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "driver", strerror(-error)),
+		        "libibverbs cannot open it: apt-get install ibverbs-providers; see: ibv_devinfo -d %s", port->device);
+}
+
+static void check_registrable(struct doctor *doctor, const struct port *port, const struct probe_port *probed)
+{
+	char found[DOCTOR_TEXT];
+	char texts[2][32];
+
+	if (probed->registrable_max == 0 || probed->registrable_max >= doctor->pool)
+		return;
+	snprintf(found, sizeof(found), "registers up to %s at once, the pool has %s", size_format(probed->registrable_max, true, texts[0]),
+	        size_format(doctor->pool, true, texts[1]));
+	doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "registration", found),
+	        "give the server a smaller pool: far-server --pool %lluM", (unsigned long long)(probed->registrable_max >> 20));
 }
 
 static void check_port(struct doctor *doctor, const char *device, const char *number)
 {
 	struct port port = {.device = device, .number = number};
+	struct probe_port probed;
 
 	snprintf(port.name, sizeof(port.name), "%.60s port %.10s", device, number);
 	doctor_read(doctor, port.layer, PORT "link_layer", device, number);
@@ -271,7 +295,9 @@ static void check_port(struct doctor *doctor, const char *device, const char *nu
 			check_interface(doctor, &port);
 		check_gids(doctor, &port);
 	}
-	check_mtu(doctor, &port);
+	probe(doctor, &port, &probed);
+	check_mtu(doctor, &port, &probed);
+	check_registrable(doctor, &port, &probed);
 }
 
 void doctor_check_ports(struct doctor *doctor, const char *device)

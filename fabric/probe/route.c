@@ -82,7 +82,7 @@ int probe_route(const char *host, uint16_t port, struct probe_route *found)
 
 	for (const struct addrinfo *peer = peers; peer; peer = peer->ai_next) {
 		CLEANUP(close) int fd = socket(peer->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		struct sockaddr_storage source;
+		struct sockaddr_storage source = {0};
 		socklen_t length = sizeof(source);
 
 		// A datagram socket's connect only looks the route up.
@@ -119,7 +119,7 @@ static int connect_within(int fd, const struct addrinfo *peer, int timeout_ms)
 static int connect_once(const struct addrinfo *peer, int timeout_ms, uint32_t *rtt_us)
 {
 	CLEANUP(close) int fd = socket(peer->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct tcp_info info;
+	struct tcp_info info = {0};
 	socklen_t length = sizeof(info);
 	int result = fd < 0 ? -errno : connect_within(fd, peer, timeout_ms);
 
@@ -141,7 +141,7 @@ int probe_tcp_rtt(const char *host, uint16_t port, int timeout_ms, uint32_t *rtt
 		if (result)
 			continue;
 		for (int i = 1; i < RTT_TRIES; i++) {
-			uint32_t again;
+			uint32_t again = UINT32_MAX;
 
 			if (connect_once(peer, timeout_ms, &again) == 0 && again < *rtt_us)
 				*rtt_us = again;
