@@ -183,9 +183,9 @@ static void check_gids(struct doctor *doctor, const struct port *port)
 	} else if (best == GID_OLD) {
 		strcat(found, ": RoCE v2 is needed");
 		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "GID", found),
-		        "give the interface an address, ip addr add 10.0.0.1/24 dev %.40s, and let the driver make RoCE v2 GIDs: "
-		        "cma_roce_mode -d %s -p %s -m 2",
-		        on, port->device, port->number);
+		        "give the interface an address: ip addr add 10.0.0.1/24 dev %.40s; if it has one, firmware or driver are too old "
+		        "for RoCE v2: ethtool -i %.40s",
+		        on, on);
 	} else {
 		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "GID", found),
 		        "ip link set dev %.40s up && ip addr add 10.0.0.1/24 dev %.40s", on, on);

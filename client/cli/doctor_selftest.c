@@ -27,7 +27,8 @@ struct selftest {
 	const struct doctor_selftest *options;
 	struct doctor_link link;
 	struct bench_clock clock;
-	char *buffers; // LARGE a thread
+	char folder[48]; // of the keys: two hosts may test at once, in processes of the same number
+	char *buffers;   // LARGE a thread
 };
 
 static volatile sig_atomic_t is_interrupted;
@@ -68,9 +69,8 @@ static void report(
 		doctor_link_advise(finding, link, is_throughput);
 }
 
-static int fail(struct doctor *doctor, const char *name, int error)
+static int fail(struct doctor *doctor, const char *name, int error, const char *text)
 {
-	const char *text = far_last_error();
 	struct doctor_finding *finding = doctor_add(doctor, DOCTOR_FAIL, name, "%s", text[0] ? text : far_strerror(error));
 
 	if (error == -EINTR)
@@ -80,9 +80,9 @@ static int fail(struct doctor *doctor, const char *name, int error)
 	return error;
 }
 
-static int name_key(char name[64], unsigned number)
+static int name_key(const struct selftest *test, char name[64], unsigned number)
 {
-	return snprintf(name, 64, "far-doctor-%u/%u", (unsigned)getpid(), number);
+	return snprintf(name, 64, "%s/%u", test->folder, number);
 }
 
 // --- latency ---
@@ -92,7 +92,7 @@ static int time_gets(struct selftest *test, size_t size, struct histogram *ticks
 	uint64_t duration = (uint64_t)(test->options->seconds * 1e9 / test->clock.ns_per_tick);
 	uint64_t begin = bench_clock_now(&test->clock);
 	char key[64];
-	size_t length = (size_t)name_key(key, 0);
+	size_t length = (size_t)name_key(test, key, 0);
 	uint64_t end;
 
 	do {
@@ -114,7 +114,7 @@ static int measure_latency(struct doctor *doctor, struct selftest *test, size_t 
 	CLEANUP(free) struct histogram *ticks = calloc(1, sizeof(*ticks));
 	char name[64];
 	char key[64];
-	size_t length = (size_t)name_key(key, 0);
+	size_t length = (size_t)name_key(test, key, 0);
 	int error = ticks ? far_put(test->session, key, length, test->buffers, size, NULL) : -ENOMEM;
 
 	snprintf(name, sizeof(name), "get of %s", size_text);
@@ -126,7 +126,7 @@ static int measure_latency(struct doctor *doctor, struct selftest *test, size_t 
 	if (!error)
 		error = time_gets(test, size, ticks);
 	if (error)
-		return fail(doctor, name, error);
+		return fail(doctor, name, error, far_last_error());
 	report(doctor, &test->link, name, (double)histogram_quantile(ticks, 0.5) * test->clock.ns_per_tick / 1000,
 	        link_latency(&test->link, (double)size), false);
 	return 0;
@@ -138,7 +138,7 @@ static int get_large(void *context, unsigned thread)
 {
 	struct selftest *test = context;
 	char key[64];
-	size_t length = (size_t)name_key(key, thread);
+	size_t length = (size_t)name_key(test, key, thread);
 	ssize_t result = far_get_into(test->session, key, length, test->buffers + thread * LARGE, LARGE, 0, NULL, NULL);
 
 	if (result < 0)
@@ -152,7 +152,7 @@ static int put_large(void *context, unsigned thread)
 {
 	struct selftest *test = context;
 	char key[64];
-	size_t length = (size_t)name_key(key, thread);
+	size_t length = (size_t)name_key(test, key, thread);
 	int error = far_put(test->session, key, length, test->buffers + thread * LARGE, LARGE, NULL);
 
 	return error == 0 && is_interrupted ? -EINTR : error;
@@ -167,7 +167,7 @@ static int measure_throughput(struct doctor *doctor, struct selftest *test, load
 
 	snprintf(name, sizeof(name), "%s of 1 MiB, %u at a time", what, load.threads);
 	if (error)
-		return fail(doctor, name, error);
+		return fail(doctor, name, error, far_strerror(error)); // the thread that knew more has ended
 	report(doctor, &test->link, name, per_second * LARGE / 1e6, test->link.bytes_per_us, true);
 	return 0;
 }
@@ -197,7 +197,7 @@ static int check_room(struct doctor *doctor, struct selftest *test)
 	int error = far_space(test->session, &space);
 
 	if (error)
-		return fail(doctor, "server", error);
+		return fail(doctor, "server", error, far_last_error());
 	if (space.available >= needed)
 		return 0;
 	finding = doctor_add(doctor, DOCTOR_FAIL, "server", "its pool has %llu MiB free, the test needs %llu MiB",
@@ -211,8 +211,8 @@ static void delete_keys(struct selftest *test)
 	char name[64];
 
 	for (unsigned i = 0; i < test->options->threads; i++)
-		far_delete(test->session, name, (size_t)name_key(name, i));
-	far_delete(test->session, name, (size_t)snprintf(name, sizeof(name), "far-doctor-%u", (unsigned)getpid()));
+		far_delete(test->session, name, (size_t)name_key(test, name, i));
+	far_delete(test->session, test->folder, strlen(test->folder));
 }
 
 static void measure_all(struct doctor *doctor, struct selftest *test)
@@ -232,6 +232,15 @@ static void measure_all(struct doctor *doctor, struct selftest *test)
 	measure_throughput(doctor, test, get_large, "gets");
 }
 
+static void name_folder(struct selftest *test)
+{
+	uint32_t number = 0;
+
+	if (getentropy(&number, sizeof(number)))
+		number = 0; // the process's number has to do
+	snprintf(test->folder, sizeof(test->folder), "far-doctor-%u-%08x", (unsigned)getpid(), number);
+}
+
 void doctor_selftest_run(struct doctor *doctor, far_session *session, const struct doctor_selftest *options)
 {
 	struct sigaction action = {.sa_handler = interrupt};
@@ -242,9 +251,10 @@ void doctor_selftest_run(struct doctor *doctor, far_session *session, const stru
 	doctor->group = DOCTOR_SELF_TEST;
 	test.buffers = malloc(options->threads * LARGE);
 	if (!test.buffers) {
-		fail(doctor, "buffers", -ENOMEM);
+		fail(doctor, "buffers", -ENOMEM, "");
 		return;
 	}
+	name_folder(&test);
 	memset(test.buffers, 0x5a, options->threads * LARGE);
 	bench_clock_init(&test.clock);
 	far_statistics(session, &statistics);

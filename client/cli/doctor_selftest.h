@@ -10,7 +10,7 @@ struct doctor_selftest {
 	double seconds;   // of each measurement
 };
 
-// Measures over a session, and adds what it finds. Objects are stored under far-doctor-PID/ and deleted again, after SIGINT too. What fails is a finding.
+// Measures over a session, and adds what it finds. Objects are stored under far-doctor-PID-NUMBER/ and deleted again, after SIGINT too. What fails is a finding.
 void doctor_selftest_run(struct doctor *doctor, far_session *session, const struct doctor_selftest *test);
 
 // How the measured stands to the expected, and what is said of that. Ratio 1 is as expected, 2 twice as good.

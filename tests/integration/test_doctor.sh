@@ -183,7 +183,7 @@ wrong_gids() {
 	set_gid 0 fe80:0000:0000:0000:0a00:27ff:fe00:0001 'IB/RoCE v1'
 	examine 1 rdma
 	says 'fail  mlx5_0 port 1 GID: index 0: IB/RoCE v1 fe80:0000:0000:0000:0a00:27ff:fe00:0001: RoCE v2 is needed' \
-		'give the interface an address, ip addr add 10.0.0.1/24 dev eth0, and let the driver make RoCE v2 GIDs: cma_roce_mode -d mlx5_0 -p 1 -m 2'
+		'give the interface an address: ip addr add 10.0.0.1/24 dev eth0; if it has one, firmware or driver are too old for RoCE v2: ethtool -i eth0'
 	set_gid 1 fe80:0000:0000:0000:0a00:27ff:fe00:0001 'RoCE v2'
 	examine 0 rdma
 	says 'warn  mlx5_0 port 1 GID: index 1: RoCE v2 fe80:0000:0000:0000:0a00:27ff:fe00:0001: link-local alone, which no address of a server leads to' \
