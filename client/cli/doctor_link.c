@@ -82,22 +82,21 @@ static void find_tcp(const struct doctor *doctor, const struct fabric_address *a
 
 static void find_rdma(const struct doctor *doctor, const struct fabric_address *address, struct doctor_link *link)
 {
+	struct doctor_port *port = &link->port;
 	struct probe_route route;
-	struct doctor_port port;
 	double rate;
 
-	if (probe_route(address->host, address->port, &route) || doctor_port_of_interface(doctor, route.interface, &port)) {
+	if (probe_route(address->host, address->port, &route) || doctor_port_of_interface(doctor, route.interface, port)) {
 		snprintf(link->through, sizeof(link->through), "a device that was not found");
 		snprintf(link->why, sizeof(link->why), "nothing is known of the route to %.60s", address->host);
 		return;
 	}
-	rate = doctor_port_rate(doctor, &port);
-	snprintf(link->through, sizeof(link->through), "%s port %u (%s)", port.device, port.number, route.interface);
-	// Soft-RoCE between two devices of one machine is bound by CPUs alone, whatever its rate says.
+	rate = doctor_port_rate(doctor, port);
+	snprintf(link->through, sizeof(link->through), "%s port %u (%s)", port->device, port->number, route.interface);
 	link->bytes_per_us = rate * 1000 / 8 * PAYLOAD_SHARE_RDMA;
-	link->rtt_us = port.is_software ? SOFT_RDMA_RTT_US : RDMA_RTT_US;
+	link->rtt_us = port->is_software ? SOFT_RDMA_RTT_US : RDMA_RTT_US;
 	snprintf(link->why, sizeof(link->why), "%.0f Gb/s; round trip %.0f us, as %s does it", rate, link->rtt_us,
-	        port.is_software ? "Soft-RoCE" : "an adapter through one switch");
+	        port->is_software ? "Soft-RoCE" : "an adapter through one switch");
 }
 
 void doctor_link_find(const struct doctor *doctor, const struct far_statistics *session, unsigned threads, struct doctor_link *link)
@@ -142,16 +141,26 @@ static void advise_tcp(struct doctor_finding *finding, const struct doctor_link 
 		        link->interface);
 }
 
+static void advise_rdma(struct doctor_finding *finding, const struct doctor_link *link, bool is_throughput)
+{
+	const char *test = is_throughput ? "ib_read_bw" : "ib_read_lat";
+
+	if (!link->port.device[0])
+		doctor_advise(finding, "on both hosts: far doctor rdma");
+	else
+		doctor_advise(finding,
+		        "%scompare with perftest: %s on the server's host, then here: %s -d %s -i %u %.80s; on both: far doctor rdma",
+		        link->port.is_software ? "Soft-RoCE takes the CPUs' time for each packet, whatever the port's rate; " : "", test,
+		        test, link->port.device, link->port.number, link->host);
+}
+
 void doctor_link_advise(struct doctor_finding *finding, const struct doctor_link *link, bool is_throughput)
 {
 	if (strcmp(link->provider, "shm") == 0)
 		doctor_advise(finding, "is the machine busy? uptime. Does the pool have large pages, there from the start? far doctor "
 		                       "memory; far-server --prefault");
 	else if (strcmp(link->provider, "rdma") == 0)
-		doctor_advise(finding,
-		        "compare with perftest on the same way: ib_read_%s %.80s (and without the host on it); then on both: far doctor "
-		        "rdma",
-		        is_throughput ? "bw" : "lat", link->host);
+		advise_rdma(finding, link, is_throughput);
 	else
 		advise_tcp(finding, link, is_throughput);
 }

@@ -250,18 +250,15 @@ static void check_mtu(struct doctor *doctor, const struct port *port, const stru
 
 // --- the device behind the port ---
 
-// Asks the driver what sysfs lacks. All zeros where it cannot be asked.
+// Asks the driver what sysfs lacks. All zeros where it cannot be asked; a device file that cannot be opened is another check's.
 static void probe(struct doctor *doctor, const struct port *port, struct probe_port *probed)
 {
-	int error;
-
 	*probed = (struct probe_port){0};
 	if (!doctor_is_live(doctor))
 		return;
-	error = probe_port(port->device, (unsigned)strtoul(port->number, NULL, 10), probed);
-	if (error && error != -ENOTSUP)
-		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "driver", strerror(-error)),
-		        "libibverbs cannot open it: apt-get install ibverbs-providers; see: ibv_devinfo -d %s", port->device);
+	if (probe_port(port->device, (unsigned)strtoul(port->number, NULL, 10), probed) == -ENODEV)
+		doctor_advise(add(doctor, doctor_rdma_problem(doctor), port, "driver", "libibverbs has none for it"),
+		        "apt-get install ibverbs-providers; then look whether it is listed: ibv_devices");
 }
 
 static void check_registrable(struct doctor *doctor, const struct port *port, const struct probe_port *probed)

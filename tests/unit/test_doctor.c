@@ -242,6 +242,7 @@ static void test_doctor_link__soft_roce_is_slower(void **state)
 {
 	struct far_statistics session = {.provider = "rdma", .address = "rdma://127.0.0.1:7440"};
 	struct doctor *doctor = new_doctor(root);
+	struct doctor_finding finding = {0};
 	struct doctor_link link;
 
 	(void)state;
@@ -249,6 +250,10 @@ static void test_doctor_link__soft_roce_is_slower(void **state)
 	write_file("sys/class/infiniband/mlx5_1/parent", "lo");
 	doctor_link_find(doctor, &session, 4, &link);
 	assert_true(link.rtt_us == 25);
+	doctor_link_advise(&finding, &link, true);
+	assert_string_equal(finding.advice,
+	        "Soft-RoCE takes the CPUs' time for each packet, whatever the port's rate; compare with perftest: ib_read_bw on the "
+	        "server's host, then here: ib_read_bw -d mlx5_1 -i 2 127.0.0.1; on both: far doctor rdma");
 	free(doctor);
 }
 
