@@ -19,6 +19,7 @@ const struct command commands[] = {
         {"df", "show how full the server is", cmd_df},
         {"ping", "measure the way to the server and back", cmd_ping},
         {"bench", "measure gets and puts", cmd_bench},
+        {"doctor", "check this machine's set-up, and the way to a server", cmd_doctor},
         {"version", "print the version", cmd_version},
         {"help", "explain a command", cmd_help},
         {0},

@@ -42,6 +42,7 @@ int command_connect(struct cli *cli, const struct far_options *options);
 int cmd_bench(struct cli *cli, int argc, char **argv);
 int cmd_cas(struct cli *cli, int argc, char **argv);
 int cmd_df(struct cli *cli, int argc, char **argv);
+int cmd_doctor(struct cli *cli, int argc, char **argv);
 int cmd_get(struct cli *cli, int argc, char **argv);
 int cmd_help(struct cli *cli, int argc, char **argv);
 int cmd_ls(struct cli *cli, int argc, char **argv);

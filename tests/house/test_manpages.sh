@@ -65,6 +65,7 @@ for command in $commands; do
 		"$(section far.1.scd "## $command" | page_options; grep -v -e '^-V' -e '^--version' <<<"$shared")"
 done
 
+same 'far doctor --help and far-doctor(1)' "$("$FAR" doctor --help | help_options)" "$(page_options <"$FARFS_MAN/far-doctor.1.scd")"
 same 'far-server --help and far-server(8)' "$("$FAR_SERVER" --help | help_options)" "$(page_options <"$FARFS_MAN/far-server.8.scd")"
 same 'far-server --help and far-server.conf(5)' \
 	"$("$FAR_SERVER" --help | help_options | sed -n 's/^--//p' | grep -vE '^(config|help|usage|version)$')" \

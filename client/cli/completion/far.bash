@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load) ((i++)) ;;
+		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load | --pool | --to) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get ls stat rm mv cas mkdir df ping bench version help'
+	local commands='put get ls stat rm mv cas mkdir df ping bench doctor version help'
 	local options='--help --usage --server'
 
 	COMPREPLY=()
@@ -48,7 +48,7 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load) return ;;
+	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load | --pool | --to) return ;;
 	--ops)
 		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get put stat ping get' -- "$cur")
 		return
@@ -63,6 +63,7 @@ _far()
 	df) options+=' --human-readable --json' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
 	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --batch --load --json' ;;
+	doctor) options+=' --pool --to --seconds --threads --json' ;;
 	'') options+=' --version' ;;
 	esac
 	if [[ $cur == -?* ]]; then
@@ -72,6 +73,7 @@ _far()
 	_far_argument_number
 	case $command:$number in
 	'':* | help:0) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	doctor:*) mapfile -t COMPREPLY < <(compgen -W 'rdma fuse memory net' -- "$cur") ;;
 	put:0 | get:1 | cas:2)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
