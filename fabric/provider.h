@@ -65,5 +65,6 @@ struct fabric_provider {
 
 extern const struct fabric_provider fabric_shm;
 extern const struct fabric_provider fabric_tcp;
+extern const struct fabric_provider fabric_verbs; // where it is built in: FABRIC_HAS_VERBS
 
 #endif

@@ -912,6 +912,8 @@ int main(int count, char **arguments)
 
 	if (count > 1)
 		provider = arguments[1];
+	if (count > 2) // a pattern with * and ?: only these
+		cmocka_set_test_filter(arguments[2]);
 	if (fabric_open(provider, NULL, &fabric, &error) < 0) {
 		printf("skipped: %s\n", error.text);
 		return 77;
