@@ -222,14 +222,48 @@ void verbs_receive_post(struct verbs *verbs, struct verbs_buffer *buffer);
 // ibv_reg_mr that explains what is wrong (error may be NULL: to the log). NULL with errno.
 struct ibv_mr *verbs_register(struct verbs *verbs, void *base, size_t length, int access, struct fabric_error *error);
 
-// --- verbs_connect.c ---
-int verbs_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
-int verbs_connect(
-        struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane, struct fabric_error *error);
-// The peer has what it needs: the owner is told of the new lane.
-void verbs_lane_accepted(struct verbs *verbs, struct verbs_lane *lane);
+// --- verbs_cm.c ---
+// What the manager told, kept beyond its acknowledgement.
+struct verbs_cm_event {
+	enum rdma_cm_event_type type;
+	int status;
+	struct rdma_cm_id *id;
+	uint8_t responder_resources, initiator_depth;
+	uint32_t qp_number;
+	uint8_t private_length;
+	_Alignas(8) char private_data[256];
+};
+
+// Takes the next event off the channel, and acknowledges it. False: there is none.
+bool verbs_cm_next(struct rdma_event_channel *channel, struct verbs_cm_event *event);
+// What an event means for the lane it belongs to.
+void verbs_cm_take(struct verbs *verbs, const struct verbs_cm_event *event);
 // Takes what the connection manager has to say. Returns whether it was anything.
 bool verbs_cm_poll(struct verbs *verbs);
+struct addrinfo;
+int verbs_cm_resolve(const struct fabric_address *address, int flags, struct addrinfo **list, struct fabric_error *error);
+int verbs_cm_fail(struct fabric_error *error, const char *what, const struct fabric_address *address, int code, const char *advice);
+struct verbs_hello verbs_cm_hello(const struct verbs *verbs);
+struct rdma_conn_param verbs_cm_parameters(const struct verbs_lane *lane, const struct verbs_hello *hello);
+// How many reads the device works on at once, of so many wanted.
+uint8_t verbs_cm_least(int device, uint8_t wanted);
+// What is wrong with the other side's hello, or NULL.
+const char *verbs_cm_fault(const struct verbs_cm_event *event, struct verbs_hello *hello);
+void verbs_cm_take_hello(struct verbs_lane *lane, const struct verbs_hello *hello);
+// The queue pair's states: to the first one, and from there to where it sends and receives, once the other side is known.
+int verbs_cm_move(struct verbs_lane *lane, enum ibv_qp_state state);
+int verbs_cm_ready(struct verbs_lane *lane);
+
+// --- verbs_listen.c ---
+int verbs_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
+// Someone wants to connect.
+void verbs_cm_request(struct verbs *verbs, const struct verbs_cm_event *event);
+// The peer has what it needs: the owner is told of the new lane.
+void verbs_lane_accepted(struct verbs *verbs, struct verbs_lane *lane);
+
+// --- verbs_connect.c ---
+int verbs_connect(
+        struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane, struct fabric_error *error);
 
 // --- verbs_lane.c ---
 // A lane on a connection manager's identifier, which it owns from then on if this succeeds; its queue pair is made, not connected.
