@@ -71,7 +71,7 @@ struct far_statistics {
 };
 
 /* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port, or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.
- * -ECONNREFUSED, -ENOENT (no such socket), -EHOSTUNREACH, -EACCES, -EPROTONOSUPPORT (provider not built in, or another wire version). */
+ * -ECONNREFUSED, -ENOENT (no such socket), -EHOSTUNREACH, -EACCES, -ENODEV (no RDMA device leads there), -EPROTONOSUPPORT (provider not built in, or another wire version). */
 FAR_API int far_connect(const char *address, const struct far_options *options, far_session **session);
 
 /* Ends the session and frees it; no other call may be under way. NULL does nothing. */
