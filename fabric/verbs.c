@@ -1,7 +1,6 @@
 #include "fabric/verbs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +19,6 @@ static bool has_devices(void)
 	if (list)
 		ibv_free_device_list(list);
 	return count > 0;
-}
-
-static int watch_cm(struct verbs *verbs)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int flags = fcntl(verbs->cm->fd, F_GETFL);
-
-	if (flags < 0 || fcntl(verbs->cm->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	return epoll_ctl(verbs->epoll_fd, EPOLL_CTL_ADD, verbs->cm->fd, &event) < 0 ? -errno : 0;
 }
 
 static void verbs_free(struct verbs *verbs)
@@ -60,7 +49,7 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 	verbs->regions_end = &verbs->regions;
 	verbs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	verbs->cm = rdma_create_event_channel();
-	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : watch_cm(verbs);
+	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : verbs_watch(verbs, verbs->cm->fd, VERBS_WATCH_CM);
 	if (result) {
 		snprintf(error->text, sizeof(error->text), "cannot reach the RDMA connection manager: %s: is the module rdma_ucm loaded?",
 		        strerror(-result));

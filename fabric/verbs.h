@@ -56,9 +56,13 @@ struct verbs_slab {
 	char *buffers;
 };
 
+// What the context's epoll descriptor watches.
+enum verbs_watched { VERBS_WATCH_CM, VERBS_WATCH_COMPLETIONS, VERBS_WATCH_DEVICE, VERBS_WATCHED };
+
 struct verbs_queue {
 	struct verbs_queue *next;
 	struct ibv_cq *cq;
+	bool is_armed; // its next completion makes the channel readable
 	unsigned lanes;
 	unsigned room;
 };
@@ -359,5 +363,7 @@ int verbs_progress(struct verbs *verbs);
 void verbs_queue_drain(struct verbs *verbs, struct verbs_queue *queue);
 int verbs_poll(struct fabric *fabric, struct fabric_event *events, int count);
 int verbs_arm(struct fabric *fabric);
+// Makes the descriptor non-blocking and has it wake the context.
+int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what);
 
 #endif

@@ -1,12 +1,9 @@
 #include "fabric/verbs.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 
 #include "far/log.h"
@@ -69,16 +66,6 @@ static struct ibv_context *open_like(const struct ibv_context *like)
 	return context;
 }
 
-static int watch(struct verbs *verbs, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	return epoll_ctl(verbs->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static int check_port(struct verbs *verbs, uint8_t port, struct fabric_error *error)
 {
 	const char *name = ibv_get_device_name(verbs->context->device);
@@ -118,9 +105,9 @@ static int make_shared(struct verbs *verbs)
 	verbs->srq = ibv_create_srq(verbs->pd, &receives);
 	if (!verbs->srq)
 		return -errno;
-	if (watch(verbs, verbs->completions->fd) || watch(verbs, verbs->context->async_fd))
+	if (verbs_watch(verbs, verbs->completions->fd, VERBS_WATCH_COMPLETIONS))
 		return -errno;
-	return 0;
+	return verbs_watch(verbs, verbs->context->async_fd, VERBS_WATCH_DEVICE);
 }
 
 static int attach_regions(struct verbs *verbs, struct fabric_error *error)

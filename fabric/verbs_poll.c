@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "fabric/verbs.h"
 #include "far/log.h"
@@ -145,14 +147,26 @@ int verbs_progress(struct verbs *verbs)
 	return count;
 }
 
-// Takes the wake-ups that were asked for.
-static void take_wakeups(struct verbs *verbs)
+int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return epoll_ctl(verbs->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+// Takes one wake-up that was asked for. If there are more, the descriptor stays readable.
+static void take_wakeup(struct verbs *verbs)
 {
 	struct ibv_cq *cq;
-	void *context;
+	void *queue;
 
-	while (verbs->completions && ibv_get_cq_event(verbs->completions, &cq, &context) == 0)
-		ibv_ack_cq_events(cq, 1);
+	if (ibv_get_cq_event(verbs->completions, &cq, &queue))
+		return;
+	ibv_ack_cq_events(cq, 1);
+	((struct verbs_queue *)queue)->is_armed = false;
 }
 
 static void take_device_events(struct verbs *verbs)
@@ -182,15 +196,27 @@ static void take_device_events(struct verbs *verbs)
 	}
 }
 
-// What is rare. What lanes received before their end is taken first, so that the end comes last.
+// What is rare.
 static void look_around(struct verbs *verbs)
 {
-	if (verbs->is_armed)
-		take_wakeups(verbs);
+	struct epoll_event ready[VERBS_WATCHED];
+	int count = epoll_wait(verbs->epoll_fd, ready, VERBS_WATCHED, 0);
+
 	verbs->is_armed = false;
-	while (verbs_cm_poll(verbs))
-		;
-	take_device_events(verbs);
+	for (int i = 0; i < count; i++) {
+		switch ((enum verbs_watched)ready[i].data.u32) {
+		case VERBS_WATCH_CM:
+			while (verbs_cm_poll(verbs))
+				;
+			break;
+		case VERBS_WATCH_COMPLETIONS:
+			take_wakeup(verbs);
+			break;
+		default:
+			take_device_events(verbs);
+			break;
+		}
+	}
 }
 
 static int take_events(struct verbs *verbs, struct fabric_event *events, int count)
@@ -229,7 +255,8 @@ int verbs_arm(struct fabric *fabric)
 		return 1;
 	verbs_flush_dirty(verbs);
 	for (struct verbs_queue *queue = verbs->queues; queue; queue = queue->next)
-		ibv_req_notify_cq(queue->cq, 0);
+		if (!queue->is_armed && queue->lanes > 0)
+			queue->is_armed = ibv_req_notify_cq(queue->cq, 0) == 0;
 	verbs->is_armed = true;
 	// What completes behind the request wakes us; what completed before it is found here. Any completion counts: it can have brought room for a message.
 	count = verbs_progress(verbs);
