@@ -10,7 +10,7 @@
 //
 // A window's device key is used again after 256 bindings, by the same lane only: a peer that keeps old keys can reach nothing but what it was granted since.
 
-#define REVOKE_NS 50000000U
+#define REVOKE_NS 500000000U // a lost packet is sent again after 268 ms (verbs_cm.c)
 
 int verbs_tell(struct verbs_lane *lane, struct verbs_record record)
 {
