@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fabric/verbs_wire.h"
+#include "fabric/verbs.h"
 #include "fabric/wait.h"
 #include "fabric_peer.h"
 
@@ -241,6 +241,124 @@ static void test_link_down__ends_the_lane_and_a_new_one_works(void **state)
 	fabric_memory_free(&memory);
 }
 
+// --- clients that keep or borrow what they were told ---
+
+struct client {
+	struct fabric *fabric;
+	struct fabric_lane *lane;
+	struct fabric_memory memory;
+	struct peer_description described;
+};
+
+static struct fabric_lane *connect_lane(const struct client *client)
+{
+	struct fabric_lane *lane = NULL;
+	struct fabric_error error;
+
+	assert_int_equal(fabric_connect(client->fabric, &peer.address, PATIENCE_MS, &lane, &error), 0);
+	return lane;
+}
+
+static void ask(struct client *client, struct fabric_lane *lane, struct peer_message command)
+{
+	struct fabric_event event;
+
+	memcpy(fabric_send_reserve(lane, sizeof(command)), &command, sizeof(command));
+	assert_int_equal(fabric_send(lane, sizeof(command)), 0);
+	assert_int_equal(fabric_wait(client->fabric, &event, 1, PATIENCE_MS), 1);
+	assert_int_equal(event.kind, FABRIC_RECEIVED);
+	memcpy(&client->described, event.message, event.length);
+	fabric_receive_release(lane, event.message);
+}
+
+static void client_begin(struct client *client)
+{
+	struct fabric_region *region;
+	struct fabric_error error;
+
+	assert_int_equal(fabric_open("rdma", NULL, &client->fabric, &error), 0);
+	assert_int_equal(fabric_memory_new(65536, &client->memory), 0);
+	assert_int_equal(fabric_register(client->fabric, &client->memory, 0, 0, &region), 0);
+	client->lane = connect_lane(client);
+	ask(client, client->lane, (struct peer_message){.command = PEER_DESCRIBE});
+}
+
+static void client_end(struct client *client)
+{
+	fabric_close(client->fabric);
+	fabric_memory_free(&client->memory);
+}
+
+// The lane's device is made to send this key, whatever the server told since; the server's must refuse it.
+static void expect_key_refused(struct client *client, struct fabric_lane *lane, const struct verbs_remote *remote)
+{
+	struct verbs_lane *inside = (struct verbs_lane *)lane;
+	struct fabric_event event;
+
+	inside->remotes[inside->remote_count++] = *remote;
+	assert_int_equal(fabric_post_write(lane, client->memory.base, remote->rkey, 0, 64, 1), 0);
+	assert_int_equal(fabric_flush(lane), 0);
+	assert_int_equal(fabric_wait(client->fabric, &event, 1, PATIENCE_MS), 1);
+	assert_int_equal(event.kind, FABRIC_CLOSED);
+	assert_int_equal(event.status, -EACCES);
+}
+
+// The client's lane in the scope, and what it was told of the region there.
+static struct verbs_remote enter_scope(struct client *client)
+{
+	uint64_t rkey = client->described.rkeys[PEER_SCOPED];
+	struct fabric_remote imported;
+
+	ask(client, client->lane, (struct peer_message){.command = PEER_SET_SCOPE, .argument = PEER_SCOPE});
+	assert_int_equal(fabric_import(client->lane, rkey, PEER_SMALL_LENGTH, &imported), 0);
+	return *verbs_remote_find((struct verbs_lane *)client->lane, rkey);
+}
+
+static void test_unregister__the_devices_old_key_reaches_nothing(void **state)
+{
+	struct client client;
+	struct verbs_remote remote;
+
+	(void)state;
+	client_begin(&client);
+	remote = enter_scope(&client);
+	ask(&client, client.lane, (struct peer_message){.command = PEER_UNREGISTER, .region = PEER_SCOPED});
+	assert_null(verbs_remote_find((struct verbs_lane *)client.lane, remote.rkey));
+	expect_key_refused(&client, client.lane, &remote);
+	client_end(&client);
+}
+
+static void test_scope__the_devices_key_of_another_lane_reaches_nothing(void **state)
+{
+	struct client client;
+	struct verbs_remote remote;
+	struct fabric_lane *other;
+
+	(void)state;
+	client_begin(&client);
+	remote = enter_scope(&client);
+	other = connect_lane(&client);
+	expect_key_refused(&client, other, &remote);
+	// The lane that was given it goes on.
+	ask(&client, client.lane, (struct peer_message){.command = PEER_ECHO});
+	client_end(&client);
+}
+
+static void test_import__region_that_nobody_told_of_yet_is_asked_for(void **state)
+{
+	struct client client;
+	struct fabric_remote remote;
+	struct fabric_lane *other;
+
+	(void)state;
+	client_begin(&client);
+	other = connect_lane(&client); // it has had no message
+	assert_int_equal(fabric_import(other, client.described.rkeys[PEER_OPEN], PEER_REGION_LENGTH, &remote), 0);
+	assert_int_equal(fabric_import(other, client.described.rkeys[PEER_OPEN], PEER_REGION_LENGTH + 1, &remote), -EKEYREJECTED);
+	assert_int_equal(fabric_import(other, 12345, 1, &remote), -EKEYREJECTED);
+	client_end(&client);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(int count, char **arguments)
@@ -253,6 +371,9 @@ int main(int count, char **arguments)
 	        EACH(test_connect__no_device_leads_there_is_told_so),
 	        EACH(test_listen__address_of_no_device_is_told_so),
 	        EACH(test_listen__too_little_memlock_is_told_with_the_number),
+	        EACH(test_unregister__the_devices_old_key_reaches_nothing),
+	        EACH(test_scope__the_devices_key_of_another_lane_reaches_nothing),
+	        EACH(test_import__region_that_nobody_told_of_yet_is_asked_for),
 	        EACH(test_link_down__ends_the_lane_and_a_new_one_works),
 	};
 	struct fabric_error error;
