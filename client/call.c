@@ -142,7 +142,8 @@ int call_wait_posts(struct far_lane *lane)
 	return 0;
 }
 
-int call_send(struct far_lane *lane, const struct call *call)
+// Builds a request in the lane's queue. It leaves with the next flush, or with the wait for its reply: that is one system call less.
+static int queue(struct far_lane *lane, const struct call *call)
 {
 	struct far_request *header = call->message;
 	uint32_t length = call->length;
@@ -170,12 +171,20 @@ int call_send(struct far_lane *lane, const struct call *call)
 		to += call->parts[i].length;
 	}
 	error = fabric_send(lane->connection, length);
-	if (error == 0)
-		error = fabric_flush(lane->connection);
 	if (error < 0)
 		return call_lost(lane, error);
 	count(&lane->statistics.requests, 1);
 	return 0;
+}
+
+int call_send(struct far_lane *lane, const struct call *call)
+{
+	int error = queue(lane, call);
+
+	if (error)
+		return error;
+	error = fabric_flush(lane->connection);
+	return error < 0 ? call_lost(lane, error) : 0;
 }
 
 int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply)
@@ -225,7 +234,7 @@ static int call_once(struct far_lane *lane, const struct call *call, uint32_t re
 	error = call_ready(lane);
 	if (error)
 		return error;
-	error = call_send(lane, call);
+	error = queue(lane, call);
 	if (error)
 		return error;
 	*is_sent = true;

@@ -37,6 +37,7 @@ static const struct {
         {ENOTCONN, "the server cannot be reached"},
         {ECONNREFUSED, "no server listens at the address"},
         {ETIMEDOUT, "the server did not answer in time"},
+        {EDEADLK, "a source called its own session: give it another session"},
         {EIO, "the connection broke during the call: the change may or may not have happened"},
         {EXDEV, "not within one server"},
 };

@@ -111,8 +111,6 @@ static int fetch_posted(
 		error = post_read(lane, (char *)trailer, located->record, offsetof(struct trailer, epoch), 1);
 	if (!error)
 		error = post_read(lane, (char *)&trailer->epoch, offsetof(struct far_pool_header, location_epoch), sizeof(uint64_t), 1);
-	if (!error)
-		error = fabric_flush(lane->connection);
 	if (error)
 		return lane->connection ? call_lost(lane, error) : error;
 	error = call_wait_posts(lane);

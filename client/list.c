@@ -21,12 +21,14 @@ struct far_list {
 	uint32_t path_length;
 	char prefix[FAR_NAME_MAX + 1]; // names wanted in the top directory
 	uint32_t prefix_length;
-	uint64_t *cookies; // of the last entry delivered, by depth; [depth] is the directory under way
+	// Of the last entry delivered, and what the prefix passes over behind it, by depth; [depth] is the directory under way.
+	uint64_t *cookies;
 	uint32_t depth;
 	char *page; // copy of a reply's entries
 	uint32_t page_length;
 	uint32_t page_at;
 	uint32_t page_entries; // left in the page
+	uint64_t page_cookie;  // where the next page begins: behind what the server looked at and did not choose
 	bool is_end;           // nothing behind the page
 	bool is_entering;      // the last entry is a directory to go into next
 	char key[FAR_KEY_MAX + FAR_NAME_MAX + 2];
@@ -151,8 +153,14 @@ static int take_page(struct far_list *list, const struct reply *reply)
 	memcpy(list->page, message + 1, list->page_length);
 	list->page_at = 0;
 	list->page_entries = message->count;
+	list->page_cookie = message->cookie;
 	list->is_end = message->is_end != 0;
-	return message->count == 0 && !list->is_end ? -EPROTO : 0;
+	if (message->count > 0 || list->is_end)
+		return 0;
+	if (message->cookie <= list->cookies[list->depth])
+		return -EPROTO;
+	list->cookies[list->depth] = message->cookie;
+	return 0;
 }
 
 static int fetch_page(struct far_list *list)
@@ -204,7 +212,7 @@ static int take_entry(struct far_list *list, struct far_list_entry *entry)
 	list->key[length] = '\0';
 	list->page_at += wire.name_length;
 	list->page_entries--;
-	list->cookies[list->depth] = wire.cookie;
+	list->cookies[list->depth] = list->page_entries > 0 ? wire.cookie : list->page_cookie;
 	entry->key = list->key;
 	entry->key_length = length;
 	stat_of_attr(&wire.attr, &entry->stat);

@@ -285,52 +285,50 @@ static int fabric_spin(struct fabric *fabric, struct fabric_event *events, int c
 	return found;
 }
 
-// Blocks on the context's descriptor up to the deadline. Returns 1 to poll again, 0 at the deadline.
-static int fabric_block(struct fabric *fabric, uint64_t deadline_ns)
+int fabric_block_armed(struct fabric *fabric, int wake_fd, uint64_t timeout_ns)
 {
-	struct pollfd descriptor = {.fd = fabric_fd(fabric), .events = POLLIN};
-	struct timespec limit;
-	uint64_t now_ns;
+	struct pollfd descriptor = {.fd = wake_fd, .events = POLLIN};
+	struct timespec limit = {.tv_sec = (time_t)(timeout_ns / 1000000000U), .tv_nsec = (long)(timeout_ns % 1000000000U)};
+	int armed = fabric->provider->arm(fabric);
 
-	if (deadline_ns == UINT64_MAX) {
-		ppoll(&descriptor, 1, NULL, NULL);
-		return 1;
+	if (armed)
+		return armed;
+	return ppoll(&descriptor, 1, timeout_ns == UINT64_MAX ? NULL : &limit, NULL) != 0;
+}
+
+int fabric_block(struct fabric *fabric, int wake_fd, uint64_t timeout_ns)
+{
+	return fabric->provider->block(fabric, wake_fd, timeout_ns);
+}
+
+// Blocks until events come or the deadline is there.
+static int fabric_wait_blocked(struct fabric *fabric, struct fabric_event *events, int count, uint64_t deadline_ns)
+{
+	for (;;) {
+		uint64_t now_ns = deadline_ns == UINT64_MAX ? 0 : wait_now_ns();
+		uint64_t left_ns = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+		int woken = fabric_block(fabric, fabric_fd(fabric), left_ns);
+		int found = woken < 0 ? woken : fabric_poll(fabric, events, count);
+
+		if (found != 0 || left_ns == 0)
+			return found;
 	}
-	now_ns = wait_now_ns();
-	if (now_ns >= deadline_ns)
-		return 0;
-	limit.tv_sec = (time_t)((deadline_ns - now_ns) / 1000000000U);
-	limit.tv_nsec = (long)((deadline_ns - now_ns) % 1000000000U);
-	ppoll(&descriptor, 1, &limit, NULL);
-	return 1;
 }
 
 int fabric_wait(struct fabric *fabric, struct fabric_event *events, int count, int timeout_ms)
 {
-	int found = fabric_poll(fabric, events, count);
-	uint64_t deadline_ns = UINT64_MAX;
+	bool is_polling = timeout_ms == 0 || wait_budget_next(&fabric->wait) > 0;
+	uint64_t deadline_ns = timeout_ms > 0 ? wait_now_ns() + (uint64_t)timeout_ms * 1000000U : UINT64_MAX;
+	int found = is_polling ? fabric_poll(fabric, events, count) : 0;
 
 	if (found != 0 || timeout_ms == 0)
 		return found;
-	if (timeout_ms > 0)
-		deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
-	found = fabric_spin(fabric, events, count);
+	if (is_polling)
+		found = fabric_spin(fabric, events, count);
 	if (found != 0)
 		return found;
 	wait_budget_blocked(&fabric->wait);
-	for (;;) {
-		int armed = fabric_arm(fabric);
-
-		if (armed < 0)
-			return armed;
-		if (armed == 0 && !fabric_block(fabric, deadline_ns))
-			return fabric_poll(fabric, events, count);
-		found = fabric_poll(fabric, events, count);
-		if (found != 0)
-			return found;
-		if (armed == 1 && wait_now_ns() >= deadline_ns) // what was there was the provider's own business
-			return 0;
-	}
+	return fabric_wait_blocked(fabric, events, count, deadline_ns);
 }
 
 void fabric_read_begin(struct fabric_lane *lane)

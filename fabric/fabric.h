@@ -42,6 +42,7 @@ struct fabric_caps {
 	bool are_atomics_coherent; // and with the atomics of the peer's CPU
 	bool is_registered_only; // local memory of reads and writes must lie in a region of this fabric (shm: of writes; reads go into any memory)
 	bool is_registration_cheap; // registering is bookkeeping, not pinning: may be done for one operation
+	bool is_best_blocked_in;    // fabric_block of this context costs less than waiting for its descriptor
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
 };
 
@@ -220,10 +221,15 @@ void fabric_receive_release(struct fabric_lane *lane, const void *message);
 // A descriptor that becomes readable once an event is there after fabric_arm.
 int fabric_fd(const struct fabric *fabric);
 
-// Asks for the wake-up. Returns 1 if events are there already (do not block: poll), 0 when it is safe to block on fabric_fd.
+// Sends what waits to be sent, and asks for the wake-up. Returns 1 if events are there already (do not block: poll), 0 when it is safe to block on fabric_fd.
 int fabric_arm(struct fabric *fabric);
 
-// Polls for a short measured time (wait.c, adaptive), then arms and blocks, for one context. Returns like fabric_poll, 0 at the timeout
+// Sends what waits to be sent, and blocks until there may be something to poll for, `wake_fd` is readable, or the time is over (UINT64_MAX: never).
+// wake_fd: fabric_fd, or an epoll descriptor that watches it and what else shall end the wait. Returns 1: poll now (a signal does this, too), 0 at the timeout,
+// or a negative errno. No fabric_arm is needed before it.
+int fabric_block(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
+
+// Polls for a short measured time (wait.c, adaptive), then blocks, for one context. Returns like fabric_poll, 0 at the timeout
 // (timeout_ms < 0: none).
 int fabric_wait(struct fabric *fabric, struct fabric_event *events, int count, int timeout_ms);
 

@@ -61,7 +61,11 @@ struct fabric_provider {
 	void (*receive_release)(struct fabric_lane *lane, const void *message);
 	int (*fd)(const struct fabric *fabric);
 	int (*arm)(struct fabric *fabric);
+	int (*block)(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
 };
+
+// The block of a provider that has no better way than to arm and wait for the descriptor.
+int fabric_block_armed(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
 
 extern const struct fabric_provider fabric_shm;
 extern const struct fabric_provider fabric_tcp;

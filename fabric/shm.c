@@ -494,4 +494,5 @@ const struct fabric_provider fabric_shm = {
         .receive_release = shm_receive_release,
         .fd = shm_fd,
         .arm = shm_arm,
+        .block = fabric_block_armed,
 };

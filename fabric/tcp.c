@@ -1,6 +1,7 @@
 #include "fabric/tcp.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,14 +57,14 @@ static int watch_ring(struct tcp *tcp)
 
 int tcp_open_ring(struct tcp *tcp, bool is_server, struct fabric_error *error)
 {
-	// A server's thread asks for its completions when it polls, instead of being interrupted (6.1; 5.19 has the older flag alone).
+	// A server's thread asks for its completions when it polls, instead of being interrupted (6.1; 5.19 has the older flag alone). A client's lane may change threads.
 	static const unsigned flags[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 	        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0};
 	int result = -EINVAL;
 
 	if (tcp->has_ring)
 		return tcp->is_server == is_server ? 0 : -EINVAL;
-	for (unsigned i = is_server ? 0 : 2; i < 3 && result == -EINVAL; i++)
+	for (unsigned i = is_server ? 0 : 1; i < 3 && result == -EINVAL; i++)
 		result = io_uring_queue_init(is_server ? RING_ENTRIES : RING_ENTRIES_CLIENT, &tcp->ring, flags[i]);
 	if (result == 0) {
 		tcp->has_ring = true;
@@ -85,8 +86,11 @@ static int tcp_open(const struct fabric_options *options, struct fabric **out, s
 	(void)options;
 	if (!tcp)
 		return -ENOMEM;
-	tcp->base.caps = (struct fabric_caps){
-	        .has_atomics = true, .are_atomics_coherent = true, .is_registration_cheap = true, .inline_max = TCP_COPY_MAX};
+	tcp->base.caps = (struct fabric_caps){.has_atomics = true,
+	        .are_atomics_coherent = true,
+	        .is_registration_cheap = true,
+	        .is_best_blocked_in = true,
+	        .inline_max = TCP_COPY_MAX};
 	tcp->wake_fd = -1;
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (tcp->epoll_fd < 0) {
@@ -98,6 +102,14 @@ static int tcp_open(const struct fabric_options *options, struct fabric **out, s
 	}
 	*out = &tcp->base;
 	return 0;
+}
+
+void tcp_operation_ended(struct tcp_lane *lane)
+{
+	if (lane->is_gone && lane->in_ring == 0)
+		tcp_lane_free(lane);
+	else if (!lane->has_hello && lane->is_closed && lane->in_ring == 0)
+		tcp_disconnect(&lane->base);
 }
 
 // Takes one completion off the ring.
@@ -116,25 +128,42 @@ static void complete(struct tcp *tcp, const struct io_uring_cqe *cqe)
 		return;
 	case TCP_OP_RECEIVE:
 		lane->in_ring--;
+		lane->has_more = cqe->flags & IORING_CQE_F_SOCK_NONEMPTY;
 		tcp_received(lane, cqe->res);
+		tcp_receive_arm(lane);
 		break;
 	case TCP_OP_SEND:
 		lane->in_ring--;
 		tcp_sent(lane, cqe->res);
+		tcp_flush(&lane->base);
 		break;
+	case TCP_OP_WAKE:
+		tcp->is_watching = false;
+		return;
 	default:
 		return;
 	}
-	if (lane->is_gone && lane->in_ring == 0)
-		tcp_lane_free(lane);
-	else if (!lane->has_hello && lane->is_closed && lane->in_ring == 0)
-		tcp_disconnect(&lane->base);
+	tcp_operation_ended(lane);
+}
+
+// Immediate sends that were submitted have failed if a completion says so, else succeeded.
+static void settle_sends(struct tcp *tcp)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head;
+
+	if (!tcp->immediate || io_uring_sq_ready(&tcp->ring) > 0)
+		return;
+	io_uring_for_each_cqe(&tcp->ring, head, cqe) if ((cqe->user_data & ((1U << TCP_OP_BITS) - 1)) == TCP_OP_SEND)
+	        tcp_sent_late((struct tcp_lane *)(uintptr_t)(cqe->user_data & ~(uint64_t)TCP_OP_SEND));
+	tcp_sent_immediately(tcp);
 }
 
 static void reap(struct tcp *tcp)
 {
 	struct io_uring_cqe *cqe;
 
+	settle_sends(tcp);
 	while (tcp_has_event_room(tcp) && io_uring_peek_cqe(&tcp->ring, &cqe) == 0) {
 		struct io_uring_cqe copy = *cqe;
 
@@ -149,19 +178,6 @@ static bool has_task_work(struct tcp *tcp)
 	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-// Everything that lanes have to do next goes into the ring.
-static void prepare_lanes(struct tcp *tcp)
-{
-	for (struct tcp_lane *lane = tcp->lanes; lane; lane = lane->next) {
-		if (lane->is_closed)
-			continue;
-		if (lane->is_stalled)
-			tcp_parse(lane);
-		tcp_receive_arm(lane);
-		tcp_flush(&lane->base);
-	}
-}
-
 static void poll_server(struct tcp *tcp)
 {
 	struct epoll_event event;
@@ -171,7 +187,10 @@ static void poll_server(struct tcp *tcp)
 		epoll_wait(tcp->epoll_fd, &event, 1, 0); // takes the edge
 		tcp->is_armed = false;
 	}
-	prepare_lanes(tcp);
+	reap(tcp); // tcp_block may have brought some
+	if (tcp->event_count > 0)
+		return;
+	tcp_prepare_lanes(tcp);
 	if (io_uring_sq_ready(&tcp->ring) > 0)
 		io_uring_submit_and_get_events(&tcp->ring);
 	else if (has_task_work(tcp))
@@ -187,6 +206,9 @@ static void poll_client(struct tcp *tcp)
 		while (tcp_receive_now(lane) && lane->payload_left > 0 && !lane->is_closed)
 			;
 	}
+	// Who polls again at once keeps no CPU from threads that have requests to send: with those, the server has more to do at a time.
+	if (tcp->event_count == 0)
+		sched_yield();
 }
 
 static int take_events(struct tcp *tcp, struct fabric_event *events, int count)
@@ -231,22 +253,36 @@ static void watch_room(struct tcp *tcp, struct tcp_lane *lane)
 	lane->is_writable_wanted = is_wanted;
 }
 
+// Sends, goes on with what was received before messages were released, and waits for the rest. Returns 1 if there is something to poll for, or room again.
+static int arm_client(struct tcp *tcp)
+{
+	bool has_room = false;
+
+	for (struct tcp_lane *lane = tcp->lanes; lane; lane = lane->next) {
+		bool had_output = tcp_has_output(lane);
+
+		if (lane->is_stalled)
+			tcp_parse(lane);
+		tcp_flush(&lane->base);
+		has_room |= had_output && !tcp_has_output(lane);
+		watch_room(tcp, lane);
+	}
+	return has_room || tcp->event_count > 0;
+}
+
 static int tcp_arm(struct fabric *fabric)
 {
 	struct tcp *tcp = tcp_of(fabric);
 
 	if (tcp->event_count > 0)
 		return 1;
-	if (!tcp->is_server) {
-		for (struct tcp_lane *lane = tcp->lanes; lane; lane = lane->next)
-			watch_room(tcp, lane);
-		return 0;
-	}
+	if (!tcp->is_server)
+		return arm_client(tcp);
 	io_uring_cq_eventfd_toggle(&tcp->ring, true);
 	tcp->is_armed = true;
 	// What completes behind this is signalled; what completed before is seen below. The fence orders the two.
 	atomic_thread_fence(memory_order_seq_cst);
-	prepare_lanes(tcp);
+	tcp_prepare_lanes(tcp);
 	if (io_uring_sq_ready(&tcp->ring) > 0)
 		io_uring_submit(&tcp->ring);
 	return tcp->event_count > 0 || io_uring_cq_ready(&tcp->ring) > 0 || has_task_work(tcp);
@@ -316,4 +352,5 @@ const struct fabric_provider fabric_tcp = {
         .receive_release = tcp_receive_release,
         .fd = tcp_fd,
         .arm = tcp_arm,
+        .block = tcp_block,
 };

@@ -1,8 +1,8 @@
 // Inside the tcp provider: contexts, lanes and what their files do for each other.
 //
 // A context serves or connects, by its first listen or connect. One that serves keeps a receive and at most one send of every lane in its io_uring, all of them
-// submitted and reaped by one io_uring_enter. One that connects has nothing under way between calls, because its lanes may be used by another thread next time: it
-// submits non-blocking operations, which complete on the spot, and waits for the socket.
+// submitted and reaped by one io_uring_enter. One that connects has nothing under way between calls, because its lanes may be used by another thread next time: polling
+// submits non-blocking operations, which complete on the spot; blocking submits what there is to send and a receive, and ends both.
 //
 // Flow control is TCP's: a lane whose owner does not take its messages, or whose peer does not take what is sent, is not read any further.
 #ifndef FABRIC_TCP_H
@@ -57,15 +57,22 @@ struct tcp_lane {
 	uint64_t accepted_ns;
 	unsigned in_ring; // operations
 	bool is_receiving;
+	bool has_more; // the last receive left bytes in the socket
 	bool is_sending;
+	bool is_immediate; // server: that send succeeds at once, without a completion, or has one
+	bool is_congested; // server: the last such send did not succeed
+	struct tcp_lane *next_immediate;
 	bool is_stalled; // parsing waits for room
+	bool is_unsent;  // in the context's list
+	struct tcp_lane *next_unsent;
 
 	char *input;
 	uint32_t input_start, input_end;
 	struct tcp_frame frame; // under way: its payload is not complete
 	uint64_t payload_left;  // of that frame, 0 = between frames
 	uint64_t payload_done;
-	char *payload_to; // local memory that takes it
+	char *payload_to;   // local memory that takes it
+	bool is_into_place; // client: the receive under way goes there
 
 	struct tcp_batch batches[2];
 	unsigned filling;      // batches[filling]; the other one is under way
@@ -94,6 +101,10 @@ struct tcp {
 	int epoll_fd;
 	int wake_fd; // server: an eventfd that the ring signals while armed
 	bool is_armed;
+	bool is_watching;           // server: the ring watches the descriptor that tcp_block was given
+	bool has_stalled;           // server: some lane may be
+	struct tcp_lane *unsent;    // server: lanes with frames that were not flushed
+	struct tcp_lane *immediate; // server: lanes with immediate sends
 	int listeners[8];
 	unsigned listener_count;
 	struct tcp_lane *lanes;
@@ -132,7 +143,7 @@ struct io_uring_sqe *tcp_sqe(struct tcp *tcp);
 int tcp_open_ring(struct tcp *tcp, bool is_server, struct fabric_error *error);
 
 // What a completion belongs to: the operation in the low bits of its user_data, above them a lane's address or a listener's number.
-enum tcp_operation { TCP_OP_ACCEPT, TCP_OP_RECEIVE, TCP_OP_SEND, TCP_OP_TIMER };
+enum tcp_operation { TCP_OP_ACCEPT, TCP_OP_RECEIVE, TCP_OP_SEND, TCP_OP_TIMER, TCP_OP_WAKE, TCP_OP_CANCEL };
 #define TCP_OP_BITS 3
 static inline uint64_t tcp_tag(const struct tcp_lane *lane, enum tcp_operation operation)
 {
@@ -142,6 +153,15 @@ static inline uint64_t tcp_accept_tag(unsigned listener)
 {
 	return (uint64_t)listener << TCP_OP_BITS | TCP_OP_ACCEPT;
 }
+
+// --- tcp.c, too ---
+// One of the lane's operations has ended: frees a lane that only waited for this.
+void tcp_operation_ended(struct tcp_lane *lane);
+
+// --- tcp_block.c ---
+int tcp_block(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
+// Server: everything that lanes have to do next goes into the ring.
+void tcp_prepare_lanes(struct tcp *tcp);
 
 // --- tcp_connect.c ---
 int tcp_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
@@ -169,6 +189,12 @@ int tcp_put_frame(struct tcp_lane *lane, const struct tcp_frame *frame, const vo
 bool tcp_has_output_room(const struct tcp_lane *lane);
 // A send has ended (bytes sent, or a negative errno).
 void tcp_sent(struct tcp_lane *lane, int result);
+// Server: finishes the immediate sends, which have succeeded.
+void tcp_sent_immediately(struct tcp *tcp);
+// The lane's send has a completion: it did not succeed immediately, if it was to.
+void tcp_sent_late(struct tcp_lane *lane);
+// Prepares a send of what waits in the ring; tcp_sent takes its result.
+struct io_uring_sqe *tcp_send_begin(struct tcp_lane *lane, int flags);
 bool tcp_has_output(const struct tcp_lane *lane);
 
 // --- tcp_input.c ---
@@ -177,6 +203,9 @@ void tcp_receive_arm(struct tcp_lane *lane);
 // Client: takes what is there. True if something was.
 bool tcp_receive_now(struct tcp_lane *lane);
 void tcp_received(struct tcp_lane *lane, int result);
+// Client: prepares a receive in the ring, with these flags for MSG_*. False: there is no room for more now. tcp_receive_end takes its result.
+bool tcp_receive_begin(struct tcp_lane *lane, int flags);
+void tcp_receive_end(struct tcp_lane *lane, int result);
 // Goes on with input that had to wait.
 void tcp_parse(struct tcp_lane *lane);
 void tcp_receive_release(struct fabric_lane *lane, const void *message);

@@ -105,6 +105,16 @@ static void forget_events(struct tcp *tcp, const struct tcp_lane *lane)
 	tcp->event_count = kept;
 }
 
+static void forget_unsent(struct tcp *tcp, const struct tcp_lane *lane)
+{
+	struct tcp_lane **link = &tcp->unsent;
+
+	while (*link && *link != lane)
+		link = &(*link)->next_unsent;
+	if (*link)
+		*link = lane->next_unsent;
+}
+
 void tcp_disconnect(struct fabric_lane *base)
 {
 	struct tcp_lane *lane = tcp_lane_of(base);
@@ -117,6 +127,7 @@ void tcp_disconnect(struct fabric_lane *base)
 	if (!lane->has_hello)
 		tcp->handshakes--;
 	lane->is_closed = true;
+	forget_unsent(tcp, lane);
 	forget_events(tcp, lane);
 	if (lane->in_ring == 0) {
 		tcp_lane_free(lane);

@@ -200,6 +200,7 @@ void tcp_parse(struct tcp_lane *lane)
 	while (!lane->is_closed && result == 0)
 		result = step(lane);
 	lane->is_stalled = result == -EAGAIN;
+	tcp_of(lane->base.fabric)->has_stalled |= lane->is_stalled;
 	if (lane->is_closed || result == -ENODATA || result == -EAGAIN)
 		return;
 	if (result == -EACCES || result == -EPROTO) {
@@ -246,6 +247,9 @@ void tcp_receive_arm(struct tcp_lane *lane)
 		return;
 	sqe = tcp_sqe(tcp_of(lane->base.fabric));
 	io_uring_prep_recv(sqe, lane->socket, lane->input + lane->input_end, room, 0);
+	// An emptied socket is waited for at once, without a try that finds nothing.
+	if (!lane->has_more)
+		sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
 	io_uring_sqe_set_data64(sqe, tcp_tag(lane, TCP_OP_RECEIVE));
 	lane->is_receiving = true;
 	lane->in_ring++;
@@ -259,7 +263,7 @@ void tcp_received(struct tcp_lane *lane, int result)
 	if (result > 0) {
 		lane->input_end += (uint32_t)result;
 		tcp_parse(lane);
-	} else if (result != -EAGAIN && result != -EINTR) {
+	} else if (result != -EAGAIN && result != -EINTR && result != -ECANCELED) {
 		tcp_close_lane(lane, result == 0 ? -ECONNRESET : result);
 	}
 }
@@ -280,37 +284,52 @@ static void received_direct(struct tcp_lane *lane, uint32_t length)
 	tcp_parse(lane);
 }
 
-bool tcp_receive_now(struct tcp_lane *lane)
+bool tcp_receive_begin(struct tcp_lane *lane, int flags)
 {
 	struct tcp *tcp = tcp_of(lane->base.fabric);
-	bool is_into_place;
 	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
 	uint64_t length;
 	char *to;
-	int result;
 
 	if (lane->is_closed || !tcp_has_event_room(tcp))
 		return false;
-	is_into_place = is_direct(lane);
-	length = is_into_place ? lane->payload_left : input_room(lane);
+	lane->is_into_place = is_direct(lane);
+	length = lane->is_into_place ? lane->payload_left : input_room(lane);
 	if (length == 0)
 		return false;
 	if (length > 1U << 30)
 		length = 1U << 30;
-	to = is_into_place ? lane->payload_to + lane->payload_done : lane->input + lane->input_end;
+	to = lane->is_into_place ? lane->payload_to + lane->payload_done : lane->input + lane->input_end;
 	sqe = tcp_sqe(tcp);
-	io_uring_prep_recv(sqe, lane->socket, to, length, MSG_DONTWAIT);
+	io_uring_prep_recv(sqe, lane->socket, to, length, flags);
+	if (!(flags & MSG_DONTWAIT))
+		sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
 	io_uring_sqe_set_data64(sqe, tcp_tag(lane, TCP_OP_RECEIVE));
+	return true;
+}
+
+void tcp_receive_end(struct tcp_lane *lane, int result)
+{
+	if (result > 0 && lane->is_into_place)
+		received_direct(lane, (uint32_t)result);
+	else
+		tcp_received(lane, result);
+}
+
+bool tcp_receive_now(struct tcp_lane *lane)
+{
+	struct tcp *tcp = tcp_of(lane->base.fabric);
+	struct io_uring_cqe *cqe;
+	int result;
+
+	if (!tcp_receive_begin(lane, MSG_DONTWAIT))
+		return false;
 	if (io_uring_submit_and_wait(&tcp->ring, 1) < 0 || io_uring_peek_cqe(&tcp->ring, &cqe) < 0) {
 		tcp_close_lane(lane, -EIO);
 		return true;
 	}
 	result = cqe->res;
 	io_uring_cqe_seen(&tcp->ring, cqe);
-	if (result > 0 && is_into_place)
-		received_direct(lane, (uint32_t)result);
-	else
-		tcp_received(lane, result);
+	tcp_receive_end(lane, result);
 	return result != -EAGAIN;
 }

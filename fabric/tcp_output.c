@@ -39,6 +39,18 @@ static void add_copied(struct tcp_batch *batch, uint32_t length)
 	batch->used += length;
 }
 
+// A served lane's frames go into the ring at the next poll, if nobody flushes before.
+static void note_unsent(struct tcp_lane *lane)
+{
+	struct tcp *tcp = tcp_of(lane->base.fabric);
+
+	if (lane->is_client || lane->is_unsent)
+		return;
+	lane->is_unsent = true;
+	lane->next_unsent = tcp->unsent;
+	tcp->unsent = lane;
+}
+
 int tcp_put_frame(struct tcp_lane *lane, const struct tcp_frame *frame, const void *payload, bool is_live, uint64_t context)
 {
 	struct tcp_batch *batch = filling(lane);
@@ -48,6 +60,7 @@ int tcp_put_frame(struct tcp_lane *lane, const struct tcp_frame *frame, const vo
 
 	if (!tcp_has_output_room(lane) || (context && batch->done_count == FAR_LANE_DEPTH))
 		return -EAGAIN;
+	note_unsent(lane);
 	memcpy(batch->bytes + batch->used, frame, sizeof(*frame));
 	add_copied(batch, sizeof(*frame));
 	if (length > 0 && is_copied) {
@@ -81,6 +94,7 @@ int tcp_send(struct fabric_lane *base, uint32_t length)
 
 	if (lane->is_closed)
 		return -ENOTCONN;
+	note_unsent(lane);
 	batch->used = (batch->used + 7) & ~7U; // messages are built aligned; the gap is no part of any piece
 	memcpy(batch->bytes + batch->used, &frame, sizeof(frame));
 	add_copied(batch, (uint32_t)sizeof(frame) + length);
@@ -217,14 +231,17 @@ void tcp_sent(struct tcp_lane *lane, int result)
 		tcp_close_lane(lane, result == -EPIPE ? -ECONNRESET : result);
 }
 
-static void prepare(struct tcp_lane *lane, int flags)
+struct io_uring_sqe *tcp_send_begin(struct tcp_lane *lane, int flags)
 {
 	struct io_uring_sqe *sqe = tcp_sqe(tcp_of(lane->base.fabric));
 
+	if (lane->sending_count == 0)
+		turn(lane);
 	lane->header = (struct msghdr){.msg_iov = lane->sending, .msg_iovlen = lane->sending_count};
 	io_uring_prep_sendmsg(sqe, lane->socket, &lane->header, (unsigned)flags | MSG_NOSIGNAL);
 	io_uring_sqe_set_data64(sqe, tcp_tag(lane, TCP_OP_SEND));
 	lane->is_sending = true;
+	return sqe;
 }
 
 // Client: sends on the spot, as much as the socket takes.
@@ -237,10 +254,8 @@ static void send_now(struct tcp_lane *lane)
 		uint32_t before;
 		int result;
 
-		if (lane->sending_count == 0)
-			turn(lane);
+		tcp_send_begin(lane, MSG_DONTWAIT);
 		before = lane->sending_count;
-		prepare(lane, MSG_DONTWAIT);
 		if (io_uring_submit_and_wait(&tcp->ring, 1) < 0 || io_uring_peek_cqe(&tcp->ring, &cqe) < 0) {
 			tcp_close_lane(lane, -EIO);
 			return;
@@ -250,6 +265,61 @@ static void send_now(struct tcp_lane *lane)
 		tcp_sent(lane, result);
 		if (result == -EAGAIN || (lane->sending_count > 0 && lane->sending_count == before && result <= 0))
 			return;
+	}
+}
+
+// A served lane's send is tried without waiting, and reports only if it did not take all: so replies wake nobody who blocks in the ring for requests. MSG_WAITALL is what
+// makes a short send a failed one.
+static void send_immediately(struct tcp_lane *lane)
+{
+	struct tcp *tcp = tcp_of(lane->base.fabric);
+
+	tcp_send_begin(lane, MSG_DONTWAIT | MSG_WAITALL)->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	lane->is_immediate = true;
+	lane->next_immediate = tcp->immediate;
+	tcp->immediate = lane;
+}
+
+void tcp_sent_late(struct tcp_lane *lane)
+{
+	struct tcp_lane **link = &tcp_of(lane->base.fabric)->immediate;
+
+	if (!lane->is_immediate)
+		return;
+	while (*link != lane)
+		link = &(*link)->next_immediate;
+	*link = lane->next_immediate;
+	lane->is_immediate = false;
+	lane->is_congested = true;
+}
+
+static void sent_immediately(struct tcp_lane *lane)
+{
+	lane->is_immediate = false;
+	lane->is_sending = false;
+	lane->in_ring--;
+	lane->sending_count = 0;
+	if (!lane->is_closed)
+		finish(lane);
+	tcp_flush(&lane->base);
+	tcp_operation_ended(lane);
+}
+
+void tcp_sent_immediately(struct tcp *tcp)
+{
+	struct tcp_lane *lane = tcp->immediate;
+
+	tcp->immediate = NULL; // flushing adds those of the next time
+	while (lane) {
+		struct tcp_lane *next = lane->next_immediate;
+
+		if (tcp_has_event_room(tcp)) {
+			sent_immediately(lane);
+		} else { // next time
+			lane->next_immediate = tcp->immediate;
+			tcp->immediate = lane;
+		}
+		lane = next;
 	}
 }
 
@@ -265,9 +335,11 @@ int tcp_flush(struct fabric_lane *base)
 	}
 	if (lane->is_sending || !tcp_has_output(lane))
 		return 0;
-	if (lane->sending_count == 0)
-		turn(lane);
-	prepare(lane, 0);
+	if (lane->is_congested)
+		tcp_send_begin(lane, 0);
+	else
+		send_immediately(lane);
+	lane->is_congested = false;
 	lane->in_ring++;
 	return 0;
 }

@@ -119,4 +119,5 @@ const struct fabric_provider fabric_verbs = {
         .receive_release = verbs_receive_release,
         .fd = verbs_fd,
         .arm = verbs_arm,
+        .block = fabric_block_armed,
 };

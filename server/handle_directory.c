@@ -215,6 +215,7 @@ static int list(struct request *request, struct listing *listing)
 	struct pool *pool = request->server->pool;
 	uint32_t room = request->reply_room - (uint32_t)sizeof(*reply);
 	uint32_t filled = 0;
+	uint32_t scanned = 0;
 	uint64_t offset;
 	int error = 0;
 
@@ -222,7 +223,7 @@ static int list(struct request *request, struct listing *listing)
 		room = listing->bytes_max;
 	reply->parent_id = listing->directory->parent;
 	reply->count = 0;
-	while ((offset = directory_next(pool, listing->directory, listing->cookie)) != 0) {
+	while ((offset = directory_next(pool, listing->directory, listing->cookie)) != 0 && scanned++ < FAR_LIST_SCAN_MAX) {
 		struct far_record *name = record_at(pool, offset);
 		struct far_span text = record_name(pool, name);
 		uint32_t length;
@@ -243,6 +244,7 @@ static int list(struct request *request, struct listing *listing)
 	if (error && reply->count == 0)
 		return error;
 	reply->is_end = offset == 0;
+	reply->cookie = listing->cookie;
 	request->reply_length = (uint32_t)sizeof(*reply) + filled;
 	return 0;
 }

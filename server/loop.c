@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -10,6 +11,7 @@
 #include "fabric/wait.h"
 #include "far/log.h"
 #include "server/connection.h"
+#include "server/gather.h"
 
 #define NETWORKS_MAX 3
 #define EVENTS_PER_POLL 64
@@ -26,6 +28,8 @@ struct loop {
 	bool is_reclaiming;
 	int retry_ms;
 	struct wait_budget budget;
+	bool has_blocked; // the last turn did
+	struct gather gather;
 	int epoll_fd;
 };
 
@@ -231,13 +235,18 @@ static void resume_stalled(struct loop *loop)
 	}
 }
 
-// Polls until something comes or polling no longer pays. Returns the number of events.
-static int spin(struct loop *loop)
+// Polls until something comes or polling no longer pays. Returns the number of events. Where it does not pay at all, the turn behind one that blocked looks once, and all
+// others go on to block, which sends the replies and looks by the same system call.
+static int look(struct loop *loop)
 {
-	int count = poll_all(loop);
+	bool is_polling = wait_budget_next(&loop->budget) > 0;
+	int count = is_polling || loop->has_blocked ? poll_all(loop) : 0;
 	struct wait_spin spin;
 
-	if (count)
+	if (loop->has_blocked)
+		gather_found(&loop->gather, count);
+	loop->has_blocked = false;
+	if (count || !is_polling)
 		return count;
 	wait_spin_begin(&spin, &loop->budget);
 	while (count == 0 && wait_spin_goes_on(&spin))
@@ -247,29 +256,35 @@ static int spin(struct loop *loop)
 	return count;
 }
 
-static int timeout_ms(struct loop *loop)
+static uint64_t timeout_ns(struct loop *loop)
 {
 	if (!loop->has_stalled && !loop->is_reclaiming) {
 		loop->retry_ms = RETRY_MS_MIN;
-		return -1;
+		return UINT64_MAX;
 	}
 	if (loop->retry_ms < RETRY_MS_MAX)
 		loop->retry_ms *= 2;
-	return loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms;
+	return (uint64_t)(loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms) * 1000000U;
 }
 
 // Blocks until an event or the stop.
 static int block(struct loop *loop)
 {
-	struct epoll_event ready[NETWORKS_MAX + 1];
+	struct network *place = &loop->networks[0];
+	int result;
 
+	loop->has_blocked = true;
+	for (int i = 1; i < loop->network_count; i++)
+		if (fabric_caps(loop->networks[i].fabric)->is_best_blocked_in)
+			place = &loop->networks[i];
 	for (int i = 0; i < loop->network_count; i++)
-		if (fabric_arm(loop->networks[i].fabric) > 0)
+		if (&loop->networks[i] != place && fabric_arm(loop->networks[i].fabric) > 0)
 			return 0;
 	wait_budget_blocked(&loop->budget);
-	if (epoll_wait(loop->epoll_fd, ready, NETWORKS_MAX + 1, timeout_ms(loop)) < 0 && errno != EINTR)
-		return -errno;
-	return 0;
+	if (gather_before_block(&loop->gather))
+		sched_yield();
+	result = fabric_block(place->fabric, loop->epoll_fd, timeout_ns(loop));
+	return result < 0 ? result : 0;
 }
 
 static bool is_stopped(int stop_fd)
@@ -285,16 +300,17 @@ int loop_run(struct loop *loop, int stop_fd)
 	uint32_t turns = 0;
 
 	while (result == 0) {
-		bool is_idle = spin(loop) == 0;
+		bool was_blocked = loop->has_blocked;
+		int count = look(loop);
 
 		if (loop->has_stalled)
 			resume_stalled(loop);
 		loop->is_reclaiming = server_settle(loop->server);
-		if (is_idle)
-			result = block(loop);
-		// A busy loop does not pay a system call each turn for this.
-		if ((is_idle || ++turns % 1024 == 0) && is_stopped(stop_fd))
+		// What ended a wait and is no lane's may be the stop. A busy loop does not pay a system call each turn for this.
+		if (((was_blocked && count == 0) || ++turns % 1024 == 0) && is_stopped(stop_fd))
 			break;
+		if (count == 0)
+			result = block(loop);
 	}
 	return result;
 }

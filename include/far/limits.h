@@ -33,6 +33,9 @@
 
 #define FAR_RANGES_PER_REQUEST 64U // written parts of grants in one put or write; a lane's grants are a handful
 
+// A listing by prefix looks at so many entries a request, chosen or not: about 0.1 ms, so others wait no longer for it than for a large push.
+#define FAR_LIST_SCAN_MAX 1024U
+
 #define FAR_SESSIONS_MAX 1024U
 #define FAR_LANES_PER_SESSION 64U // one a thread; fsd uses one per CPU
 #define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to

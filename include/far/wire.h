@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 2U
+#define FAR_WIRE_VERSION 3U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
@@ -364,8 +364,9 @@ struct far_list_request {
 struct far_list_reply {
 	struct far_reply header;
 	uint64_t parent_id; // of the directory listed, for `..`
-	uint32_t count;
-	uint32_t is_end; // 1 = nothing follows the last entry
+	uint32_t count;     // may be 0 before the end: the server looks at FAR_LIST_SCAN_MAX entries a request
+	uint32_t is_end;    // 1 = nothing follows the last entry
+	uint64_t cookie;    // what was looked at goes up to here, chosen or not: the next request begins behind it
 };
 
 struct far_entry {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Manual pages against the programs: every option of --help is in the page and the other way round, command by command. Writes TAP.
+# Manual pages and the sample configuration against the programs: every option of --help is there and the other way round, command by command. Writes TAP.
 #
 #   FARFS_MAN               the folder of the pages' sources (*.scd)
 #   FAR FAR_SERVER FAR_FSD  the programs
@@ -69,6 +69,10 @@ same 'far-server --help and far-server(8)' "$("$FAR_SERVER" --help | help_option
 same 'far-server --help and far-server.conf(5)' \
 	"$("$FAR_SERVER" --help | help_options | sed -n 's/^--//p' | grep -vE '^(config|help|usage|version)$')" \
 	"$(section far-server.conf.5.scd '# SETTINGS' | sed -n 's/^\*\([a-z-]*\)\*.*/\1/p')"
+# A descriptor to tell readiness is no matter for a file that is installed.
+same 'far-server --help and the sample configuration' \
+	"$("$FAR_SERVER" --help | help_options | sed -n 's/^--//p' | grep -vE '^(config|help|ready-fd|usage|version)$')" \
+	"$(sed -n 's/^#\([a-z-]*\) = .*/\1/p' "$FARFS_MAN/../../server/server.conf")"
 same 'far-fsd --help and far-fsd(8)' "$("$FAR_FSD" --help | help_options)" "$(page_options <"$FARFS_MAN/far-fsd.8.scd")"
 same 'far-fsd --help and mount.farfs(8)' "$("$FAR_FSD" --help | help_options)" "$(page_options <"$FARFS_MAN/mount.farfs.8.scd")"
 
@@ -81,5 +85,7 @@ same 'pages referred to exist' "missing: $missing" 'missing: '
 header=${FARFS_MAN}/../../include/far.h
 same 'far.h and libfar(3)' "$(grep -oE '\bfar_[a-z_]+\(' "$header" | tr -d '(' | grep -vE '^far_(session|list|source)$' | sort -u)" \
 	"$(section libfar.3.scd '# FUNCTIONS' | grep '^\*far_' | grep -oE 'far_[a-z_]+')"
+same 'error codes of far.h and of libfar(3)' "$(grep -oE -- '-E[A-Z]+\b' "$header" | tr -d '-')" \
+	"$(section libfar.3.scd '# ERRORS' | grep '^\*E' | grep -oE '\bE[A-Z]+\b')"
 echo "1..$tests"
 [ "$failures" -eq 0 ]

@@ -264,6 +264,36 @@ static void test_list__prefix_selects_names(void **state)
 	delete_tree(sessions->ours, "pre");
 }
 
+// The server looks at a bounded number of names a request: lists go on by themselves, and by their cursors.
+static void test_list__prefix_that_few_of_many_match(void **state)
+{
+	struct sessions *sessions = sessions_of(state);
+	struct far_list_entry entry;
+	far_list *list;
+	char *cursor;
+
+	make_keys(sessions->ours, "many/x%d", 2500);
+	make_keys(sessions->ours, "many/y%d", 2);
+	make_keys(sessions->ours, "many/z%d", 2500);
+	make_keys(sessions->ours, "many/y/%d", 2);
+	assert_int_equal(count_all(sessions->other, "many/none", 0), 0);
+	assert_int_equal(count_all(sessions->other, "many/none", FAR_LIST_RECURSIVE), 0);
+	assert_int_equal(count_all(sessions->other, "many/y", FAR_LIST_RECURSIVE), 5);
+	assert_ok(far_list_open(sessions->other, "many/y", 6, 0, NULL, &list));
+	assert_int_equal(far_list_next(list, &entry), 1);
+	assert_int_equal(far_list_next(list, &entry), 1);
+	assert_string_equal(entry.key, "many/y1");
+	cursor = strdup(far_list_cursor(list));
+	far_list_close(list);
+	assert_ok(far_list_open(sessions->ours, "many/y", 6, 0, cursor, &list));
+	assert_int_equal(far_list_next(list, &entry), 1);
+	assert_string_equal(entry.key, "many/y");
+	assert_int_equal(far_list_next(list, &entry), 0);
+	far_list_close(list);
+	free(cursor);
+	delete_tree(sessions->ours, "many");
+}
+
 // A tree of 3 levels with files at each.
 static int make_tree(far_session *session)
 {
@@ -477,6 +507,7 @@ const struct CMUnitTest libfar_names[] = {
         cmocka_unit_test(test_rename__two_of_the_longest_keys),
         cmocka_unit_test(test_list__directory_in_order_with_attributes),
         cmocka_unit_test(test_list__prefix_selects_names),
+        cmocka_unit_test(test_list__prefix_that_few_of_many_match),
         cmocka_unit_test(test_list__recursive_goes_through_everything_directories_first),
         cmocka_unit_test(test_list__goes_on_behind_a_cursor_in_another_session),
         cmocka_unit_test(test_list__what_was_there_throughout_is_listed_once_while_others_come_and_go),

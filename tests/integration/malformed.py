@@ -3,6 +3,7 @@
 usage: malformed.py PORT CASE, with the cases of the table at the end. Frames and messages are built from
 fabric/tcp_frame.h and include/far/wire.h."""
 import os
+import re
 import socket
 import struct
 import sys
@@ -11,6 +12,8 @@ MAGIC = 0x31504346
 HELLO, SEND, READ, READ_REPLY, WRITE, COMPARE_SWAP, FETCH_ADD, ATOMIC_REPLY, NAK = range(1, 10)
 WIRE_MAGIC = 0x3130305352414657
 OP_HELLO, OP_PING, OP_STATFS, OP_FORGET, OP_GET, OP_PUT = 1, 2, 3, 4, 10, 11
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../include/far/wire.h")) as header:
+    WIRE_VERSION = int(re.search(r"#define FAR_WIRE_VERSION (\d+)U", header.read()).group(1))
 
 
 def frame(kind, rkey=0, offset=0, length=0, magic=MAGIC):
@@ -26,7 +29,7 @@ def message(data):
     return frame(SEND, length=len(data)) + data
 
 
-def hello(magic=WIRE_MAGIC, version=2):
+def hello(magic=WIRE_MAGIC, version=WIRE_VERSION):
     return request(OP_HELLO, struct.pack("<QIIQQQHHIII64s32s", magic, version, os.getpid(), 0, 0, 0, 0, 0, 0, 0, 0, b"", b"malformed"))
 
 

@@ -32,6 +32,40 @@ warns_of_few_descriptors() {
 	stop_server
 }
 
+# What the build installs, in a folder of the test: the unit names a program that is there, and systemd finds nothing to complain of.
+unit_is_valid() {
+	DESTDIR=$temp/root meson install -C "$FARFS_BUILD" --no-rebuild --quiet
+	unit=$(find "$temp/root" -name far-server.service)
+	sed -i "s|^ExecStart=|&$temp/root|" "$unit"
+	[ -x "$(sed -n 's/^ExecStart=//p' "$unit")" ]
+	systemd-analyze verify --man=no "$unit" >"$temp/verify" 2>&1
+	refuse grep far-server "$temp/verify" # warnings leave the status at 0; those of other units are not ours
+}
+
+tells_systemd() {
+	case $provider in
+	shm) listen=shm://$temp/notified.sock ;;
+	*) listen=tcp://127.0.0.1:0 ;;
+	esac
+	python3 "$here/notified.py" "$FAR_SERVER" "$FAR" "$listen"
+}
+
+# The sample with all its defaults written out, but for the port, which may be taken.
+sample_is_accepted() {
+	sed 's/^#\([a-z-]* = \)/\1/; s/:7440$/:0/' "$here/../../server/server.conf" >"$temp/server.conf"
+	grep '^eager-limit = ' "$temp/server.conf"
+	start_server 16M --config "$temp/server.conf"
+	"$FAR" ping -c 1
+	stop_server
+}
+
 check "the limit of open descriptors is raised" raises_descriptors
 check "a low hard limit of descriptors is warned of" warns_of_few_descriptors
+if [ -z "${FARFS_BUILD:-}" ] || ! type -p systemd-analyze meson >/dev/null; then
+	skip "the installed unit is valid" "needs systemd-analyze, meson and a build folder"
+else
+	check "the installed unit is valid" unit_is_valid
+fi
+check "systemd is told of readiness and of the end" tells_systemd
+check "the sample configuration is accepted" sample_is_accepted
 finish

@@ -441,6 +441,37 @@ static void test_list__every_entry_once_by_cursor_and_prefix(void **state)
 	assert_int_equal(seen, 100);
 }
 
+// However many entries there are, a request looks at a bounded part of them, and tells where to go on.
+static void test_list__a_prefix_that_few_match_is_looked_for_in_steps(void **state)
+{
+	const struct far_list_reply *reply = (const struct far_list_reply *)client->reply;
+	struct far_list_request request = {.bytes_max = 3000, .key_length = 1, .prefix_length = 1};
+	uint64_t cookies[3] = {0};
+	uint32_t counts[3] = {0};
+	char key[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * FAR_LIST_SCAN_MAX; i++) {
+		snprintf(key, sizeof(key), "d/a%u", i);
+		put(key, "x");
+	}
+	put("d/b", "x");
+	for (unsigned i = 0; i < 3; i++) {
+		request.cookie = i ? cookies[i - 1] : 0;
+		assert_int_equal(served_call(client, FAR_OP_LIST, 0, &request, sizeof(request), (struct served_parts){"d", 1, "b", 1}),
+		        FAR_STATUS_OK);
+		assert_int_equal(reply->is_end, i == 2);
+		counts[i] = reply->count;
+		cookies[i] = reply->cookie;
+	}
+	assert_int_equal(counts[0], 0);
+	assert_int_equal(counts[1], 0);
+	assert_int_equal(counts[2], 1);
+	assert_int_equal(cookies[0], 1024);
+	assert_int_equal(cookies[1], 2048);
+	assert_int_equal(cookies[2], 2049);
+}
+
 // Any sequence of renames, links and deletions leaves a consistent tree, and nothing behind when all is removed (tear_down).
 static void test_names__random_changes_keep_the_tree_whole(void **state)
 {
@@ -508,6 +539,7 @@ int main(void)
 	        TEST(test_times__change_as_posix_says_and_always_forward),
 	        TEST(test_setattr__owner_change_clears_set_uid),
 	        TEST(test_list__every_entry_once_by_cursor_and_prefix),
+	        TEST(test_list__a_prefix_that_few_match_is_looked_for_in_steps),
 	        TEST(test_names__random_changes_keep_the_tree_whole),
 	};
 

@@ -1,0 +1,50 @@
+"""Samples by what was measured. A key is (part, placement, case, subject, metric); each round adds one value."""
+import json
+import statistics
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    median: float
+    least: float
+    most: float
+
+    @staticmethod
+    def of(values):
+        return Spread(statistics.median(values), min(values), max(values))
+
+
+class Results:
+    def __init__(self):
+        self.samples = {}
+
+    def add(self, part, placement, case, subject, figures):
+        for metric, value in figures.items():
+            self.samples.setdefault((part, placement, case, subject, metric), []).append(value)
+
+    def spread(self, *key):
+        """None if it was not measured."""
+        values = self.samples.get(key)
+        return Spread.of(values) if values else None
+
+    def median(self, *key):
+        spread = self.spread(*key)
+        return spread.median if spread else None
+
+    def ratio(self, key, base):
+        """Of the first to the second, round by round: what disturbs a round disturbs both. None if one is missing."""
+        above = self.samples.get(tuple(key))
+        below = self.samples.get(tuple(base))
+        if not above or not below:
+            return None
+        return Spread.of([a / b for a, b in zip(above, below)])
+
+    def ran(self, part):
+        return any(key[0] == part for key in self.samples)
+
+    def save(self, path, about):
+        rows = [dict(zip(("part", "placement", "case", "subject", "metric"), key), median=statistics.median(values),
+                     min=min(values), max=max(values), rounds=values) for key, values in self.samples.items()]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"about": about, "results": rows}, file, indent=1)

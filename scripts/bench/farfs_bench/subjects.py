@@ -1,0 +1,87 @@
+"""Starts the things that are compared, each ready when its function returns."""
+import os
+import socket
+
+from .settings import FIO_FILE_MIB
+
+PREFAULT_SECONDS = 60
+
+
+class FarServer:
+    """far-server over shared memory and TCP."""
+
+    def __init__(self, stage, programs, cpus, pool, name="far-server"):
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read_end, False)
+        said = bytearray()
+        socket_path = stage.path(name + ".sock")
+
+        def is_ready():
+            try:
+                said.extend(os.read(read_end, 4096))
+            except BlockingIOError:
+                pass
+            return said.endswith(b"ready\n")
+
+        command = [programs.far_server, "--pool", pool, "--prefault", "--no-shm", "--listen", "tcp://127.0.0.1:0",
+                   "--listen", "shm://" + socket_path, "--ready-fd", str(write_end)]
+        try:
+            self.process = stage.start(name, cpus, command, is_ready, PREFAULT_SECONDS, pass_fds=[write_end])
+        finally:
+            os.close(read_end)
+            os.close(write_end)
+        bound = said.decode().splitlines()
+        self.addresses = {provider: next(address for address in bound if address.startswith(provider + "://"))
+                          for provider in ("shm", "tcp")}
+
+    def memory_beside_pool(self):
+        """Bytes of resident memory that are not the pool, which is shared."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(("RssAnon:", "RssFile:")))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def answers(port, request, reply):
+    """Whether a server there answers; False while nobody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", int(port)), 1) as connection:
+            connection.sendall(request)
+            return connection.recv(64).startswith(reply)
+    except OSError:
+        return False
+
+
+class Redis:
+    """Keeps nothing on disk; otherwise as it comes: one thread."""
+
+    def __init__(self, stage, cpus, *options):
+        self.port = free_port()
+        self.socket = stage.path("redis.sock")
+        self.process = stage.start("redis-server", cpus, [
+            "redis-server", "--bind", "127.0.0.1", "--port", self.port, "--unixsocket", self.socket, "--save", "",
+            "--appendonly", "no", "--dir", stage.folder, *options], lambda: answers(self.port, b"PING\r\n", b"+PONG"))
+
+
+class Memcached:
+    """One thread, as the others; room enough that nothing is evicted."""
+
+    def __init__(self, stage, cpus):
+        self.port = free_port()
+        self.process = stage.start("memcached", cpus, [
+            "memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", self.port, "-t", "1", "-m", "4096", "-I", "2m"],
+            lambda: answers(self.port, b"version\r\n", b"VERSION"))
+
+
+def mount_far(stage, programs, cpus, provider, address):
+    """As many threads as the null file system has."""
+    return stage.mount("mount-" + provider, cpus, [programs.far_fsd, address, stage.path("mount-" + provider), "-f",
+                                                   "-o", "threads=2"])
+
+
+def mount_null(stage, programs, cpus):
+    return stage.mount("null", cpus, [programs.nullfs, stage.path("null"), str(FIO_FILE_MIB)])

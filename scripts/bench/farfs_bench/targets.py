@@ -1,0 +1,81 @@
+"""The figures that FarFS is to reach, each held against what was measured."""
+from dataclasses import dataclass
+
+from .results import Spread
+from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS
+
+
+@dataclass(frozen=True)
+class Target:
+    figure: str
+    bound: float
+    is_least: bool  # the bound is the least that will do; else the most
+    unit: str       # behind numbers
+    measured: dict  # Spread or number by placement; None = not measured there
+
+    def holds(self, value):
+        value = value.median if isinstance(value, Spread) else value
+        return value >= self.bound if self.is_least else value <= self.bound
+
+
+def _by_placement(figure):
+    return {placement.name: figure(placement.name) for placement in ALL}
+
+
+def _one_sided(results):
+    for size in ("64 B", "4 KiB"):
+        yield Target(f"shm, one-sided get of {size}: times as fast as Redis over its unix socket", 30, True, " x", _by_placement(
+            lambda place, size=size: results.ratio(("kv", place, size, "redis unix get", "p50"),
+                                                   ("kv", place, size, "far shm warm-get", "p50"))))
+    yield Target("server's CPU time while a client reads one-sided for 1 s", 0, False, " ticks", {
+        "not pinned": results.median("idle", "not pinned", "one-sided gets", "server", "ticks")})
+
+
+def _tcp(results):
+    for op, words in (("cold-get", "the server asked"), ("warm-get", "place known")):
+        yield Target(f"tcp, get of 64 B, {words}: latency / Redis TCP's", 1.0, False, " x", _by_placement(
+            lambda place, op=op: results.ratio(("kv", place, "64 B", f"far tcp {op}", "p50"),
+                                               ("kv", place, "64 B", "redis tcp get", "p50"))))
+    for size in CONNECTION_SIZES:
+        for peer, name in (("redis", "Redis"), ("memcached", "memcached")):
+            yield Target(f"tcp, 16 connections, gets of {size}, the server asked: throughput / {name}'s", 1.0, True, " x", _by_placement(
+                lambda place, size=size, peer=peer: results.ratio(("connections", place, size, "far cold-get", "ops"),
+                                                                  ("connections", place, size, peer + " get", "ops"))))
+
+
+def _mount(results):
+    workloads = dict.fromkeys(key[2] for key in results.samples if key[0] == "mount")
+    for provider in ("shm", "tcp"):
+        for workload in workloads:
+            yield Target(f"mount over {provider}, {workload}: / null FUSE", 0.9, True, " x", _by_placement(
+                lambda place, workload=workload, provider=provider: results.ratio(
+                    ("mount", place, workload, provider, "ops"), ("mount", place, workload, "null", "ops"))))
+
+
+def _idle(results):
+    for name in ("server", "mount over shm", "mount over tcp"):
+        yield Target(f"CPU time of an idle {name} in 3 s", 0, False, " ticks", {
+            "not pinned": results.median("idle", "not pinned", "idle", name, "ticks")})
+    yield Target("server's memory beside the pool, most seen", 32, False, " MiB", _by_placement(
+        lambda place: _most_memory(results, place)))
+
+
+def _most_memory(results, place):
+    values = [max(values) for key, values in results.samples.items() if key[:2] == ("memory", place)]
+    return max(values) / (1 << 20) if values else None
+
+
+def _objects(results, settings):
+    stored = results.median("objects", "two CPUs", "load", settings.objects, "bytes")
+    yield Target(f"bytes of the pool for each of {settings.objects:,} objects of 64 bytes (so that 10,000,000 fit in 4 GiB)",
+                 (4 << 30) / 10_000_000, False, "", {"two CPUs": stored})
+    for case, words in (("shm asked", "shm, the server asked"), ("tcp asked", "tcp, the server asked"), ("shm one-sided", "shm, one-sided")):
+        yield Target(f"get among {settings.objects:,} objects / among {FEW_OBJECTS:,}: {words}", 1.3, False, " x", {
+            "two CPUs": results.ratio(("objects", "two CPUs", case, settings.objects, "p50"),
+                                      ("objects", "two CPUs", case, FEW_OBJECTS, "p50"))})
+
+
+def targets(results, settings):
+    """Those of which at least one figure was measured."""
+    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_idle(results), *_objects(results, settings)]
+    return [target for target in every if any(value is not None for value in target.measured.values())]
