@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fabric/provider.h"
 #include "far/cleanup.h"
 #include "far/limits.h"
 
@@ -216,9 +217,22 @@ static bool address_socket_accepts(const char path[108])
 	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
 }
 
+static bool address_answers_rdma(struct fabric_address *address)
+{
+#ifdef FABRIC_HAS_VERBS
+	if (verbs_answers(address)) {
+		strcpy(address->provider, "rdma");
+		return true;
+	}
+#endif
+	(void)address;
+	return false;
+}
+
 int fabric_address_choose(const char *text, struct fabric_address *address, char *why, struct fabric_error *error)
 {
 	char ignored[ADDRESS_WHY_SIZE];
+	bool is_local;
 	int result;
 
 	if (!why)
@@ -234,17 +248,19 @@ int fabric_address_choose(const char *text, struct fabric_address *address, char
 	result = address_parse_endpoint(text, text, address, error);
 	if (result < 0)
 		return result;
-	if (!address_host_is_local(address->host)) {
-		snprintf(why, ADDRESS_WHY_SIZE, "%.64s is another host and no RDMA provider is built in", address->host);
-		return 0;
-	}
-	if (fabric_address_local_socket(address->port, address->path) == 0 && address_socket_accepts(address->path)) {
+	is_local = address_host_is_local(address->host);
+	if (is_local && fabric_address_local_socket(address->port, address->path) == 0 && address_socket_accepts(address->path)) {
 		strcpy(address->provider, "shm");
 		address->host[0] = '\0';
 		snprintf(why, ADDRESS_WHY_SIZE, "the host is this one and its server's socket accepts");
 		return 0;
 	}
-	snprintf(why, ADDRESS_WHY_SIZE, "the host is this one but no server's socket accepts for port %u", address->port);
 	address->path[0] = '\0';
+	if (address_answers_rdma(address))
+		snprintf(why, ADDRESS_WHY_SIZE, "an RDMA device leads to its server");
+	else if (is_local)
+		snprintf(why, ADDRESS_WHY_SIZE, "the host is this one but no server's socket accepts for port %u", address->port);
+	else
+		snprintf(why, ADDRESS_WHY_SIZE, "%.64s is another host and no RDMA device leads to a server there", address->host);
 	return 0;
 }

@@ -15,6 +15,9 @@
 
 static const struct fabric_provider *const fabric_providers[] = {
         &fabric_shm, &fabric_tcp,
+#ifdef FABRIC_HAS_VERBS
+        &fabric_verbs,
+#endif
         NULL, // ends the list
 };
 
@@ -34,7 +37,10 @@ int fabric_open(const char *provider, const struct fabric_options *options, stru
 
 	error->text[0] = '\0';
 	if (!table) {
-		snprintf(error->text, sizeof(error->text), "provider '%.32s' is not built in", provider);
+		bool is_left_out = strcmp(provider, "rdma") == 0;
+
+		snprintf(error->text, sizeof(error->text), "provider '%.32s' is not built in%s", provider,
+		        is_left_out ? ": build with -Dverbs=enabled (needs libibverbs and librdmacm), or use tcp://" : "");
 		return -EPROTONOSUPPORT;
 	}
 	if (chosen.message_size == 0)

@@ -37,8 +37,9 @@ struct fabric_error {
 };
 
 struct fabric_caps {
-	bool has_loads;          // remote regions are mapped: fabric_remote.loads is set, reads cost no message
-	bool has_atomics;        // fabric_post_compare_swap / fetch_add are atomic with the peer's CPU
+	bool has_loads;            // remote regions are mapped: fabric_remote.loads is set, reads cost no message
+	bool has_atomics;          // fabric_post_compare_swap / fetch_add work, atomic with each other
+	bool are_atomics_coherent; // and with the atomics of the peer's CPU
 	bool is_registered_only; // local memory of reads and writes must lie in a region of this fabric (shm: of writes; reads go into any memory)
 	bool is_registration_cheap; // registering is bookkeeping, not pinning: may be done for one operation
 	bool is_best_blocked_in;    // fabric_block of this context costs less than waiting for its descriptor

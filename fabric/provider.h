@@ -69,5 +69,9 @@ int fabric_block_armed(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
 
 extern const struct fabric_provider fabric_shm;
 extern const struct fabric_provider fabric_tcp;
+extern const struct fabric_provider fabric_verbs; // where it is built in: FABRIC_HAS_VERBS
+
+// Whether a FarFS server listens for rdma there. Takes up to 0.4 s where a device leads there and nobody answers. Where it is built in.
+bool verbs_answers(const struct fabric_address *address);
 
 #endif

@@ -43,6 +43,7 @@ static int shm_open(const struct fabric_options *options, struct fabric **out, s
 	fabric->base.caps = (struct fabric_caps){
 	        .has_loads = true,
 	        .has_atomics = true,
+	        .are_atomics_coherent = true,
 	        .is_registered_only = true,
 	        .inline_max = options->message_size,
 	};

@@ -86,8 +86,11 @@ static int tcp_open(const struct fabric_options *options, struct fabric **out, s
 	(void)options;
 	if (!tcp)
 		return -ENOMEM;
-	tcp->base.caps = (struct fabric_caps){
-	        .has_atomics = true, .is_registration_cheap = true, .is_best_blocked_in = true, .inline_max = TCP_COPY_MAX};
+	tcp->base.caps = (struct fabric_caps){.has_atomics = true,
+	        .are_atomics_coherent = true,
+	        .is_registration_cheap = true,
+	        .is_best_blocked_in = true,
+	        .inline_max = TCP_COPY_MAX};
 	tcp->wake_fd = -1;
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (tcp->epoll_fd < 0) {

@@ -76,8 +76,8 @@ struct far_statistics {
 };
 
 /* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port, or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.
- * -ECONNREFUSED, -ENOENT (no such socket), -EHOSTUNREACH (and other codes of connect(2)), -EACCES, -EPROTONOSUPPORT (provider not built in, or another wire
- * version), -EMFILE (the server has as many sessions as it can have). */
+ * -ECONNREFUSED, -ENOENT (no such socket), -EHOSTUNREACH (and other codes of connect(2)), -EACCES, -ENODEV (no RDMA device leads there), -EPROTONOSUPPORT
+ * (provider not built in, or another wire version), -EMFILE (the server has as many sessions as it can have). */
 FAR_API int far_connect(const char *address, const struct far_options *options, far_session **session);
 
 /* Ends the session and frees it; no other call may be under way. NULL does nothing. */

@@ -26,7 +26,8 @@ static int transport_grant(struct lane *lane, uint64_t pool_offset, uint64_t len
 	struct pool *pool = lane->server->pool;
 	struct fabric_memory memory = {pool_at(pool, pool_offset), length, pool_fd(pool), pool_offset};
 	struct fabric_region *region;
-	int error = fabric_register(network->fabric, &memory, FABRIC_REMOTE_WRITE, lane->session->id, &region);
+	// To this lane alone: what one lane was granted, no other one of its session commits.
+	int error = fabric_register(network->fabric, &memory, FABRIC_REMOTE_WRITE, lane->number, &region);
 
 	if (error)
 		return error;
@@ -47,9 +48,10 @@ static void transport_revoke(struct lane *lane, void *region)
 	fabric_unregister(region);
 }
 
+// The lane joins a session: from now on it can be granted memory.
 static void transport_set_scope(struct lane *lane, uint64_t scope)
 {
-	fabric_lane_set_scope(connection_of(lane)->fabric_lane, scope);
+	fabric_lane_set_scope(connection_of(lane)->fabric_lane, scope ? lane->number : 0);
 }
 
 static uint64_t transport_read_section(const struct lane *lane)

@@ -48,7 +48,7 @@ static int listen_on(struct loop *loop, const struct fabric_address *address, st
 	return 0;
 }
 
-// The shared-memory socket of a tcp port, in a folder that only this user may enter.
+// The shared-memory socket of a port, in a folder that only this user may enter.
 static int listen_local(struct loop *loop, uint16_t port, struct bound *bound)
 {
 	struct fabric_address address = {.provider = "shm"};
@@ -78,7 +78,7 @@ static int listen_on_all(struct loop *loop, const struct options *options, struc
 		const struct fabric_address *address = &options->listen[i];
 		int error = listen_on(loop, address, bound);
 
-		if (!error && strcmp(address->provider, "tcp") == 0 && !options->has_no_shm)
+		if (!error && strcmp(address->provider, "shm") != 0 && !options->has_no_shm)
 			error = listen_local(loop, bound->addresses[bound->count - 1].port, bound);
 		if (error)
 			return error;

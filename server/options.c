@@ -169,12 +169,12 @@ static int set_ready_fd(struct options *options, const char *value, char *wrong)
 
 static const struct setting settings[] = {
         {"listen", set_listen, 'l', "ADDRESS",
-                "Listen on tcp://HOST:PORT or shm:///PATH.sock; may be given more than once, and then replaces the default "
-                "tcp://127.0.0.1:7440. Each "
-                "tcp port also gets the shared-memory socket that clients of this host find by it. There is no authentication yet: whoever "
+                "Listen on tcp://HOST:PORT, rdma://HOST:PORT or shm:///PATH.sock; may be given more than once, and then replaces the "
+                "default tcp://127.0.0.1:7440. Each "
+                "port also gets the shared-memory socket that clients of this host find by it. There is no authentication yet: whoever "
                 "reaches "
                 "an address can read and write"},
-        {"no-shm", set_no_shm, 'S', NULL, "Do not offer shared memory beside tcp ports (default: offer it)"},
+        {"no-shm", set_no_shm, 'S', NULL, "Do not offer shared memory beside tcp and rdma ports (default: offer it)"},
         {"strict-shm", set_strict_shm, 's', NULL,
                 "Let shared-memory clients only read the pool and write for them: slower, but then not even a faulty program of this user "
                 "can damage it (default: programs of this user and root write where they were granted memory)"},

@@ -78,7 +78,8 @@ int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	        {"server", 's', "ADDRESS", 0,
-	                "Server to talk to: shm:///PATH.sock, tcp://HOST:PORT, or HOST[:PORT], which chooses (default: $FARFS_SERVER, else "
+	                "Server to talk to: shm:///PATH.sock, rdma://HOST:PORT, tcp://HOST:PORT, or HOST[:PORT], which chooses (default: "
+	                "$FARFS_SERVER, else "
 	                "localhost)",
 	                0},
 	        {"version", 'V', NULL, 0, "Print the version", 0},

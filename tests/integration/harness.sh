@@ -1,6 +1,6 @@
 # Sourced by every integration test: starts real servers and mounts in a folder of its own and always ends them. Reports in TAP.
 #
-# A test is `test_x.sh PROVIDER` (shm or tcp), with FAR_SERVER, FAR_FSD and FAR naming the programs. It sources this file, calls `check NAME COMMAND...` for
+# A test is `test_x.sh PROVIDER` (shm, tcp, or in scripts/rdma-vm rdma), with FAR_SERVER, FAR_FSD and FAR naming the programs. It sources this file, calls `check NAME COMMAND...` for
 # each case, and `finish` at its end, which adds the case that all ends cleanly. A case runs in a subshell with `set -e`: any command that fails fails the case, and its output is shown.
 set -uo pipefail
 export LC_ALL=C
@@ -66,6 +66,7 @@ start_server() {
 		case $provider in
 		shm) listen=shm://$temp/server.sock ;;
 		tcp) listen=tcp://127.0.0.1:0 ;;
+		rdma) listen=rdma://10.9.0.1:0 ;; # the server's device in scripts/rdma-vm
 		*) bail "unknown provider $provider" ;;
 		esac
 	fi

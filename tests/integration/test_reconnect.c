@@ -64,6 +64,8 @@ static int set_up(void **state)
 
 	if (strcmp(provider, "shm") == 0)
 		snprintf(address, sizeof(address), "shm://%s/server.sock", folder);
+	else if (strcmp(provider, "rdma") == 0)
+		snprintf(address, sizeof(address), "rdma://10.9.0.1:0"); // of scripts/rdma-vm
 	else
 		snprintf(address, sizeof(address), "tcp://127.0.0.1:0");
 	start_server();

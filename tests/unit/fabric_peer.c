@@ -354,6 +354,8 @@ static int start(struct peer *peer, const char *provider, bool is_sharing)
 	snprintf(peer->address.provider, sizeof(peer->address.provider), "%s", provider);
 	if (strcmp(provider, "shm") == 0)
 		snprintf(peer->address.path, sizeof(peer->address.path), "%s/socket", peer->folder);
+	else if (strcmp(provider, "rdma") == 0)
+		strcpy(peer->address.host, "10.9.0.1"); // of scripts/rdma-vm: no device serves the loopback
 	else
 		strcpy(peer->address.host, "127.0.0.1");
 	peer->pid = fork();

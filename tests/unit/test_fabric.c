@@ -766,6 +766,21 @@ static void test_disconnect__messages_sent_before_it_arrive(void **state)
 	expect_lane_ended(fixture, -ECONNRESET);
 }
 
+static void test_shut__messages_sent_before_it_arrive(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tell(fixture, (struct peer_message){.command = PEER_STREAM, .argument = 5});
+	tell(fixture, (struct peer_message){.command = PEER_SHUT});
+	for (uint64_t i = 0; i < 5; i++) {
+		struct fabric_event event = expect_event(fixture, FABRIC_RECEIVED);
+
+		assert_int_equal(((const struct peer_message *)event.message)->value, i);
+		fabric_receive_release(fixture->lane, event.message);
+	}
+	expect_lane_ended(fixture, -ECONNRESET);
+}
+
 static void test_disconnect__server_hears_of_a_client_killed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -900,6 +915,7 @@ int main(int count, char **arguments)
 	        EACH(test_peer_killed__lane_closes),
 	        EACH(test_peer_killed__noticed_while_polling_too),
 	        EACH(test_disconnect__messages_sent_before_it_arrive),
+	        EACH(test_shut__messages_sent_before_it_arrive),
 	        EACH(test_disconnect__server_hears_of_a_client_killed),
 	        EACH(test_arm__answer_wakes_the_descriptor),
 	        EACH(test_wait__times_out_without_events),
@@ -912,6 +928,8 @@ int main(int count, char **arguments)
 
 	if (count > 1)
 		provider = arguments[1];
+	if (count > 2) // a pattern with * and ?: only these
+		cmocka_set_test_filter(arguments[2]);
 	if (fabric_open(provider, NULL, &fabric, &error) < 0) {
 		printf("skipped: %s\n", error.text);
 		return 77;

@@ -1,0 +1,257 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fabric/verbs.h"
+#include "far/log.h"
+
+// Lanes: their queue pairs, and how they end. A lane that its owner ends says goodbye behind all it had sent, and ends once the device has sent that; whatever else goes wrong ends it at once.
+
+static void name_peer(struct rdma_cm_id *id, char peer[96])
+{
+	struct sockaddr *address = rdma_get_peer_addr(id);
+	char host[64], port[16];
+	socklen_t length = address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+	if (getnameinfo(address, length, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		snprintf(peer, 96, "rdma peer");
+	else
+		snprintf(peer, 96, strchr(host, ':') ? "rdma [%s]:%s" : "rdma %s:%s", host, port);
+}
+
+// The most inline bytes that the device takes: drivers refuse what is too much.
+static int make_queue_pair(struct verbs *verbs, struct verbs_lane *lane)
+{
+	struct ibv_qp_init_attr attributes = {
+	        .qp_context = lane,
+	        .send_cq = lane->queue->cq,
+	        .recv_cq = lane->queue->cq,
+	        .srq = verbs->srq,
+	        .cap = {.max_send_wr = VERBS_QUEUE, .max_send_sge = 1, .max_inline_data = VERBS_INLINE},
+	        .qp_type = IBV_QPT_RC,
+	};
+
+	lane->qp = ibv_create_qp(verbs->pd, &attributes);
+	while (!lane->qp && attributes.cap.max_inline_data > 0) {
+		attributes.cap.max_inline_data = attributes.cap.max_inline_data > 32 ? attributes.cap.max_inline_data / 2 : 0;
+		lane->qp = ibv_create_qp(verbs->pd, &attributes);
+	}
+	if (!lane->qp)
+		return errno ? -errno : -ENOMEM;
+	lane->inline_max = attributes.cap.max_inline_data < VERBS_INLINE ? attributes.cap.max_inline_data : VERBS_INLINE;
+	verbs->base.caps.inline_max = lane->inline_max;
+	return 0;
+}
+
+static int make_slots(struct verbs *verbs, struct verbs_lane *lane)
+{
+	size_t length;
+
+	lane->slot_size = (verbs_wire_size(verbs->base.options.message_size) + 63U) & ~63U;
+	length = ((size_t)lane->slot_size * VERBS_SLOTS + 4095) & ~(size_t)4095;
+	lane->slots = aligned_alloc(4096, length);
+	if (!lane->slots)
+		return -ENOMEM;
+	lane->slots_mr = verbs_register(verbs, lane->slots, length, 0, NULL);
+	if (!lane->slots_mr)
+		return -errno;
+	for (uint8_t i = 0; i < VERBS_SLOTS; i++)
+		lane->free_slots[lane->free_count++] = i;
+	lane->reserved_slot = VERBS_SLOTS;
+	return 0;
+}
+
+static struct verbs_lane **bucket_of(const struct verbs *verbs, uint32_t number)
+{
+	return (struct verbs_lane **)(uintptr_t)&verbs->buckets[number % VERBS_BUCKETS];
+}
+
+static void link_lane(struct verbs *verbs, struct verbs_lane *lane)
+{
+	struct verbs_lane **bucket = bucket_of(verbs, lane->qp->qp_num);
+
+	lane->next = verbs->lanes;
+	if (lane->next)
+		lane->next->link = &lane->next;
+	lane->link = &verbs->lanes;
+	verbs->lanes = lane;
+	lane->next_in_bucket = *bucket;
+	*bucket = lane;
+	verbs->lane_count++;
+}
+
+static void unlink_lane(struct verbs *verbs, struct verbs_lane *lane)
+{
+	struct verbs_lane **bucket;
+
+	if (!lane->link)
+		return;
+	*lane->link = lane->next;
+	if (lane->next)
+		lane->next->link = lane->link;
+	for (bucket = bucket_of(verbs, lane->qp->qp_num); *bucket != lane;)
+		bucket = &(*bucket)->next_in_bucket;
+	*bucket = lane->next_in_bucket;
+	verbs->lane_count--;
+}
+
+struct verbs_lane *verbs_lane_find(const struct verbs *verbs, uint32_t qp_number)
+{
+	struct verbs_lane *lane = *bucket_of(verbs, qp_number);
+
+	while (lane && lane->qp->qp_num != qp_number)
+		lane = lane->next_in_bucket;
+	return lane;
+}
+
+int verbs_lane_new(struct verbs *verbs, struct rdma_cm_id *id, bool is_client, struct verbs_lane **out)
+{
+	struct verbs_lane *lane = calloc(1, sizeof(*lane));
+	int result;
+
+	if (!lane)
+		return -ENOMEM;
+	lane->base.fabric = &verbs->base;
+	lane->base.message_size = verbs->base.options.message_size;
+	lane->is_client = is_client;
+	name_peer(id, lane->base.peer);
+	result = verbs_events_grow(verbs, verbs->lane_count + 1);
+	if (!result)
+		result = make_slots(verbs, lane);
+	if (!result) {
+		lane->queue = verbs_queue_get(verbs);
+		result = lane->queue ? make_queue_pair(verbs, lane) : -ENOMEM;
+	}
+	if (!result)
+		result = verbs_receives_promise(verbs);
+	if (result) {
+		verbs_lane_free(lane);
+		return result;
+	}
+	lane->id = id;
+	id->context = lane;
+	link_lane(verbs, lane);
+	verbs->handshakes++;
+	*out = lane;
+	return 0;
+}
+
+static void set_error_state(struct verbs_lane *lane)
+{
+	struct ibv_qp_attr attributes = {.qp_state = IBV_QPS_ERR};
+
+	if (lane->qp)
+		ibv_modify_qp(lane->qp, &attributes, IBV_QP_STATE);
+}
+
+static void tell_manager(struct verbs_lane *lane)
+{
+	if (lane->is_disconnected || !lane->id)
+		return;
+	lane->is_disconnected = true;
+	rdma_disconnect(lane->id);
+}
+
+void verbs_lane_free(struct verbs_lane *lane)
+{
+	struct verbs *verbs = verbs_of(lane->base.fabric);
+	bool was_linked = lane->link != NULL;
+
+	if (lane->state == VERBS_CONNECTING && was_linked)
+		verbs->handshakes--;
+	if (lane->state == VERBS_CLOSED && lane->is_gone)
+		verbs->ended--;
+	verbs_buffers_reclaim(lane);
+	verbs_events_forget(verbs, lane);
+	verbs_forget_dirty(lane);
+	if (was_linked && lane->state != VERBS_CLOSED && lane->state != VERBS_CONNECTING) {
+		set_error_state(lane);
+		tell_manager(lane);
+	}
+	unlink_lane(verbs, lane);
+	verbs_windows_free(lane); // they hold the queue pair
+	if (lane->qp) {
+		ibv_destroy_qp(lane->qp);
+		// What it had completed must not be taken for another's with its number.
+		verbs_queue_drain(verbs, lane->queue);
+	}
+	if (lane->queue)
+		lane->queue->lanes--;
+	if (was_linked)
+		verbs->receives_promised -= VERBS_CREDITS;
+	if (lane->slots_mr)
+		ibv_dereg_mr(lane->slots_mr);
+	free(lane->slots);
+	if (lane->id)
+		rdma_destroy_id(lane->id);
+	free(lane);
+}
+
+void verbs_close_lane(struct verbs_lane *lane, int status)
+{
+	struct verbs *verbs = verbs_of(lane->base.fabric);
+
+	if (lane->state == VERBS_CLOSED)
+		return;
+	if (lane->state == VERBS_CONNECTING)
+		verbs->handshakes--;
+	lane->state = VERBS_CLOSED;
+	lane->chained = 0;
+	set_error_state(lane);
+	tell_manager(lane);
+	if (lane->is_known && !lane->is_gone) {
+		verbs_event(verbs, (struct fabric_event){.kind = FABRIC_CLOSED, .lane = &lane->base, .status = status});
+		return;
+	}
+	if (lane->is_client && !lane->is_known) // still being connected: fabric_connect frees it
+		return;
+	lane->is_gone = true;
+	verbs->ended++;
+}
+
+void verbs_lanes_sweep(struct verbs *verbs)
+{
+	struct verbs_lane *next;
+
+	if (verbs->ended == 0)
+		return;
+	for (struct verbs_lane *lane = verbs->lanes; lane; lane = next) {
+		next = lane->next;
+		if (lane->is_gone && lane->state == VERBS_CLOSED)
+			verbs_lane_free(lane);
+	}
+}
+
+// The goodbye goes out behind all that was sent. Its completion ends the lane (verbs_poll.c); without credit for it the end has to do.
+static bool say_goodbye(struct verbs_lane *lane)
+{
+	if (lane->state != VERBS_OPEN || !verbs_send_control(lane, VERBS_BYE))
+		return false;
+	lane->state = VERBS_ENDING;
+	return verbs_ring(lane) == 0;
+}
+
+void verbs_disconnect(struct fabric_lane *base)
+{
+	struct verbs_lane *lane = verbs_lane_of(base);
+	struct verbs *verbs = verbs_of(base->fabric);
+
+	verbs_events_forget(verbs, lane);
+	verbs_buffers_reclaim(lane);
+	if (lane->state == VERBS_CLOSED || (!say_goodbye(lane) && lane->state != VERBS_ENDING)) {
+		verbs_lane_free(lane);
+		return;
+	}
+	lane->is_gone = true;
+}
+
+void verbs_shut(struct fabric_lane *base)
+{
+	struct verbs_lane *lane = verbs_lane_of(base);
+
+	if (lane->state == VERBS_OPEN && !say_goodbye(lane))
+		verbs_close_lane(lane, 0);
+}
