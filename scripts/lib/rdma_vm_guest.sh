@@ -49,7 +49,10 @@ mkdir -p /run/farfs
 cd "$directory" || cd /
 if [ "$verb" = shell ]; then
 	setsid -c "${command[@]}" <>/dev/hvc0 >&0 2>&1
+	status=$?
 else
-	"${command[@]}"
+	# Through a pipe: a daemon of the command that opened the terminal would take it for its own, and hang it up at its end.
+	"${command[@]}" </dev/null 2>&1 | cat
+	status=${PIPESTATUS[0]}
 fi
-echo $? >/run/rdma-vm/status
+echo $status >/run/rdma-vm/status
