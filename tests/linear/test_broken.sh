@@ -4,6 +4,8 @@
 source=$(cd "$(dirname "$0")/../.." && pwd)
 . "$source/tests/integration/harness.sh" all
 build=$temp/build
+# Which meson sets for its tests: the broken builds' own libfar is meant.
+unset LD_LIBRARY_PATH
 FAR_SERVER=$build/server/far-server
 seconds=${FARFS_BROKEN_SECONDS:-2}
 
