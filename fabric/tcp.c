@@ -134,6 +134,7 @@ static void complete(struct tcp *tcp, const struct io_uring_cqe *cqe)
 		break;
 	case TCP_OP_SEND:
 		lane->in_ring--;
+		tcp_sent_late(lane);
 		tcp_sent(lane, cqe->res);
 		tcp_flush(&lane->base);
 		break;
@@ -285,7 +286,7 @@ static int tcp_arm(struct fabric *fabric)
 	tcp_prepare_lanes(tcp);
 	if (io_uring_sq_ready(&tcp->ring) > 0)
 		io_uring_submit(&tcp->ring);
-	return tcp->event_count > 0 || io_uring_cq_ready(&tcp->ring) > 0 || has_task_work(tcp);
+	return tcp->event_count > 0 || io_uring_cq_ready(&tcp->ring) > 0 || has_task_work(tcp) || tcp_is_room_due(tcp);
 }
 
 // Operations under way point into lanes: they are ended and reaped before anything is freed.

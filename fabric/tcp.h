@@ -103,6 +103,7 @@ struct tcp {
 	bool is_armed;
 	bool is_watching;           // server: the ring watches the descriptor that tcp_block was given
 	bool has_stalled;           // server: some lane may be
+	bool is_room_wanted;        // server: by the owner of a lane that had none for a frame
 	struct tcp_lane *unsent;    // server: lanes with frames that were not flushed
 	struct tcp_lane *immediate; // server: lanes with immediate sends
 	int listeners[8];
@@ -162,6 +163,8 @@ void tcp_operation_ended(struct tcp_lane *lane);
 int tcp_block(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
 // Server: everything that lanes have to do next goes into the ring.
 void tcp_prepare_lanes(struct tcp *tcp);
+// Server: somebody waits for room that a send under way leaves without a word.
+bool tcp_is_room_due(struct tcp *tcp);
 
 // --- tcp_connect.c ---
 int tcp_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);

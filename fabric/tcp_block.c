@@ -31,6 +31,15 @@ static struct __kernel_timespec *limit_of(uint64_t timeout_ns, struct __kernel_t
 	return timeout_ns == UINT64_MAX ? NULL : limit;
 }
 
+// Sends that succeed at once wake nobody. Who waits for the room that they leave has to look.
+bool tcp_is_room_due(struct tcp *tcp)
+{
+	bool is_wanted = tcp->has_stalled || tcp->is_room_wanted;
+
+	tcp->is_room_wanted = false;
+	return is_wanted && tcp->immediate;
+}
+
 static int block_server(struct tcp *tcp, int wake_fd, uint64_t timeout_ns)
 {
 	struct __kernel_timespec limit;
@@ -46,6 +55,10 @@ static int block_server(struct tcp *tcp, int wake_fd, uint64_t timeout_ns)
 		io_uring_prep_poll_add(sqe, wake_fd, POLLIN);
 		io_uring_sqe_set_data64(sqe, TCP_OP_WAKE);
 		tcp->is_watching = true;
+	}
+	if (tcp_is_room_due(tcp)) {
+		result = io_uring_submit_and_get_events(&tcp->ring);
+		return result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY ? result : 1;
 	}
 	result = io_uring_submit_and_wait_timeout(&tcp->ring, &cqe, 1, limit_of(timeout_ns, &limit), NULL);
 	if (result == -ETIME)

@@ -58,8 +58,10 @@ int tcp_put_frame(struct tcp_lane *lane, const struct tcp_frame *frame, const vo
 	uint64_t length = payload ? frame->length : 0;
 	bool is_copied = length <= TCP_COPY_MAX && !(is_live && is_behind_live);
 
-	if (!tcp_has_output_room(lane) || (context && batch->done_count == FAR_LANE_DEPTH))
+	if (!tcp_has_output_room(lane) || (context && batch->done_count == FAR_LANE_DEPTH)) {
+		tcp_of(lane->base.fabric)->is_room_wanted = true;
 		return -EAGAIN;
+	}
 	note_unsent(lane);
 	memcpy(batch->bytes + batch->used, frame, sizeof(*frame));
 	add_copied(batch, sizeof(*frame));
@@ -81,8 +83,12 @@ void *tcp_send_reserve(struct fabric_lane *base, uint32_t length)
 	struct tcp_batch *batch = filling(lane);
 	uint32_t start = (batch->used + 7) & ~7U;
 
-	if (lane->is_closed || start + sizeof(struct tcp_frame) + length > TCP_OUTPUT || batch->piece_count + 2 > TCP_PIECES)
+	if (lane->is_closed)
 		return NULL;
+	if (start + sizeof(struct tcp_frame) + length > TCP_OUTPUT || batch->piece_count + 2 > TCP_PIECES) {
+		tcp_of(base->fabric)->is_room_wanted = true;
+		return NULL;
+	}
 	return batch->bytes + start + sizeof(struct tcp_frame);
 }
 

@@ -18,6 +18,7 @@
 
 #include "fabric/wait.h"
 #include "fabric_peer.h"
+#include "far/limits.h"
 
 // The conformance suite of fabric.h: what every provider must do, between two processes. The provider's name is the program's argument.
 
@@ -493,6 +494,22 @@ static void test_posts__complete_in_order_and_refuse_more_than_the_depth(void **
 	assert_true(was_refused);
 }
 
+// The answers of one flush are more than the peer sends at once, and it has given up polling: nothing may be left lying there.
+static void test_post_read__more_than_is_answered_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct timespec pause = {.tv_nsec = 2000000};
+
+	for (uint64_t round = 0; round < 40; round++) {
+		nanosleep(&pause, NULL);
+		for (uint64_t i = 0; i < FAR_LANE_DEPTH; i++)
+			assert_int_equal(
+			        fabric_post_read(fixture->lane, fixture->memory.base, fixture->rkeys[PEER_OPEN], 0, 4096, i + 1), 0);
+		for (uint64_t i = 0; i < FAR_LANE_DEPTH; i++)
+			assert_int_equal(expect_event(fixture, FABRIC_DONE).context, i + 1);
+	}
+}
+
 static void test_push__bytes_are_there_before_the_message(void **state)
 {
 	struct fixture *fixture = *state;
@@ -896,6 +913,7 @@ int main(int count, char **arguments)
 	        EACH(test_post_write__message_behind_it_finds_the_bytes),
 	        EACH(test_post_read__behind_a_write_finds_its_bytes),
 	        EACH(test_posts__complete_in_order_and_refuse_more_than_the_depth),
+	        EACH(test_post_read__more_than_is_answered_at_once),
 	        EACH(test_push__bytes_are_there_before_the_message),
 	        EACH(test_pull__server_reads_the_clients_region),
 	        EACH(test_register__region_made_after_connecting_is_known_to_later_messages),
