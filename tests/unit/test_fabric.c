@@ -865,14 +865,16 @@ static uint64_t own_cpu_ns(void)
 
 static void test_idle__neither_side_uses_cpu(void **state)
 {
+	// The questions before and behind cost some, too: an emulated machine, where rdma is tested, takes ten times as long for them. Polling would use all the 500 ms.
+	const uint64_t limit_ns = strcmp(provider, "rdma") == 0 ? 50000000 : 5000000;
 	struct fixture *fixture = *state;
 	uint64_t peer_before = ask(fixture, (struct peer_message){.command = PEER_CPU});
 	uint64_t before = own_cpu_ns();
 	struct fabric_event event;
 
 	assert_int_equal(fabric_wait(fixture->fabric, &event, 1, 500), 0);
-	assert_true(own_cpu_ns() - before < 5000000);
-	assert_true(ask(fixture, (struct peer_message){.command = PEER_CPU}) - peer_before < 5000000);
+	assert_true(own_cpu_ns() - before < limit_ns);
+	assert_true(ask(fixture, (struct peer_message){.command = PEER_CPU}) - peer_before < limit_ns);
 }
 
 static void test_read_section__server_sees_it_open_where_there_are_loads(void **state)
