@@ -32,7 +32,9 @@ bool verbs_cm_next(struct rdma_event_channel *channel, struct verbs_cm_event *ou
 	case RDMA_CM_EVENT_CONNECT_REQUEST:
 	case RDMA_CM_EVENT_CONNECT_RESPONSE:
 	case RDMA_CM_EVENT_REJECTED:
-		out->private_length = event->param.conn.private_data ? event->param.conn.private_data_len : 0;
+		if (!event->param.conn.private_data)
+			break;
+		out->private_length = event->param.conn.private_data_len;
 		memcpy(out->private_data, event->param.conn.private_data, out->private_length);
 		break;
 	default:
