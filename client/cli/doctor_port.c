@@ -23,7 +23,10 @@ static bool is_active(const struct doctor *doctor, const char *device, const cha
 	return doctor_read(doctor, state, PORT "state", device, port) == 0 && strstr(state, "ACTIVE");
 }
 
-bool doctor_port_any_active(const struct doctor *doctor)
+// The first port of any device that is_wanted(..., wanted), or false.
+static bool find_port(const struct doctor *doctor,
+        bool (*is_wanted)(const struct doctor *doctor, const char *device, const char *port, const char *wanted), const char *wanted,
+        struct doctor_port *found)
 {
 	CLEANUP(doctor_names) struct doctor_names devices = {0};
 
@@ -33,11 +36,29 @@ bool doctor_port_any_active(const struct doctor *doctor)
 		CLEANUP(doctor_names) struct doctor_names ports = {0};
 
 		doctor_list(doctor, &ports, "sys/class/infiniband/%s/ports", device);
-		for (int j = 0; j < ports.count; j++)
-			if (is_active(doctor, device, ports.entries[j]->d_name))
-				return true;
+		for (int j = 0; j < ports.count; j++) {
+			if (!is_wanted(doctor, device, ports.entries[j]->d_name, wanted))
+				continue;
+			snprintf(found->device, sizeof(found->device), "%.63s", device);
+			found->number = (unsigned)strtoul(ports.entries[j]->d_name, NULL, 10);
+			found->is_software = doctor_exists(doctor, "sys/class/infiniband/%s/parent", device);
+			return true;
+		}
 	}
 	return false;
+}
+
+static bool is_any_active(const struct doctor *doctor, const char *device, const char *port, const char *wanted)
+{
+	(void)wanted;
+	return is_active(doctor, device, port);
+}
+
+bool doctor_port_any_active(const struct doctor *doctor)
+{
+	struct doctor_port found;
+
+	return find_port(doctor, is_any_active, NULL, &found);
 }
 
 // A port while it is checked.
@@ -323,24 +344,7 @@ static bool has_interface(const struct doctor *doctor, const char *device, const
 
 int doctor_port_of_interface(const struct doctor *doctor, const char *interface, struct doctor_port *port)
 {
-	CLEANUP(doctor_names) struct doctor_names devices = {0};
-
-	doctor_list(doctor, &devices, "sys/class/infiniband");
-	for (int i = 0; i < devices.count; i++) {
-		const char *device = devices.entries[i]->d_name;
-		CLEANUP(doctor_names) struct doctor_names ports = {0};
-
-		doctor_list(doctor, &ports, "sys/class/infiniband/%s/ports", device);
-		for (int j = 0; j < ports.count; j++) {
-			if (!has_interface(doctor, device, ports.entries[j]->d_name, interface))
-				continue;
-			snprintf(port->device, sizeof(port->device), "%.63s", device);
-			port->number = (unsigned)strtoul(ports.entries[j]->d_name, NULL, 10);
-			port->is_software = doctor_exists(doctor, "sys/class/infiniband/%s/parent", device);
-			return 0;
-		}
-	}
-	return -ENODEV;
+	return find_port(doctor, has_interface, interface, port) ? 0 : -ENODEV;
 }
 
 double doctor_port_rate(const struct doctor *doctor, const struct doctor_port *port)
