@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fabric/provider.h"
+#include "fabric/resolve.h"
 #include "far/cleanup.h"
 #include "far/limits.h"
 
@@ -171,18 +172,6 @@ static bool address_is_loopback(const struct sockaddr *address)
 	if (address->sa_family == AF_INET6)
 		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
 	return false;
-}
-
-static void cleanup_addrinfo(struct addrinfo **list)
-{
-	if (*list)
-		freeaddrinfo(*list);
-}
-
-static void cleanup_ifaddrs(struct ifaddrs **list)
-{
-	if (*list)
-		freeifaddrs(*list);
 }
 
 static bool address_host_is_local(const char *host)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fabric/resolve.h"
 #include "fabric/tcp.h"
 
 // Connections: listening, connecting, the exchange of hellos, and lanes' beginning and end.
@@ -164,20 +165,6 @@ int tcp_take_hello(struct tcp_lane *lane, const struct tcp_frame *frame)
 
 // --- listening ---
 
-static int resolve(const struct fabric_address *address, int flags, struct addrinfo **list, struct fabric_error *error)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
-	char port[8];
-	int result;
-
-	snprintf(port, sizeof(port), "%u", address->port);
-	result = getaddrinfo(address->host, port, &hints, list);
-	if (result == 0)
-		return 0;
-	snprintf(error->text, sizeof(error->text), "tcp://%.150s: cannot resolve the host: %s", address->host, gai_strerror(result));
-	return -EHOSTUNREACH;
-}
-
 static int fail(struct fabric_error *error, const char *what, const struct fabric_address *address, int code, const char *advice)
 {
 	char text[384];
@@ -244,7 +231,7 @@ int tcp_listen(struct fabric *fabric, const struct fabric_address *address, stru
 	struct addrinfo *list;
 	uint16_t port = 0;
 	int fd;
-	int result = resolve(address, AI_PASSIVE, &list, error);
+	int result = fabric_resolve(address, AI_PASSIVE, &list, error);
 
 	if (result)
 		return result;
@@ -440,7 +427,7 @@ int tcp_connect(
 	int fd = -EHOSTUNREACH;
 
 	if (!result)
-		result = resolve(address, 0, &list, error);
+		result = fabric_resolve(address, 0, &list, error);
 	if (result)
 		return result;
 	for (const struct addrinfo *info = list; info && fd < 0; info = info->ai_next)

@@ -244,8 +244,6 @@ bool verbs_cm_next(struct rdma_event_channel *channel, struct verbs_cm_event *ev
 void verbs_cm_take(struct verbs *verbs, const struct verbs_cm_event *event);
 // Takes what the connection manager has to say. Returns whether it was anything.
 bool verbs_cm_poll(struct verbs *verbs);
-struct addrinfo;
-int verbs_cm_resolve(const struct fabric_address *address, int flags, struct addrinfo **list, struct fabric_error *error);
 int verbs_cm_fail(struct fabric_error *error, const char *what, const struct fabric_address *address, int code, const char *advice);
 struct verbs_hello verbs_cm_hello(const struct verbs *verbs);
 struct rdma_conn_param verbs_cm_parameters(const struct verbs_lane *lane, const struct verbs_hello *hello);
@@ -337,6 +335,8 @@ int verbs_region_attach(struct verbs *verbs, struct verbs_region *region, struct
 void verbs_region_detach(struct verbs *verbs, struct verbs_region *region);
 // The bytes at the front that peers cannot reach any more: what was sealed before they were told of the region, where all they may do is write. What is sealed later ends with it.
 uint64_t verbs_sealed_part(const struct verbs_region *region);
+// The device's access flags for a region's rights.
+int verbs_access(unsigned rights);
 // The key of local memory for posts, or -ENOENT: not registered.
 int verbs_local_key(const struct verbs *verbs, const void *bytes, uint64_t length, uint32_t *lkey);
 // The peer's region of this rkey, or NULL: it told of none.

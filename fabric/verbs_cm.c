@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,20 +50,6 @@ int verbs_cm_fail(struct fabric_error *error, const char *what, const struct fab
 	snprintf(error->text, sizeof(error->text), "cannot %s %.100s: %s%.100s", what, fabric_address_format(address, text), strerror(code),
 	        advice);
 	return -code;
-}
-
-int verbs_cm_resolve(const struct fabric_address *address, int flags, struct addrinfo **list, struct fabric_error *error)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
-	char port[8];
-	int result;
-
-	snprintf(port, sizeof(port), "%u", address->port);
-	result = getaddrinfo(address->host, port, &hints, list);
-	if (result == 0)
-		return 0;
-	snprintf(error->text, sizeof(error->text), "rdma://%.150s: cannot resolve the host: %s", address->host, gai_strerror(result));
-	return -EHOSTUNREACH;
 }
 
 int verbs_cm_move(struct verbs_lane *lane, enum ibv_qp_state state)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fabric/resolve.h"
 #include "fabric/verbs.h"
 
 // The side that connects. The route decides which device is used.
@@ -163,7 +164,7 @@ int verbs_connect(
 	struct verbs_lane *lane = NULL;
 	struct rdma_cm_id *id;
 	struct addrinfo *list;
-	int result = verbs_cm_resolve(address, 0, &list, error);
+	int result = fabric_resolve(address, 0, &list, error);
 
 	if (result)
 		return result;
@@ -209,7 +210,7 @@ bool verbs_answers(const struct fabric_address *address)
 
 	if (!probe.cm)
 		return false;
-	if (fcntl(probe.cm->fd, F_SETFL, O_NONBLOCK) == 0 && verbs_cm_resolve(address, 0, &list, &error) == 0) {
+	if (fcntl(probe.cm->fd, F_SETFL, O_NONBLOCK) == 0 && fabric_resolve(address, 0, &list, &error) == 0) {
 		if (rdma_create_id(probe.cm, &id, NULL, RDMA_PS_TCP) == 0) {
 			is_there = is_refused_kindly(&probe, id, list);
 			rdma_destroy_id(id);

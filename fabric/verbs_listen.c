@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fabric/resolve.h"
 #include "fabric/verbs.h"
 #include "far/log.h"
 
@@ -143,7 +144,7 @@ int verbs_listen(struct fabric *fabric, const struct fabric_address *address, st
 	struct verbs *verbs = verbs_of(fabric);
 	struct rdma_cm_id *id;
 	struct addrinfo *list;
-	int result = verbs_cm_resolve(address, AI_PASSIVE, &list, error);
+	int result = fabric_resolve(address, AI_PASSIVE, &list, error);
 
 	if (result)
 		return result;

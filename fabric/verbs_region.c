@@ -16,7 +16,7 @@
 
 #define IMPORT_NS 2000000000ULL
 
-static int access_of(unsigned rights)
+int verbs_access(unsigned rights)
 {
 	int access = 0;
 
@@ -66,7 +66,7 @@ static struct verbs_memory *memory_new(struct verbs *verbs, const struct verbs_r
 {
 	struct verbs_memory *memory = calloc(1, sizeof(*memory));
 	uint64_t front = verbs_sealed_part(region);
-	int remote = region->is_windowed ? 0 : access_of(region->base.rights);
+	int remote = region->is_windowed ? 0 : verbs_access(region->base.rights);
 	int local = IBV_ACCESS_LOCAL_WRITE | (verbs->has_windows && verbs->is_server ? IBV_ACCESS_MW_BIND : 0);
 
 	if (!memory)

@@ -50,19 +50,6 @@ static struct verbs_window *window_get(struct verbs *verbs, struct verbs_lane *l
 	return window;
 }
 
-static unsigned window_access(unsigned rights)
-{
-	unsigned access = 0;
-
-	if (rights & FABRIC_REMOTE_READ)
-		access |= IBV_ACCESS_REMOTE_READ;
-	if (rights & FABRIC_REMOTE_WRITE)
-		access |= IBV_ACCESS_REMOTE_WRITE;
-	if (rights & FABRIC_REMOTE_ATOMIC)
-		access |= IBV_ACCESS_REMOTE_ATOMIC;
-	return access;
-}
-
 static void window_bind(struct verbs_lane *lane, struct verbs_window *window, struct verbs_region *region)
 {
 	const struct ibv_sge none = {0};
@@ -77,7 +64,7 @@ static void window_bind(struct verbs_lane *lane, struct verbs_window *window, st
 	        .mr = region->memory->mr,
 	        .addr = (uintptr_t)region->base.memory.base + front,
 	        .length = region->base.memory.length - front,
-	        .mw_access_flags = window_access(region->base.rights),
+	        .mw_access_flags = (unsigned)verbs_access(region->base.rights),
 	};
 	window->region = region;
 	window->next_of_region = region->windows;

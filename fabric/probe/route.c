@@ -10,23 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fabric/resolve.h"
 #include "far/cleanup.h"
 
 // The way to a host: the interface at which it begins, and how long the kernels at its two ends take for a round trip.
 
 #define RTT_TRIES 5 // the first one may have to find the neighbour's address, too
-
-static void cleanup_addrinfo(struct addrinfo **list)
-{
-	if (*list)
-		freeaddrinfo(*list);
-}
-
-static void cleanup_ifaddrs(struct ifaddrs **list)
-{
-	if (*list)
-		freeifaddrs(*list);
-}
 
 static int resolve(const char *host, uint16_t port, int type, struct addrinfo **found)
 {
