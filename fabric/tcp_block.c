@@ -31,10 +31,19 @@ static struct __kernel_timespec *limit_of(uint64_t timeout_ns, struct __kernel_t
 	return timeout_ns == UINT64_MAX ? NULL : limit;
 }
 
+// More gathered behind a send than was there when it began.
+static bool has_output_behind_sends(const struct tcp *tcp)
+{
+	for (const struct tcp_lane *lane = tcp->immediate; lane; lane = lane->next_immediate)
+		if (lane->batches[lane->filling].piece_count > 0)
+			return true;
+	return false;
+}
+
 // Sends that succeed at once wake nobody. Who waits for the room that they leave has to look.
 bool tcp_is_room_due(struct tcp *tcp)
 {
-	bool is_wanted = tcp->has_stalled || tcp->is_room_wanted;
+	bool is_wanted = tcp->has_stalled || tcp->is_room_wanted || has_output_behind_sends(tcp);
 
 	tcp->is_room_wanted = false;
 	return is_wanted && tcp->immediate;

@@ -145,7 +145,7 @@ check() {
 		echo "ok $case_number - $provider: $name"
 	else
 		echo "not ok $case_number - $provider: $name (status $status)"
-		sed 's/^/# /' <<<"$output" | tail -30
+		sed 's/^/# /' <<<"$output" | tail -200 | tee /dev/stderr
 		failures=$((failures + 1))
 	fi
 }

@@ -495,6 +495,11 @@ static void test_posts__complete_in_order_and_refuse_more_than_the_depth(void **
 }
 
 // The answers of one flush are more than the peer sends at once, and it has given up polling: nothing may be left lying there.
+static void post_read_at_start(struct fixture *fixture, uint64_t length, uint64_t context)
+{
+	assert_int_equal(fabric_post_read(fixture->lane, fixture->memory.base, fixture->rkeys[PEER_OPEN], 0, length, context), 0);
+}
+
 static void test_post_read__more_than_is_answered_at_once(void **state)
 {
 	struct fixture *fixture = *state;
@@ -503,9 +508,27 @@ static void test_post_read__more_than_is_answered_at_once(void **state)
 	for (uint64_t round = 0; round < 40; round++) {
 		nanosleep(&pause, NULL);
 		for (uint64_t i = 0; i < FAR_LANE_DEPTH; i++)
-			assert_int_equal(
-			        fabric_post_read(fixture->lane, fixture->memory.base, fixture->rkeys[PEER_OPEN], 0, 4096, i + 1), 0);
+			post_read_at_start(fixture, 4096, i + 1);
 		for (uint64_t i = 0; i < FAR_LANE_DEPTH; i++)
+			assert_int_equal(expect_event(fixture, FABRIC_DONE).context, i + 1);
+	}
+}
+
+// Answers wait for room in a socket, others gather behind them, and nothing more is asked that would wake the server.
+static void test_post_read__more_than_a_socket_takes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (uint64_t round = 0; round < 256; round++) {
+		uint64_t first = 1 + round % (FAR_LANE_DEPTH - 1);
+		uint64_t length = (64U << 10) * (1 + round % 16);
+
+		for (uint64_t i = 0; i < FAR_LANE_DEPTH; i++) {
+			post_read_at_start(fixture, length, i + 1);
+			if (i == first)
+				assert_int_equal(expect_event(fixture, FABRIC_DONE).context, 1);
+		}
+		for (uint64_t i = 1; i < FAR_LANE_DEPTH; i++)
 			assert_int_equal(expect_event(fixture, FABRIC_DONE).context, i + 1);
 	}
 }
@@ -916,6 +939,7 @@ int main(int count, char **arguments)
 	        EACH(test_post_read__behind_a_write_finds_its_bytes),
 	        EACH(test_posts__complete_in_order_and_refuse_more_than_the_depth),
 	        EACH(test_post_read__more_than_is_answered_at_once),
+	        EACH(test_post_read__more_than_a_socket_takes),
 	        EACH(test_push__bytes_are_there_before_the_message),
 	        EACH(test_pull__server_reads_the_clients_region),
 	        EACH(test_register__region_made_after_connecting_is_known_to_later_messages),
