@@ -13,7 +13,7 @@
 // What is polled for.
 struct wait_limits {
 	uint32_t spin_max_ns;
-	bool has_device; // a device does the peer's part: who polls keeps no CPU from it
+	bool has_device; // a device does the peer's part, while we may be interrupted for it
 };
 
 struct wait_budget {
@@ -44,6 +44,8 @@ struct wait_spin {
 	uint64_t begin_ns;
 	uint64_t last_ns;
 	uint64_t limit_ns;
+	uint64_t off_cpu_ns;
+	uint64_t yielded_ns;
 	bool was_off_cpu;
 };
 
