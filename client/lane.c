@@ -16,7 +16,8 @@
 
 #define REMEMBERED 8          // sessions that one thread uses in turn without asking the session
 #define RETRY_NS 100000000ULL // a server found away is not tried again for so long
-#define CONNECT_MS 1000
+#define CONNECT_MS 1000       // again, to a server that may be gone
+#define CONNECT_FIRST_MS 5000 // what the kernel's RDMA connection manager sends and loses it sends again after 4.3 s
 
 struct remembered {
 	uint64_t serial;
@@ -225,7 +226,8 @@ static int connect_once(struct far_lane *lane)
 {
 	struct far_session *session = lane->session;
 	struct fabric_error text = {""};
-	int timeout_ms = session->timeout_ms < CONNECT_MS ? session->timeout_ms : CONNECT_MS;
+	int most_ms = lane->connections > 0 ? CONNECT_MS : CONNECT_FIRST_MS;
+	int timeout_ms = session->timeout_ms < most_ms ? session->timeout_ms : most_ms;
 	int error = fabric_connect(lane->fabric, &session->address, timeout_ms, &lane->connection, &text);
 
 	if (error) {

@@ -23,6 +23,7 @@ static bool has_devices(void)
 
 static void verbs_free(struct verbs *verbs)
 {
+	verbs_probe_end(verbs);
 	if (verbs->cm)
 		rdma_destroy_event_channel(verbs->cm);
 	if (verbs->epoll_fd >= 0)
@@ -50,6 +51,7 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 	        .inline_max = VERBS_INLINE,
 	        .wait = {.spin_max_ns = VERBS_SPIN_NS, .has_device = true}};
 	verbs->regions_end = &verbs->regions;
+	verbs->probe_fd = -1;
 	verbs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	verbs->cm = rdma_create_event_channel();
 	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : verbs_watch(verbs, verbs->cm->fd, VERBS_WATCH_CM);

@@ -27,10 +27,10 @@
 #define VERBS_SIGNAL_EVERY 8U
 #define VERBS_PIECES 16U // work requests of one operation that is longer than the device's messages
 #define VERBS_INLINE 256U
-#define VERBS_SPIN_NS 100000U        // a round trip with 1 MiB
-#define VERBS_SPIN_SOFT_NS 1000000U  // where the device is software
-#define VERBS_LANES_PER_QUEUE 64U // of one completion queue
-#define VERBS_RECEIVES 32768U     // of the shared receive queue of one that listens: 1,900 lanes
+#define VERBS_SPIN_NS 100000U       // a round trip with 1 MiB
+#define VERBS_SPIN_SOFT_NS 1000000U // where the device is software
+#define VERBS_LANES_PER_QUEUE 64U   // of one completion queue
+#define VERBS_RECEIVES 32768U       // of the shared receive queue of one that listens: 1,900 lanes
 #define VERBS_RECEIVES_CLIENT 4096U
 #define VERBS_REMOTES 256U // regions of the peer that a lane knows
 #define VERBS_RECORDS_WAITING 64U
@@ -59,7 +59,7 @@ struct verbs_slab {
 };
 
 // What the context's epoll descriptor watches.
-enum verbs_watched { VERBS_WATCH_CM, VERBS_WATCH_COMPLETIONS, VERBS_WATCH_DEVICE, VERBS_WATCHED };
+enum verbs_watched { VERBS_WATCH_CM, VERBS_WATCH_COMPLETIONS, VERBS_WATCH_DEVICE, VERBS_WATCH_PROBE, VERBS_WATCHED };
 
 struct verbs_queue {
 	struct verbs_queue *next;
@@ -155,6 +155,7 @@ struct verbs_lane {
 	uint64_t posted, done; // work requests, counted
 	uint32_t operations;   // of them reads, writes and atomics
 	uint32_t unsignalled;  // since the last that asks for a completion
+	uint64_t proven;       // `done` when the peer was last known to be there, or once it has answered the last probe
 	struct verbs_work works[VERBS_QUEUE];
 
 	// Regions: what the peer may reach here, and is to be told; what we may reach there.
@@ -174,6 +175,9 @@ struct verbs {
 	bool is_server;
 	bool is_armed;
 	uint32_t polls;
+	int probe_fd; // a timer, -1: none yet
+	bool is_probing;
+	bool is_link_down;
 	struct rdma_cm_id *listeners[VERBS_LISTENERS];
 	unsigned listener_count;
 
@@ -319,6 +323,13 @@ int verbs_post_write(struct fabric_lane *lane, const void *local, uint64_t rkey,
 int verbs_post_compare_swap(
         struct fabric_lane *lane, uint64_t *result, uint64_t rkey, uint64_t offset, uint64_t expected, uint64_t desired, uint64_t context);
 int verbs_post_fetch_add(struct fabric_lane *lane, uint64_t *result, uint64_t rkey, uint64_t offset, uint64_t addend, uint64_t context);
+
+// --- verbs_probe.c ---
+// A server's lanes are looked after from now on.
+void verbs_probe_begin(struct verbs *verbs);
+void verbs_probe_end(struct verbs *verbs);
+// The timer's time has come.
+void verbs_probe_lanes(struct verbs *verbs);
 
 // --- verbs_receive.c ---
 // A message has come in for the lane (NULL: for one that is gone).

@@ -9,7 +9,7 @@
 
 #define READS_MAX 16     // reads and atomics of a lane that devices work on at once
 #define RETRY_TIMEOUT 16 // 4.096 us << 16: 268 ms until the device sends again
-#define RETRY_COUNT 7    // 2 s in all until it gives up
+#define RETRY_COUNT 6    // 2 s in all until it gives up; 7 would be one more for most devices, but for ever for Soft-RoCE
 #define RNR_FOREVER 7 // no peer runs out of buffers (verbs.h); if another one robs it of them, it is served when that one's lane has ended
 #define RNR_PAUSE 12  // 0.64 ms
 

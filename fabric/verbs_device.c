@@ -19,6 +19,18 @@ static size_t buffer_size(const struct verbs *verbs)
 	return (VERBS_BUFFER_FRONT + (size_t)verbs_wire_size(verbs->base.options.message_size) + 63) & ~(size_t)63;
 }
 
+// What no attempt is worth: some drivers take it, and fail later.
+static bool is_too_much(const struct verbs *verbs, size_t length, char *text, size_t size)
+{
+	uint64_t most = verbs->attributes.max_mr_size; // 0: not told
+
+	if (most == 0 || length <= most)
+		return false;
+	snprintf(text, size, "the device cannot register %zu MiB: it takes at most %llu MiB at once: give far-server a smaller --pool",
+	        length >> 20, (unsigned long long)most >> 20);
+	return true;
+}
+
 // Why memory could not be registered. Locked memory is the limit that users meet.
 static void explain(size_t length, int code, char *text, size_t size)
 {
@@ -37,13 +49,17 @@ static void explain(size_t length, int code, char *text, size_t size)
 
 struct ibv_mr *verbs_register(struct verbs *verbs, void *base, size_t length, int access, struct fabric_error *error)
 {
-	struct ibv_mr *mr = ibv_reg_mr(verbs->pd, base, length, access);
 	char text[sizeof(error->text)];
-	int code = errno;
+	struct ibv_mr *mr = NULL;
+	int code = ENOMEM;
 
-	if (mr)
-		return mr;
-	explain(length, code, text, sizeof(text));
+	if (!is_too_much(verbs, length, text, sizeof(text))) {
+		mr = ibv_reg_mr(verbs->pd, base, length, access);
+		if (mr)
+			return mr;
+		code = errno;
+		explain(length, code, text, sizeof(text));
+	}
 	if (error)
 		memcpy(error->text, text, sizeof(text));
 	else

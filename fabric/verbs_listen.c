@@ -80,6 +80,7 @@ void verbs_lane_accepted(struct verbs *verbs, struct verbs_lane *lane)
 	lane->is_known = true;
 	verbs_event(verbs, (struct fabric_event){.kind = FABRIC_ACCEPTED, .lane = &lane->base});
 	verbs_scope_sync(lane, true);
+	verbs_probe_begin(verbs);
 }
 
 static const char *listen_advice(int code)

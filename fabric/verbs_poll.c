@@ -184,6 +184,10 @@ static void take_device_events(struct verbs *verbs)
 		case IBV_EVENT_QP_ACCESS_ERR:
 			lane = event.element.qp->qp_context;
 			break;
+		case IBV_EVENT_PORT_ERR:
+		case IBV_EVENT_PORT_ACTIVE:
+			verbs->is_link_down = event.event_type == IBV_EVENT_PORT_ERR;
+			break;
 		default:
 			break;
 		}
@@ -211,6 +215,9 @@ static void look_around(struct verbs *verbs)
 			break;
 		case VERBS_WATCH_COMPLETIONS:
 			take_wakeup(verbs);
+			break;
+		case VERBS_WATCH_PROBE:
+			verbs_probe_lanes(verbs);
 			break;
 		default:
 			take_device_events(verbs);

@@ -3,6 +3,7 @@
 #
 #   FARFS_TEST_ADDRESS  the server's address; keys are made below test-cli-PID/ and bench/, and deleted at the end
 #   FAR                 the program (default: far)
+#   slower              divides what is only there to be much (harness.sh; default: 1)
 set -u
 
 : "${FAR:=far}"
@@ -15,6 +16,11 @@ work=$(mktemp -d)
 top=test-cli-$$
 tests=0
 failures=0
+: "${slower:=1}"
+large_bytes=$((52428800 / slower))
+range_bytes=$((20971520 / slower))
+files=$((200 / slower)) # of a tree
+loads=$((1000 / slower))
 
 clean() {
 	"$FAR" rm -rf "$top" 2>/dev/null
@@ -59,7 +65,7 @@ test_put_and_get() {
 	: >"$work/empty"
 	head -c 4096 /dev/urandom >"$work/page"
 	head -c 100000 /dev/urandom >"$work/medium"
-	head -c 52428800 /dev/urandom >"$work/large"
+	head -c $large_bytes /dev/urandom >"$work/large"
 
 	for file in binary empty page medium large; do
 		run put "$work/$file" "$top/values/$file"
@@ -143,7 +149,7 @@ test_get_while_it_changes() {
 		sleep 0.03
 	done 2>/dev/null &
 	writer=$!
-	for _ in $(seq 20); do
+	for _ in $(seq $((slower > 1 ? 5 : 20))); do
 		rm -f "$work/got"
 		"$FAR" get "$top/changing" "$work/got" 2>/dev/null || continue
 		cmp -s "$work/got" "$work/a" || cmp -s "$work/got" "$work/b" || wrong=$((wrong + 1))
@@ -180,8 +186,8 @@ test_get_options() {
 	run get --offset 5000 "$top/values/page"
 	check 'get behind the end brings nothing' exited 0
 	check 'get behind the end prints nothing' test ! -s "$work/out"
-	run get --length 20m --offset 3 "$top/values/large" "$work/got"
-	check 'get of a long range brings the range' cmp "$work/got" <(tail -c +4 "$work/large" | head -c 20971520)
+	run get --length $range_bytes --offset 3 "$top/values/large" "$work/got"
+	check 'get of a long range brings the range' cmp "$work/got" <(tail -c +4 "$work/large" | head -c $range_bytes)
 	run get --offset x "$top/values/page"
 	check 'get with a wrong offset exits 2' exited 2
 	"$FAR" get "$top/values/large" 2>"$work/err" | head -c 10 >/dev/null
@@ -196,7 +202,7 @@ test_get_options() {
 
 test_trees() {
 	mkdir -p "$work/tree/sub/deep" "$work/tree/empty"
-	for i in $(seq 200); do echo "$i" >"$work/tree/sub/$i"; done
+	for i in $(seq $files); do echo "$i" >"$work/tree/sub/$i"; done
 	cp "$work/medium" "$work/tree/sub/deep"
 	run put -r "$work/tree" "$top/tree"
 	check 'put -r exits 0' exited 0
@@ -209,7 +215,7 @@ test_trees() {
 	check 'put -r with a link exits 1' exited 1
 	check 'put -r names the link it skipped' said_like "tree/link: skipped: a symbolic link"
 	check 'put -r names the pipe it skipped' said_like "tree/pipe: skipped: not a file or directory"
-	check 'put -r counts what it skipped' said_like 'tree/: 2 skipped, 201 stored'
+	check 'put -r counts what it skipped' said_like "tree/: 2 skipped, $((files + 1)) stored"
 	rm "$work/tree/link" "$work/tree/pipe"
 	run get -r "$top/tree3" "$work/tree3"
 	check 'put -r stores the rest' diff -r "$work/tree" "$work/tree3"
@@ -228,10 +234,10 @@ test_ls() {
 	check 'ls lists a directory by name' printed "$top/tree/empty/
 $top/tree/sub/"
 	run ls -r "$top/tree"
-	check 'ls -r lists all' test "$(wc -l <"$work/out")" -eq 204
+	check 'ls -r lists all' test "$(wc -l <"$work/out")" -eq $((files + 4))
 	check 'ls -r lists a directory before its contents' grep -qx "$top/tree/sub/deep/medium" "$work/out"
 	run ls -U "$top/tree/sub"
-	check 'ls -U lists all' test "$(wc -l <"$work/out")" -eq 201
+	check 'ls -U lists all' test "$(wc -l <"$work/out")" -eq $((files + 1))
 	run ls "$top/values/pa"
 	check 'ls of a prefix lists what begins so' printed "$top/values/page"
 	run ls "$top/values/page"
@@ -246,7 +252,7 @@ $top/values/page2"
 	check 'ls -lh shows the size for people' grep -q ' 98K ' "$work/out"
 	run ls --json "$top/tree/sub"
 	check 'ls --json is JSON' is_json
-	check 'ls --json has all entries' json 'len(d) == 201 and d[0]["key"].endswith("/sub/1") and d[0]["size"] == 2 and d[0]["type"] == "file"'
+	check 'ls --json has all entries' json "len(d) == $((files + 1))"' and d[0]["key"].endswith("/sub/1") and d[0]["size"] == 2 and d[0]["type"] == "file"'
 	run ls --json "$top/tree/empty"
 	check 'ls --json of an empty directory is an empty array' json 'd == []'
 	run ls --json -p "$top/new"
@@ -362,11 +368,11 @@ test_server_figures() {
 	check 'bench --cold asks the server' json 'd["results"][0]["one_sided"] == 0'
 	run bench --ops ping --seconds 0.05 --batch 16 --json
 	check 'bench --batch times calls together' json 'd["results"][0]["batch"] == 16'
-	run bench --load 1000
+	run bench --load $loads
 	check 'bench --load alone stores and ends' test "$(wc -l <"$work/out")" -eq 1
 	run ls -U bench
-	check 'bench --load leaves its objects' test "$(wc -l <"$work/out")" -ge 1000
-	run bench --load 1000 --keys 10 --ops warm-get,cold-get --seconds 0.05 --json
+	check 'bench --load leaves its objects' test "$(wc -l <"$work/out")" -ge $loads
+	run bench --load $loads --keys 10 --ops warm-get,cold-get --seconds 0.05 --json
 	check 'bench --load with --keys measures among them' json \
 		'[(r["op"], r["size"], r["keys"]) for r in d["results"]] == [("warm-get", 64, 10), ("cold-get", 64, 10)]'
 	run rm -rf bench

@@ -2,10 +2,11 @@
 # Bad options, full pools, dead clients, dead servers.
 . "$(dirname "$0")/harness.sh"
 need_fuse
-start_server 64M
+pool=$((slower > 1 ? 32 : 64)) # MiB
+start_server ${pool}M
 mnt=$temp/mnt
 start_mount "$mnt"
-head -c 200M /dev/urandom >"$temp/large"
+head -c $((pool * 3))M /dev/urandom >"$temp/large"
 
 # --- a full pool ---
 full_pool_put() {
@@ -30,7 +31,7 @@ full_pool_write() {
 	refuse cp "$temp/large" "$mnt/large" 2>"$temp/message"
 	grep -q 'No space left' "$temp/message"
 	size=$(stat -c %s "$mnt/large")
-	[ "$size" -lt 67108864 ]
+	[ "$size" -lt $((pool << 20)) ]
 	cmp -n "$size" "$mnt/large" "$temp/large"
 	refuse mkdir -p "$mnt/$(printf 'd%.0s/' $(seq 1000))" 2>/dev/null || true
 	rm -rf "$mnt"/d "$mnt/large"
@@ -41,7 +42,9 @@ full_pool_write() {
 }
 many_small_until_full() {
 	before=$(free_bytes)
-	python3 - "$mnt" <<-'PYTHON'
+	# The rest is enough where each file takes long.
+	[ "$slower" -eq 1 ] || head -c $((pool / 2))M "$temp/large" | "$FAR" put - filler
+	python3 - "$mnt" $((slower > 1 ? pool / 4 : pool)) <<-'PYTHON'
 		import errno, os, sys
 		os.chdir(sys.argv[1]); os.mkdir("small"); n = 0
 		try:
@@ -50,12 +53,13 @@ many_small_until_full() {
 		        n += 1
 		except OSError as e:
 		    assert e.errno == errno.ENOSPC, e
-		assert n > 5000, n
+		assert n > int(sys.argv[2]) * 78, n
 		for name in os.listdir("small"):
 		    assert os.path.getsize("small/" + name) in (0, 4000)
 		for name in os.listdir("small"): os.unlink("small/" + name)
 		os.rmdir("small")
 	PYTHON
+	"$FAR" rm -f filler
 	wait_until 100 free_is "$before"
 }
 
@@ -66,15 +70,15 @@ killed_put() {
 	"$FAR" put - killed <"$temp/slow" &
 	victim=$!
 	exec 6>"$temp/slow"
-	head -c 20M "$temp/large" >&6
-	sleep 0.3
-	[ "$(free_bytes)" -lt "$before" ]
+	head -c $((pool / 3))M "$temp/large" >&6
+	wait_until 20 is_less_than "$before"
 	kill -9 $victim
 	exec 6>&-
 	wait $victim || true
 	fails 4 'no such key' "$FAR" get killed
 	wait_until 100 free_is "$before"
 }
+is_less_than() { [ "$(free_bytes)" -lt "$1" ]; }
 killed_mount() {
 	before=$(free_bytes)
 	start_mount_process "$temp/doomed"
@@ -215,7 +219,7 @@ echo old >"$mnt/old"
 exec 5<"$mnt/old"
 stop_server -KILL
 check "a dead server is an error within a bounded time" server_is_dead
-start_server 64M
+start_server ${pool}M
 check "the mount works again once a server is back; what was open before is an error" server_is_back
 exec 5<&-
 finish

@@ -5,7 +5,9 @@ need_fuse
 start_server 256M
 mnt=$temp/mnt
 start_mount_process "$mnt"
-cp -a /usr/include/linux "$mnt/"
+headers=linux
+[ "$slower" -eq 1 ] || headers=linux/netfilter
+cp -a /usr/include/$headers "$mnt/"
 
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 no_ticks() {
