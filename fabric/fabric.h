@@ -46,6 +46,18 @@ struct fabric_caps {
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
 };
 
+// What a context has done since it was opened, counted as it is handed to the provider: so what an operation costs can be told exactly. The provider's own part is counted by rdma alone.
+struct fabric_statistics {
+	uint64_t sends;    // messages of the owner's
+	uint64_t receives; // messages that the owner has given back
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t atomics;
+	uint64_t controls;    // messages of the provider's own: credits and keys that no other message took along
+	uint64_t doorbells;   // calls that handed posts to the device, as many at once as there were
+	uint64_t completions; // taken off the device's queues, of receives as of posts
+};
+
 struct fabric_options {
 	uint32_t message_size; // largest message, header included (FAR_MESSAGE_SIZE_MIN..MAX); both sides use the smaller of theirs
 	uint32_t depth;        // messages and operations of a lane under way, 1..FAR_LANE_DEPTH; 0 = FAR_LANE_DEPTH
@@ -128,6 +140,9 @@ int fabric_open(const char *provider, const struct fabric_options *options, stru
 void fabric_close(struct fabric *fabric);
 
 const struct fabric_caps *fabric_caps(const struct fabric *fabric);
+
+// May be called by any thread while the context is open.
+void fabric_statistics(const struct fabric *fabric, struct fabric_statistics *statistics);
 
 // Listens. `bound` (may be NULL) gets the address with the port that was chosen. shm: makes the socket with mode 0600, replaces one that no process
 // answers on, and removes it on close. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.

@@ -73,6 +73,11 @@ struct far_statistics {
 	char provider[8];     /* "shm", "tcp" or "rdma" */
 	char address[384];    /* as chosen */
 	char chosen_because[128];
+	/* What became of all that on the wire, connecting included. Over shared memory reads are loads, and not counted. */
+	uint64_t messages_sent, messages_received;
+	uint64_t remote_reads, remote_writes, remote_atomics;
+	uint64_t doorbells;   /* rdma: calls that handed work to the device, as much at once as there was */
+	uint64_t completions; /* rdma: taken off the device's queues */
 };
 
 /* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port, or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.
