@@ -29,6 +29,7 @@ static int make_root(struct server *server)
 	server->root->atime_ns = server->root->mtime_ns = server->root->ctime_ns = server->root->btime_ns;
 	atomic_store_explicit(&server->root->version, 1, memory_order_relaxed);
 	record_publish(server->root, FAR_RECORD_LIVE);
+	atomic_store_explicit(&pool_header(server->pool)->root, offset, memory_order_release);
 	return 0;
 }
 
