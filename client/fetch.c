@@ -17,8 +17,11 @@ struct trailer {
 	uint64_t word; // the first three fields of struct far_record
 	uint64_t version;
 	uint64_t size;
-	uint64_t epoch;
+	uint64_t epoch; // and the field behind it
+	uint64_t is_busy;
 };
+static_assert(offsetof(struct far_pool_header, is_busy) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
+static_assert(sizeof(struct trailer) <= FAR_PAGE_SIZE - FETCH_SCRATCH, "the scratch is behind it");
 
 static bool is_as_located(const struct located *located, enum fetch_rule rule, uint64_t word, uint64_t version, uint64_t epoch)
 {
@@ -113,11 +116,37 @@ static int fetch_posted(
 	if (!error)
 		error = post_read(lane, (char *)trailer, located->record, offsetof(struct trailer, epoch), 1);
 	if (!error)
-		error = post_read(lane, (char *)&trailer->epoch, offsetof(struct far_pool_header, location_epoch), sizeof(uint64_t), 1);
+		error = post_read(lane, (char *)&trailer->epoch, offsetof(struct far_pool_header, location_epoch), 2 * sizeof(uint64_t), 1);
 	if (error)
 		return lane->connection ? call_lost(lane, error) : error;
 	error = call_wait_posts(lane);
-	return error ? error : is_as_located(located, rule, trailer->word, trailer->version, trailer->epoch);
+	if (error)
+		return error;
+	lane->is_server_busy = trailer->is_busy;
+	return is_as_located(located, rule, trailer->word, trailer->version, trailer->epoch);
+}
+
+void *fetch_scratch(const struct far_lane *lane)
+{
+	return lane_staging(lane) + TRAILER_OFFSET + (FAR_PAGE_SIZE - FETCH_SCRATCH);
+}
+
+int fetch_parts(struct far_lane *lane, const struct fetch_part *parts, unsigned count)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < count && lane->pool.loads; i++) {
+		memcpy(parts[i].to, (const char *)lane->pool.loads + parts[i].offset, parts[i].length);
+		// Each part before the next one; pairs with record_publish.
+		atomic_thread_fence(memory_order_acquire);
+	}
+	if (lane->pool.loads)
+		return 0;
+	for (unsigned i = 0; i < count && !error; i++)
+		error = post_read(lane, parts[i].to, parts[i].offset, parts[i].length, 1);
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	return call_wait_posts(lane);
 }
 
 // Memory that must be registered is fetched into staging and copied. An empty range is checked, too: its answer is the value's size.

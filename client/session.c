@@ -153,6 +153,7 @@ int far_statistics(far_session *session, struct far_statistics *statistics)
 		statistics->requests += get(&lane->requests);
 		statistics->one_sided += get(&lane->one_sided);
 		statistics->one_sided_retries += get(&lane->one_sided_retries);
+		statistics->probes += get(&lane->probes);
 		statistics->bytes_read += get(&lane->bytes_read);
 		statistics->bytes_written += get(&lane->bytes_written);
 		statistics->reconnects += get(&lane->reconnects);

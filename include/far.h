@@ -66,6 +66,7 @@ struct far_statistics {
 	uint64_t requests;                  /* messages that asked the server */
 	uint64_t one_sided;                 /* gets without a request: see "Cost" above */
 	uint64_t one_sided_retries;         /* of them: the value had changed, the server was asked after all */
+	uint64_t probes;                    /* of them: the key was found in the server's index, because the server said that it was busy */
 	uint64_t bytes_read, bytes_written; /* of values */
 	uint64_t reconnects;
 	uint32_t lanes;

@@ -77,6 +77,7 @@ int server_open(const struct server_options *options, struct server **out, char 
 	server->grant_pages = grant_pages(pool_length(server->pool));
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;
+	server->probing = options->probing;
 	*out = server;
 	return 0;
 fail:
@@ -113,6 +114,17 @@ int64_t server_now(struct server *server)
 		server->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	}
 	return server->now_ns;
+}
+
+void server_set_busy(struct server *server, bool is_busy)
+{
+	if (server_is_busy(server) != is_busy)
+		atomic_store_explicit(&pool_header(server->pool)->is_busy, is_busy, memory_order_relaxed);
+}
+
+bool server_is_busy(const struct server *server)
+{
+	return atomic_load_explicit(&pool_header(server->pool)->is_busy, memory_order_relaxed);
 }
 
 bool server_settle(struct server *server)

@@ -98,6 +98,7 @@ static_assert(sizeof(struct far_reply) == 24, "wire");
 
 enum far_reply_flag {
 	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
+	FAR_REPLY_BUSY = 2,  // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
