@@ -37,6 +37,7 @@ struct fabric_error {
 };
 
 struct fabric_caps {
+	bool is_one_sided;         // reads and writes take no time of the process whose memory they reach
 	bool has_loads;            // remote regions are mapped: fabric_remote.loads is set, reads cost no message
 	bool has_atomics;          // fabric_post_compare_swap / fetch_add work, atomic with each other
 	bool are_atomics_coherent; // and with the atomics of the peer's CPU

@@ -41,6 +41,7 @@ static int shm_open(const struct fabric_options *options, struct fabric **out, s
 	if (!fabric)
 		return -ENOMEM;
 	fabric->base.caps = (struct fabric_caps){
+	        .is_one_sided = true,
 	        .has_loads = true,
 	        .has_atomics = true,
 	        .are_atomics_coherent = true,

@@ -66,7 +66,7 @@ static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_LOOKUP] = {.name = "lookup",
                 .handle = handle_lookup,
                 .request_size = sizeof(struct far_lookup_request),
-                .flags = FAR_GET_LOCATE,
+                .flags = FAR_GET_LOCATE | FAR_GET_NO_VALUE,
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_GETATTR] = {.name = "getattr", .handle = handle_getattr, .request_size = sizeof(struct far_object_request)},

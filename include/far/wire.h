@@ -380,7 +380,7 @@ static_assert(sizeof(struct far_entry) == 112, "wire");
 
 // Behind it: the name.
 struct far_lookup_request {
-	struct far_request header; // flags: enum far_get_flag, FAR_GET_LOCATE
+	struct far_request header; // flags: enum far_get_flag, FAR_GET_LOCATE and FAR_GET_NO_VALUE
 	uint64_t parent;
 	uint16_t name_length;
 	uint16_t reserved[3];
