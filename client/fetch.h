@@ -12,7 +12,7 @@ struct fetch_part {
 };
 
 // Memory of the lane that posts may fill, FETCH_SCRATCH bytes: until its next use.
-#define FETCH_SCRATCH (FAR_PAGE_SIZE - 64U)
+#define FETCH_SCRATCH (FAR_PAGE_SIZE / 2)
 void *fetch_scratch(const struct far_lane *lane);
 
 // Fetches parts that lie inside of the pool, each after the one before it. 0 or a negative errno (-EIO: the connection is gone).
@@ -20,16 +20,17 @@ int fetch_parts(struct far_lane *lane, const struct fetch_part *parts, unsigned 
 
 // What has to be as it was for the bytes to count.
 enum fetch_rule {
-	FETCH_VALUE, // word, version and epoch: a value whole (get)
-	FETCH_FILE,  // word and epoch: a file's pages (read by id)
+	FETCH_FILE,  // word and id: a file's pages, read by id
+	FETCH_VALUE, // the version, too: a value whole
+	FETCH_PATH,  // and the epoch: by a key with directories in it, which may have been renamed
 };
 
 // Fetches [offset, offset + length) of the value into buffer; the range lies within [begin, end). 1: done; 0: the location is out of date, the buffer's
 // content is void; or a negative errno.
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 
-// As fetch with FETCH_VALUE, for values that are replaced faster than they can be copied: where the pool is mapped a location that holds at the begin is good to the end.
-int fetch_held(struct far_lane *lane, const struct located *located, void *buffer, uint64_t offset, uint64_t length);
+// As fetch, for values that are replaced faster than they can be copied: where the pool is mapped a location that holds at the begin is good to the end.
+int fetch_held(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 
 // Whether the location still holds, where the fabric has loads. Acquire: loads made before this are ordered before the check.
 bool fetch_is_current(const struct far_lane *lane, const struct located *located, enum fetch_rule rule);

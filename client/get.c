@@ -17,6 +17,7 @@ struct get {
 	struct far_lane *lane;
 	struct far_span key;
 	struct locate_hash hash;
+	enum fetch_rule rule;
 	char *buffer;
 	uint64_t offset; // of buffer[0] in the value
 	uint64_t length; // of the buffer
@@ -65,7 +66,7 @@ static bool get_warm(struct get *get, int *error)
 	if (!located)
 		return false;
 	version = located->version;
-	result = fetch(get->lane, located, FETCH_VALUE, get->buffer, get->offset, length);
+	result = fetch(get->lane, located, get->rule, get->buffer, get->offset, length);
 	if (result == 1) {
 		count(&get->lane->statistics.one_sided, 1);
 		count(&get->lane->statistics.bytes_read, length);
@@ -96,7 +97,7 @@ static bool get_probed(struct get *get)
 	length = get->offset < probed.located.size ? least(get->length, probed.located.size - get->offset) : 0;
 	if (probed.bytes && length > 0)
 		memcpy(get->buffer, probed.bytes + get->offset, length);
-	else if (length > 0 && fetch(lane, &probed.located, FETCH_VALUE, get->buffer, get->offset, length) != 1)
+	else if (length > 0 && fetch(lane, &probed.located, get->rule, get->buffer, get->offset, length) != 1)
 		return false;
 	locate_add_key(lane, get->hash, &probed.located);
 	count(&lane->statistics.one_sided, 1);
@@ -173,9 +174,9 @@ static ssize_t take_bytes(struct get *get, const struct reply *reply, const stru
 	}
 	room = least(room, (located.end < located.size ? located.end : located.size) - least(offset, located.end));
 	if (get->restarts < RESTARTS_FEW)
-		result = fetch(get->lane, &located, FETCH_VALUE, get->buffer + get->done, offset, room);
+		result = fetch(get->lane, &located, get->rule, get->buffer + get->done, offset, room);
 	else
-		result = fetch_held(get->lane, &located, get->buffer + get->done, offset, room);
+		result = fetch_held(get->lane, &located, get->rule, get->buffer + get->done, offset, room);
 	if (result < 0)
 		return result;
 	if (result == 0)
@@ -261,6 +262,7 @@ static int get_begin(far_session *session, const void *key, size_t key_length, s
 		return error;
 	get->key = (struct far_span){key, (uint32_t)key_length};
 	get->hash = locate_hash_key(get->lane, key, key_length);
+	get->rule = memchr(key, '/', key_length) ? FETCH_PATH : FETCH_VALUE;
 	return 0;
 }
 
@@ -318,7 +320,8 @@ static int get_whole(struct get *get, void **value)
 			*value = bytes;
 			return 0;
 		}
-		*get = (struct get){.lane = get->lane, .key = get->key, .hash = get->hash, .buffer = bytes, .length = size};
+		*get = (struct get){
+		        .lane = get->lane, .key = get->key, .hash = get->hash, .rule = get->rule, .buffer = bytes, .length = size};
 		if (!get_warm(get, &error) && !get_probed(get))
 			error = get_cold(get);
 		if (!error && get->size == size) {

@@ -61,7 +61,9 @@ int fabric_open(const char *provider, const struct fabric_options *options, stru
 		return result;
 	(*fabric)->provider = table;
 	(*fabric)->options = chosen;
-	wait_budget_init(&(*fabric)->wait);
+	if ((*fabric)->caps.wait.spin_max_ns == 0)
+		(*fabric)->caps.wait.spin_max_ns = WAIT_SPIN_MAX_NS;
+	wait_budget_init(&(*fabric)->wait, (*fabric)->caps.wait);
 	return 0;
 }
 

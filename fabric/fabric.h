@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fabric/wait.h"
+
 struct fabric;
 struct fabric_lane;
 struct fabric_region;
@@ -45,6 +47,7 @@ struct fabric_caps {
 	bool is_registration_cheap; // registering is bookkeeping, not pinning: may be done for one operation
 	bool is_best_blocked_in;    // fabric_block of this context costs less than waiting for its descriptor
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
+	struct wait_limits wait;    // how polling for events pays
 };
 
 // What a context has done since it was opened, counted as it is handed to the provider: so what an operation costs can be told exactly. The provider's own part is counted by rdma alone.

@@ -84,6 +84,9 @@ static int check_port(struct verbs *verbs, uint8_t port, struct fabric_error *er
 	verbs->message_max = attributes.max_msg_sz ? attributes.max_msg_sz : 1U << 20;
 	verbs->has_windows = verbs->attributes.device_cap_flags & IBV_DEVICE_MEM_WINDOW_TYPE_2B;
 	verbs->has_loose_windows = verbs->attributes.vendor_id == SOFT_ROCE;
+	if (verbs->attributes.vendor_id == SOFT_ROCE)
+		verbs->base.caps.wait.spin_max_ns = VERBS_SPIN_SOFT_NS;
+	verbs->base.wait.limits = verbs->base.caps.wait;
 	verbs->base.caps.has_atomics = verbs->attributes.atomic_cap != IBV_ATOMIC_NONE;
 	verbs->base.caps.are_atomics_coherent = verbs->attributes.atomic_cap == IBV_ATOMIC_GLOB;
 	return 0;

@@ -11,9 +11,9 @@
 #define WAIT_PROBE_CREDIT_NS 8000U // what a found event is expected to need at least, next time
 #define WAIT_OFF_CPU_NS 1500U      // between two polls: one that finds nothing takes a tenth of it, two switches and a reply take more
 
-void wait_budget_init(struct wait_budget *budget)
+void wait_budget_init(struct wait_budget *budget, struct wait_limits limits)
 {
-	*budget = (struct wait_budget){.spin_ns = WAIT_SPIN_MAX_NS, .probe_after = WAIT_PROBE_FIRST};
+	*budget = (struct wait_budget){.spin_ns = limits.spin_max_ns, .probe_after = WAIT_PROBE_FIRST, .limits = limits};
 }
 
 uint64_t wait_now_ns(void)
@@ -27,14 +27,14 @@ uint64_t wait_now_ns(void)
 void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns)
 {
 	uint64_t wanted = 2 * spun_ns + WAIT_PROBE_CREDIT_NS;
-	uint32_t limit = budget->is_probing ? WAIT_SPIN_MAX_NS : budget->spin_ns;
+	uint32_t limit = budget->is_probing ? budget->limits.spin_max_ns : budget->spin_ns;
 
 	if (spun_ns > limit) {
 		wait_budget_blocked(budget);
 		return;
 	}
 	if (wanted > budget->spin_ns)
-		budget->spin_ns = wanted < WAIT_SPIN_MAX_NS ? (uint32_t)wanted : WAIT_SPIN_MAX_NS;
+		budget->spin_ns = wanted < budget->limits.spin_max_ns ? (uint32_t)wanted : budget->limits.spin_max_ns;
 	budget->blocked = 0;
 	budget->probe_after = WAIT_PROBE_FIRST;
 	budget->is_probing = false;
@@ -59,7 +59,7 @@ uint32_t wait_budget_next(struct wait_budget *budget)
 {
 	if (budget->spin_ns == 0 && budget->blocked >= budget->probe_after)
 		budget->is_probing = true;
-	return budget->is_probing ? WAIT_SPIN_MAX_NS : budget->spin_ns;
+	return budget->is_probing ? budget->limits.spin_max_ns : budget->spin_ns;
 }
 
 void wait_spin_begin(struct wait_spin *spin, struct wait_budget *budget)
@@ -81,7 +81,7 @@ bool wait_spin_goes_on(struct wait_spin *spin)
 
 void wait_spin_found(const struct wait_spin *spin, struct wait_budget *budget)
 {
-	if (spin->was_off_cpu)
+	if (spin->was_off_cpu && !budget->limits.has_device)
 		wait_budget_blocked(budget);
 	else
 		wait_budget_found(budget, spin->last_ns - spin->begin_ns);

@@ -10,14 +10,22 @@
 
 #define WAIT_SPIN_MAX_NS 50000U // about one wake-up across CPUs
 
+// What is polled for.
+struct wait_limits {
+	uint32_t spin_max_ns;
+	bool has_device; // a device does the peer's part: who polls keeps no CPU from it
+};
+
 struct wait_budget {
 	uint32_t spin_ns;     // how long the next wait polls
 	uint32_t blocked;     // waits that blocked since the last probe
 	uint32_t probe_after; // blocked waits between two probes, doubled by each that fails
 	bool is_probing;      // the wait under way polls only to find out whether polling pays again
+	struct wait_limits limits;
 };
 
-void wait_budget_init(struct wait_budget *budget);
+// Begins with the longest polling.
+void wait_budget_init(struct wait_budget *budget, struct wait_limits limits);
 
 // Monotonic time, ns.
 uint64_t wait_now_ns(void);

@@ -50,7 +50,7 @@ int loop_new(struct server *server, struct loop **out)
 		free(loop);
 		return -errno;
 	}
-	wait_budget_init(&loop->budget);
+	wait_budget_init(&loop->budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	*out = loop;
 	return 0;
 }
@@ -180,6 +180,8 @@ static int poll_network(struct loop *loop, struct network *network)
 	int count = fabric_poll(network->fabric, events, EVENTS_PER_POLL);
 	int first_closed = count;
 
+	if (count > 0)
+		loop->budget.limits = fabric_caps(network->fabric)->wait; // who was heard of last is likely heard of next
 	// A lane ends with its last event: flush before it goes.
 	for (int i = 0; i < count; i++) {
 		if (events[i].kind == FABRIC_CLOSED && first_closed == count)

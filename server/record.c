@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <xxhash.h>
 
 // A record: the fixed part, the name's area (sized by the first name, at least 8 bytes), the room of an inline value. A later name that does not
 // fit its area stands in a block of its own, whose offset takes the area's first 8 bytes.
@@ -131,10 +132,21 @@ uint64_t record_inline_offset(const struct pool *pool, const struct far_record *
 	return record_offset(pool, record) + sizeof(*record) + record->name_room;
 }
 
+// R8. Whatever changed the value or its version: what is published has the checksum that fits.
+static void seal(struct far_record *record)
+{
+	const char *value = (const char *)(record + 1) + record->name_room;
+
+	record->u.behind.checksum = XXH3_64bits_withSeed(value, atomic_load_explicit(&record->size, memory_order_relaxed),
+	        atomic_load_explicit(&record->version, memory_order_relaxed));
+}
+
 void record_publish(struct far_record *record, enum far_record_state state)
 {
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
 
+	if (record->value_kind == FAR_VALUE_INLINE && state != FAR_RECORD_BUSY)
+		seal(record);
 	// Release: what the record says and leads to is in place before a reader (acquire, R4) can see this word. The fence behind it keeps
 	// later changes of what the old word led to from being seen before the word (R1).
 	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, state), memory_order_release);

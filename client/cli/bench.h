@@ -40,6 +40,7 @@ struct bench_options {
 	unsigned cpus[BENCH_CPUS_MAX];
 	unsigned cpu_count; // 0 = wherever the scheduler puts the threads
 	bool is_cold;       // get asks the server too
+	bool is_flat;       // keys of one component, in no directory
 	bool is_json;
 };
 

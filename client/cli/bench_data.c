@@ -108,7 +108,8 @@ static void name_keys(struct bench_data *data)
 		if (data->options->load)
 			snprintf(data->names[key], sizeof(data->names[key]), LOADED_NAME, (unsigned long long)number_of_key(data, key));
 		else
-			snprintf(data->names[key], sizeof(data->names[key]), "far-bench-%u/%llu", (unsigned)getpid(),
+			snprintf(data->names[key], sizeof(data->names[key]),
+			        data->options->is_flat ? "far-bench-%u-%llu" : "far-bench-%u/%llu", (unsigned)getpid(),
 			        (unsigned long long)key);
 	}
 }
@@ -145,6 +146,8 @@ static void delete_keys(struct bench_data *data)
 	for (uint64_t key = 0; key < data->keys; key++)
 		if (data->names[key][0])
 			far_delete(data->session, data->names[key], strlen(data->names[key]));
+	if (data->options->is_flat)
+		return;
 	snprintf(directory, sizeof(directory), "far-bench-%u", (unsigned)getpid());
 	far_delete(data->session, directory, strlen(directory));
 }

@@ -13,7 +13,7 @@
 
 // far bench
 
-enum { KEY_OPS = 256, KEY_SIZES, KEY_KEYS, KEY_THREADS, KEY_SECONDS, KEY_CPUS, KEY_COLD, KEY_LOAD, KEY_BATCH };
+enum { KEY_OPS = 256, KEY_SIZES, KEY_KEYS, KEY_THREADS, KEY_SECONDS, KEY_CPUS, KEY_COLD, KEY_FLAT, KEY_LOAD, KEY_BATCH };
 
 // --- options ---
 
@@ -110,6 +110,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_COLD:
 		options->is_cold = true;
+		return 0;
+	case KEY_FLAT:
+		options->is_flat = true;
 		return 0;
 	case 'j':
 		options->is_json = true;
@@ -289,6 +292,8 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
 	        {"seconds", KEY_SECONDS, "SECONDS", 0, "Duration of each measurement (default: 2)", 0},
 	        {"cpus", KEY_CPUS, "LIST", 0, "Pin the threads to these CPUs in turn (default: not pinned)", 0},
 	        {"cold", KEY_COLD, NULL, 0, "Remember no locations: the operation get asks the server each time (else it is warm-get)", 0},
+	        {"flat", KEY_FLAT, NULL, 0, "Keys in no directory, far-bench-PID-N: a known one takes one read less where reads are posted",
+	                0},
 	        {"batch", KEY_BATCH, "N", 0, "Time N calls together, 1 to 16 (default: 16 where one takes less than 1 us, else 1)", 0},
 	        {"load", KEY_LOAD, "N", 0,
 	                "Store N objects of 64 bytes first, bench/0, bench/1, ..., and leave them. With --keys, measure that many of them; "
@@ -299,7 +304,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
 	};
 	static const struct argp argp = {.options = table,
 	        .parser = parse,
-	        .doc = "Measure how long gets and puts take. Values are checked; the keys (far-bench-PID/...) are deleted at the end."};
+	        .doc = "Measure how long gets and puts take. Values are checked; the keys (far-bench-PID/N) are deleted at the end."};
 	CLEANUP(free) struct bench_result *result = malloc(sizeof(*result));
 	struct bench_options options = {.ops = {BENCH_WARM_GET, BENCH_COLD_GET, BENCH_PUT},
 	        .op_count = 3,

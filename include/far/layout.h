@@ -11,7 +11,8 @@
 //     records is given another use. Record memory keeps holding records otherwise (type-stable).
 //  R4 A reader that cached {word, version, epoch} with a location fetches the value first and then word, version and epoch, in that
 //     order of visibility (acquire). If all three are as cached, what it fetched was the value of that key at that version at
-//     the moment it loaded the word. If not, it asks the server. A reader of an open file by id needs only the word: page-wise semantics.
+//     the moment it loaded the word. If not, it asks the server. A reader of an open file by id needs only the word: page-wise semantics. The record's id (never
+//     repeated at its place) stands for the epoch where no directory's rename matters: a file by id, a key of one component.
 //  R5 A reader that hands out pool memory itself, without a copy that R4 could reject, does so only inside a read section of
 //     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
 //     That keeps extents as they are; bytes that R6 changes in place (values up to FAR_BLOCK_MAX) it does not, so those are always copied.
@@ -22,6 +23,8 @@
 //  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
 //     (an open file, by id) go on by themselves. The session stores to the object's pages inside a read section, after finding the word as it was when it got the
 //     window and after counting the write in the window's cell. The window ends by another word.
+//  R8 A record whose word is not BUSY has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
+//     its bytes: with the word as cached and a checksum that fits, all of them are of one moment.
 #ifndef FAR_LAYOUT_H
 #define FAR_LAYOUT_H
 
@@ -32,7 +35,7 @@
 #include "far/limits.h"
 
 #define FAR_POOL_MAGIC 0x3130304c4f4f5046ULL // "FPOOL001"
-#define FAR_LAYOUT_VERSION 1U
+#define FAR_LAYOUT_VERSION 2U
 
 // The first page of the pool.
 struct far_pool_header {
@@ -107,6 +110,9 @@ struct far_record {
 			uint32_t pages;   // pool pages that the value occupies, for st_blocks
 			uint32_t extents; // FAR_VALUE_EXTENTS: how many; FAR_VALUE_BLOCK: bytes of the block
 		} value;
+		struct {
+			uint64_t checksum; // FAR_VALUE_INLINE: XXH3, 64 bits, of the value, seeded with the version (R8)
+		} behind;
 		struct {
 			uint64_t tree; // pool offset of the entry tree, see server/directory.c
 			uint64_t next_cookie;

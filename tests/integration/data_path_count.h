@@ -9,7 +9,7 @@ struct cost {
 	unsigned requests; // messages to the server
 	unsigned reads;
 	unsigned writes;
-	unsigned more_writes; // of all operations together: what came to lie across two grants
+	unsigned more; // reads, or writes, of all operations together: for what came to lie across two grants
 	unsigned doorbells;
 	unsigned handlers; // requests that the server handled
 	bool is_idle;      // the server's process does not run at all (where the provider is one-sided)

@@ -14,7 +14,7 @@ static struct far_lane lane = {.session = &session, .pool_length = POOL};
 static char *pool;
 static const struct far_wire_extent extents[] = {{0, 8192, 4096}, {8192, 65536, 4096}};
 static const struct located whole = {
-        .record = RECORD, .word = 257, .version = 5, .epoch = 9, .size = 14000, .end = 14000, .extents = extents, .count = 2};
+        .id = 77, .record = RECORD, .word = 257, .version = 5, .epoch = 9, .size = 14000, .end = 14000, .extents = extents, .count = 2};
 
 static struct far_record *record(void)
 {
@@ -35,6 +35,7 @@ static int set_up(void **state)
 	memset(pool + 65536, 'b', 4096);
 	atomic_store_explicit(&record()->word, 257, memory_order_relaxed);
 	atomic_store_explicit(&record()->version, 5, memory_order_relaxed);
+	record()->id = 77;
 	atomic_store_explicit(&header()->location_epoch, 9, memory_order_relaxed);
 	lane.pool.loads = pool;
 	return 0;
@@ -102,7 +103,7 @@ static void test_fetch__an_empty_range_is_checked_too(void **state)
 	assert_int_equal(fetch(&lane, &whole, FETCH_VALUE, NULL, 0, 0), 0);
 }
 
-static void test_fetch__another_word_or_epoch_makes_it_void(void **state)
+static void test_fetch__another_word_or_object_makes_it_void(void **state)
 {
 	char bytes[8];
 
@@ -111,9 +112,21 @@ static void test_fetch__another_word_or_epoch_makes_it_void(void **state)
 	assert_int_equal(fetch(&lane, &whole, FETCH_VALUE, bytes, 0, 8), 0);
 	assert_int_equal(fetch(&lane, &whole, FETCH_FILE, bytes, 0, 8), 0);
 	atomic_store_explicit(&record()->word, 257, memory_order_relaxed);
-	atomic_store_explicit(&header()->location_epoch, 10, memory_order_relaxed);
+	record()->id = 78;
 	assert_int_equal(fetch(&lane, &whole, FETCH_VALUE, bytes, 0, 8), 0);
 	assert_int_equal(fetch(&lane, &whole, FETCH_FILE, bytes, 0, 8), 0);
+}
+
+static void test_fetch__another_epoch_voids_what_a_directory_leads_to(void **state)
+{
+	char bytes[8];
+
+	(void)state;
+	assert_int_equal(fetch(&lane, &whole, FETCH_PATH, bytes, 0, 8), 1);
+	atomic_store_explicit(&header()->location_epoch, 10, memory_order_relaxed);
+	assert_int_equal(fetch(&lane, &whole, FETCH_PATH, bytes, 0, 8), 0);
+	assert_int_equal(fetch(&lane, &whole, FETCH_VALUE, bytes, 0, 8), 1);
+	assert_int_equal(fetch(&lane, &whole, FETCH_FILE, bytes, 0, 8), 1);
 }
 
 static void test_fetch__another_version_voids_a_value_but_not_a_file(void **state)
@@ -134,7 +147,8 @@ int main(void)
 	        TEST(test_fetch__puts_extents_and_holes_together),
 	        TEST(test_fetch__begins_and_ends_anywhere),
 	        TEST(test_fetch__an_empty_range_is_checked_too),
-	        TEST(test_fetch__another_word_or_epoch_makes_it_void),
+	        TEST(test_fetch__another_word_or_object_makes_it_void),
+	        TEST(test_fetch__another_epoch_voids_what_a_directory_leads_to),
 	        TEST(test_fetch__another_version_voids_a_value_but_not_a_file),
 	};
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <xxhash.h>
 
 #include "server/record.h"
 
@@ -88,9 +89,35 @@ static void test_record_rename__a_longer_name_gets_a_block_and_the_inline_value_
 	assert_memory_equal(pool_at(pool, inline_offset), "inline", 6);
 }
 
+static uint64_t checksum_of(const char *value, uint64_t length, uint64_t version)
+{
+	return XXH3_64bits_withSeed(value, length, version);
+}
+
+static void test_record_publish__inline_value_gets_the_checksum_of_its_version(void **state)
+{
+	uint64_t offset = record_new(pool, 1, (struct far_span){"a", 1}, 64);
+	struct far_record *record = record_at(pool, offset);
+	char *value = pool_at(pool, record_inline_offset(pool, record));
+
+	(void)state;
+	memcpy(value, "some bytes", 10);
+	record->value_kind = FAR_VALUE_INLINE;
+	atomic_store(&record->size, 10);
+	record_publish(record, FAR_RECORD_LIVE);
+	assert_int_equal(record->u.behind.checksum, checksum_of("some bytes", 10, atomic_load(&record->version)));
+	record_publish(record, FAR_RECORD_BUSY);
+	atomic_store(&record->version, 7);
+	memcpy(value, "more", 4);
+	assert_int_not_equal(record->u.behind.checksum, checksum_of("more bytes", 10, 7));
+	record_publish(record, FAR_RECORD_LIVE);
+	assert_int_equal(record->u.behind.checksum, checksum_of("more bytes", 10, 7));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(test_record_publish__inline_value_gets_the_checksum_of_its_version, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_record_by_id__finds_live_ones_and_refuses_all_else, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_record_new__reused_memory_gets_another_id_and_a_later_word, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(

@@ -12,7 +12,7 @@ static void test_wait_budget__begins_with_the_longest_spin(void **state)
 	struct wait_budget budget;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	assert_int_equal(wait_budget_next(&budget), 50000);
 }
 
@@ -22,7 +22,7 @@ static void test_wait_budget__few_waits_in_vain_end_spinning(void **state)
 	uint64_t spun = 0;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	for (int i = 0; i < 6; i++) {
 		spun += wait_budget_next(&budget);
 		wait_budget_blocked(&budget);
@@ -37,7 +37,7 @@ static void test_wait_budget__probes_get_rarer_while_they_fail(void **state)
 	unsigned probes = 0;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	for (int i = 0; i < 10000; i++) {
 		probes += wait_budget_next(&budget) > 0;
 		wait_budget_blocked(&budget);
@@ -50,7 +50,7 @@ static void test_wait_budget__probe_that_finds_makes_spinning_pay_again(void **s
 	struct wait_budget budget;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	do
 		wait_budget_blocked(&budget);
 	while (wait_budget_next(&budget) == 0 || !budget.is_probing);
@@ -65,7 +65,7 @@ static void test_wait_budget__event_found_after_the_budget_counts_as_in_vain(voi
 	struct wait_budget budget;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	wait_budget_found(&budget, 3000000);
 	assert_int_equal(wait_budget_next(&budget), 25000);
 }
@@ -75,7 +75,7 @@ static void test_wait_budget__slow_answer_raises_the_budget_to_twice_its_time(vo
 	struct wait_budget budget;
 
 	(void)state;
-	wait_budget_init(&budget);
+	wait_budget_init(&budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
 	for (int i = 0; i < 100; i++)
 		wait_budget_found(&budget, 500);
 	assert_int_equal(wait_budget_next(&budget), 50000);

@@ -62,7 +62,7 @@ _far()
 	rm) options+=' --recursive --force' ;;
 	df) options+=' --human-readable --json' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
-	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --batch --load --json' ;;
+	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --flat --batch --load --json' ;;
 	doctor) options+=' --pool --to --seconds --threads --json' ;;
 	'') options+=' --version' ;;
 	esac

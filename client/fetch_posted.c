@@ -1,0 +1,182 @@
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "client/call.h"
+#include "client/fetch_inside.h"
+#include "far/broken.h"
+
+// Fetching by posted reads, all of one round trip.
+//
+// A value behind its record comes with it by one read, whose bytes may be of different moments: its checksum tells (R8). Other values are read first and, behind
+// them on the same lane, the record's head. A directory's rename is told by the epoch only, so a key below one takes a read of that, too. What is read beside the value
+// lands in the last page of the lane's staging.
+
+#define ASIDE_OFFSET (LANE_STAGING - FAR_PAGE_SIZE)
+#define FETCH_CHUNK (LANE_STAGING / 2) // through staging, where local memory must be registered
+#define POST_MAX (4U << 20)            // one post carries so much: the time limit is for the next piece, not for a whole value
+
+// The most that lies in front of the end of a value behind its record.
+#define RECORD_MAX (sizeof(struct far_record) + FAR_NAME_MAX + 1 + FAR_INLINE_MAX)
+
+struct aside {
+	uint64_t epoch; // and the field behind it
+	uint64_t is_busy;
+	uint64_t unused[6];
+	union {
+		struct far_record record;
+		char bytes[RECORD_MAX];
+	};
+};
+static_assert(sizeof(struct aside) <= FAR_PAGE_SIZE - FETCH_SCRATCH, "the scratch is behind it");
+static_assert(offsetof(struct far_pool_header, is_busy) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
+
+#define HEAD_LENGTH (offsetof(struct far_record, id) + sizeof(uint64_t))
+
+static struct aside *aside_of(const struct far_lane *lane)
+{
+	return (struct aside *)(lane_staging(lane) + ASIDE_OFFSET);
+}
+
+// Posts a read, waiting for room in the lane's queue.
+static int post_read(struct far_lane *lane, void *to, uint64_t pool_offset, uint64_t length, uint64_t context)
+{
+	for (;;) {
+		int error = fabric_post_read(lane->connection, to, lane->pool.rkey, pool_offset, length, context);
+
+		if (error != -EAGAIN) {
+			lane->posts += error == 0 && context != 0;
+			return error;
+		}
+		error = fabric_flush(lane->connection);
+		if (error)
+			return error;
+		error = call_poll(lane);
+		if (error)
+			return error;
+	}
+}
+
+static int post_piece(struct far_lane *lane, char *to, uint64_t pool_offset, uint64_t length)
+{
+	int error = 0;
+
+	for (uint64_t done = 0; done < length && !error; done += POST_MAX)
+		error = post_read(lane, to + done, pool_offset + done, length - done < POST_MAX ? length - done : POST_MAX, 1);
+	return error;
+}
+
+// One that is followed by others without waiting needs no event of its own.
+static int post_only_piece(struct far_lane *lane, char *to, uint64_t pool_offset, uint64_t length)
+{
+	return post_read(lane, to, pool_offset, length, 0);
+}
+
+// Ends what was posted with `length` bytes of the record, and waits. 1 or 0, as fetch.
+static int look_at_record(struct far_lane *lane, const struct located *located, enum fetch_rule rule, uint64_t length)
+{
+	struct aside *aside = aside_of(lane);
+	int error = post_read(lane, &aside->record, located->record, length, rule != FETCH_PATH);
+
+	if (!error && rule == FETCH_PATH)
+		error = post_read(lane, &aside->epoch, offsetof(struct far_pool_header, location_epoch), 2 * sizeof(uint64_t), 1);
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	error = call_wait_posts(lane);
+	if (error)
+		return error;
+	if (rule == FETCH_PATH)
+		lane->is_server_busy = aside->is_busy;
+	return fetch_is_as_located(located, rule,
+	        &(struct fetch_found){.word = atomic_load_explicit(&aside->record.word, memory_order_relaxed),
+	                .version = atomic_load_explicit(&aside->record.version, memory_order_relaxed),
+	                .id = aside->record.id,
+	                .epoch = aside->epoch});
+}
+
+void *fetch_scratch(const struct far_lane *lane)
+{
+	return lane_staging(lane) + ASIDE_OFFSET + (FAR_PAGE_SIZE - FETCH_SCRATCH);
+}
+
+int fetch_parts_posted(struct far_lane *lane, const struct fetch_part *parts, unsigned count)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < count && !error; i++)
+		error = post_read(lane, parts[i].to, parts[i].offset, parts[i].length, i + 1 == count);
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	return call_wait_posts(lane);
+}
+
+static int fetch_pieces(
+        struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *to, uint64_t offset, uint64_t length)
+{
+	bool is_one = located->count <= 1 && length <= POST_MAX;
+	int error = fetch_each_piece(lane, located, to, offset, length, is_one ? post_only_piece : post_piece);
+
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	return look_at_record(lane, located, rule, HEAD_LENGTH);
+}
+
+// Memory that must be registered is fetched into staging and copied. An empty range is checked, too: its answer is the value's size.
+static int fetch_staged(
+        struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *buffer, uint64_t offset, uint64_t length)
+{
+	uint64_t done = 0;
+
+	do {
+		uint64_t part = length - done < FETCH_CHUNK ? length - done : FETCH_CHUNK;
+		int result = fetch_pieces(lane, located, rule, lane_staging(lane), offset + done, part);
+
+		if (result <= 0)
+			return result;
+		if (part > 0)
+			memcpy(buffer + done, lane_staging(lane), part);
+		done += part;
+	} while (done < length);
+	return 1;
+}
+
+// Whether the value seems to lie behind its record. Its kind tells, once it is here.
+static bool is_behind_record(const struct located *located)
+{
+	const struct far_wire_extent *extent = located->extents;
+
+	return located->count == 1 && extent->value_offset == 0 && extent->length == located->size && located->size <= FAR_INLINE_MAX &&
+	       extent->pool_offset >= located->record + sizeof(struct far_record) &&
+	       extent->pool_offset + extent->length <= located->record + RECORD_MAX;
+}
+
+// -ENOENT: the value is elsewhere. Else as fetch.
+static int fetch_with_record(
+        struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *buffer, uint64_t offset, uint64_t length)
+{
+	uint64_t value = located->extents->pool_offset - located->record;
+	const struct aside *aside = aside_of(lane);
+	const struct far_record *record = &aside->record;
+	int result = look_at_record(lane, located, rule, value + located->size);
+
+	if (result <= 0)
+		return result;
+	if (record->value_kind != FAR_VALUE_INLINE)
+		return -ENOENT;
+	if (!FAR_BROKEN_TORN_READ && XXH3_64bits_withSeed(aside->bytes + value, located->size,
+	                                     atomic_load_explicit(&record->version, memory_order_relaxed)) != record->u.behind.checksum)
+		return 0;
+	memcpy(buffer, aside->bytes + value + offset, length);
+	return 1;
+}
+
+int fetch_posted(struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *buffer, uint64_t offset, uint64_t length)
+{
+	int result = length > 0 && is_behind_record(located) ? fetch_with_record(lane, located, rule, buffer, offset, length) : -ENOENT;
+
+	if (result != -ENOENT)
+		return result;
+	if (lane_can_post(lane, buffer, length))
+		return fetch_pieces(lane, located, rule, buffer, offset, length);
+	return fetch_staged(lane, located, rule, buffer, offset, length);
+}
