@@ -98,3 +98,14 @@ int fetch_held(struct far_lane *lane, const struct located *located, enum fetch_
 	fabric_read_end(lane->connection);
 	return is_whole;
 }
+
+int fetch_parts(struct far_lane *lane, const struct fetch_part *parts, unsigned count)
+{
+	if (!lane->pool.loads)
+		return fetch_parts_posted(lane, parts, count);
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(parts[i].to, (const char *)lane->pool.loads + parts[i].offset, parts[i].length);
+		atomic_thread_fence(memory_order_acquire); // each part before the next one; pairs with record_publish
+	}
+	return 0;
+}

@@ -4,6 +4,20 @@
 
 #include "client/locate.h"
 
+// Parts of the pool that are wanted one behind the other.
+struct fetch_part {
+	void *to; // in the lane's scratch
+	uint64_t offset;
+	uint64_t length;
+};
+
+// Memory of the lane that posts may fill, FETCH_SCRATCH bytes: until its next use.
+#define FETCH_SCRATCH (FAR_PAGE_SIZE / 2)
+void *fetch_scratch(const struct far_lane *lane);
+
+// Fetches parts that lie inside of the pool, each after the one before it. 0 or a negative errno (-EIO: the connection is gone).
+int fetch_parts(struct far_lane *lane, const struct fetch_part *parts, unsigned count);
+
 // What has to be as it was for the bytes to count.
 enum fetch_rule {
 	FETCH_FILE,  // word and id: a file's pages, read by id

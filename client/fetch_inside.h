@@ -23,4 +23,6 @@ int fetch_each_piece(
 int fetch_posted(
         struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *buffer, uint64_t offset, uint64_t length);
 
+int fetch_parts_posted(struct far_lane *lane, const struct fetch_part *parts, unsigned count);
+
 #endif

@@ -20,14 +20,16 @@
 #define RECORD_MAX (sizeof(struct far_record) + FAR_NAME_MAX + 1 + FAR_INLINE_MAX)
 
 struct aside {
-	uint64_t epoch;
-	uint64_t unused[7];
+	uint64_t epoch; // and the field behind it
+	uint64_t is_busy;
+	uint64_t unused[6];
 	union {
 		struct far_record record;
 		char bytes[RECORD_MAX];
 	};
 };
-static_assert(sizeof(struct aside) <= FAR_PAGE_SIZE, "fits the page");
+static_assert(sizeof(struct aside) <= FAR_PAGE_SIZE - FETCH_SCRATCH, "the scratch is behind it");
+static_assert(offsetof(struct far_pool_header, is_busy) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
 
 #define HEAD_LENGTH (offsetof(struct far_record, id) + sizeof(uint64_t))
 
@@ -77,17 +79,35 @@ static int look_at_record(struct far_lane *lane, const struct located *located, 
 	int error = post_read(lane, &aside->record, located->record, length, rule != FETCH_PATH);
 
 	if (!error && rule == FETCH_PATH)
-		error = post_read(lane, &aside->epoch, offsetof(struct far_pool_header, location_epoch), sizeof(uint64_t), 1);
+		error = post_read(lane, &aside->epoch, offsetof(struct far_pool_header, location_epoch), 2 * sizeof(uint64_t), 1);
 	if (error)
 		return lane->connection ? call_lost(lane, error) : error;
 	error = call_wait_posts(lane);
 	if (error)
 		return error;
+	if (rule == FETCH_PATH)
+		lane->is_server_busy = aside->is_busy;
 	return fetch_is_as_located(located, rule,
 	        &(struct fetch_found){.word = atomic_load_explicit(&aside->record.word, memory_order_relaxed),
 	                .version = atomic_load_explicit(&aside->record.version, memory_order_relaxed),
 	                .id = aside->record.id,
 	                .epoch = aside->epoch});
+}
+
+void *fetch_scratch(const struct far_lane *lane)
+{
+	return lane_staging(lane) + ASIDE_OFFSET + (FAR_PAGE_SIZE - FETCH_SCRATCH);
+}
+
+int fetch_parts_posted(struct far_lane *lane, const struct fetch_part *parts, unsigned count)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < count && !error; i++)
+		error = post_read(lane, parts[i].to, parts[i].offset, parts[i].length, i + 1 == count);
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	return call_wait_posts(lane);
 }
 
 static int fetch_pieces(

@@ -3,6 +3,8 @@
 
 #include "client/call.h"
 #include "client/files.h"
+#include "client/locate.h"
+#include "client/look.h"
 #include "far/attr.h"
 #include "far/key.h"
 
@@ -36,38 +38,107 @@ static int call_for_status(struct far_lane *lane, struct call *request)
 	return error;
 }
 
+// Remembers where an entry's value is, so that reading the file needs no request of its own.
+static void take_location(struct far_lane *lane, const struct reply *reply)
+{
+	const struct far_entry_reply *entry = (const struct far_entry_reply *)reply->message;
+	const struct far_wire_extent *extents = (const struct far_wire_extent *)(entry + 1);
+	struct located located;
+
+	if (!S_ISREG(entry->attr.mode) || entry->location.extents > FAR_EXTENTS_PER_REPLY ||
+	        sizeof(*entry) + entry->location.extents * sizeof(*extents) > reply->length)
+		return;
+	if (locate_take(lane, &entry->location, extents, 0, &located) && located.id == entry->attr.id)
+		locate_add_file(lane, &located);
+}
+
 int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
 {
 	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
+	// Not the value: when the file is read it may be another already, so the bytes are fetched, with the record's word, from where they are.
 	struct call request = {
 	        .op = FAR_OP_LOOKUP,
+	        .flags = FAR_GET_LOCATE | FAR_GET_NO_VALUE,
 	        .message = &message,
 	        .length = sizeof(message),
 	        .parts = {{name, (uint32_t)name_length}},
 	};
 	int error = check_name(name_length);
+	struct reply reply;
 
-	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+	if (error)
+		return error;
+	error = call(lane, &request, sizeof(struct far_entry_reply), &reply);
+	if (!error) {
+		*attr = ((const struct far_entry_reply *)reply.message)->attr;
+		take_location(lane, &reply);
+	}
+	reply_release(lane, &reply);
+	return error;
 }
 
-// Where the pool is mapped, attributes are read where they are: an id tells where its record is, and while this session holds the object the record stays its own. The word
-// before and behind tells whether they are of one piece (R6).
-static bool getattr_mapped(const struct far_lane *lane, uint64_t id, struct far_attr *attr)
+// Where an object's record is: its id tells, but for the root's.
+static uint64_t record_of(struct far_lane *lane, uint64_t id)
 {
-	uint64_t offset = FAR_ID_POSITION(id) * FAR_GRANULE;
+	const struct far_pool_header *header = lane->pool.loads;
+	const struct look_bucket *look;
+
+	if (id != FAR_ROOT_ID)
+		return FAR_ID_POSITION(id) * FAR_GRANULE;
+	if (lane->root == 0 && header)
+		lane->root =
+		        atomic_load_explicit(&header->root, memory_order_acquire); // pairs with the server's release: the record is there
+	else if (lane->root == 0 && look_at_bucket(lane, 0, 0, &look) == 1)
+		lane->root = atomic_load_explicit(&look->header.root, memory_order_relaxed);
+	return lane->root;
+}
+
+// Whether the record is this object's. While this session holds the object the record stays its own.
+static bool is_object(const struct far_record *record, uint64_t id)
+{
+	return id == FAR_ROOT_ID ? S_ISDIR(record->mode) : record->id == id;
+}
+
+// Where the pool is mapped, attributes are read where they are. The word before and behind tells whether they are of one piece (R6).
+static bool getattr_mapped(const struct far_lane *lane, uint64_t id, uint64_t offset, struct far_attr *attr)
+{
 	const struct far_record *record = (const struct far_record *)((const char *)lane->pool.loads + offset);
 	uint64_t word;
 	unsigned state;
 
-	if (!lane->connection || !lane->pool.loads || id == FAR_ROOT_ID || offset > lane->pool_length - sizeof(*record))
+	if (offset > lane->pool_length - sizeof(*record))
 		return false;
 	word = atomic_load_explicit(&record->word, memory_order_acquire); // pairs with record_publish
 	state = FAR_WORD_STATE(word);
-	if (record->id != id || (state != FAR_RECORD_LIVE && state != FAR_RECORD_ORPHAN))
+	if (!is_object(record, id) || (state != FAR_RECORD_LIVE && state != FAR_RECORD_ORPHAN))
 		return false;
 	far_record_attr(record, attr);
 	atomic_thread_fence(memory_order_acquire); // what was read above was read before this look at the word
 	return atomic_load_explicit(&record->word, memory_order_relaxed) == word;
+}
+
+// Reads attributes without asking, where that spares the server's processor. The kernel wants them before it reads a file, and those of each directory on the way to one.
+static bool getattr_alone(struct far_lane *lane, uint64_t id, struct far_attr *attr)
+{
+	const struct look *look;
+	uint64_t offset;
+
+	if (!lane->connection || !lane->caps->is_one_sided)
+		return false;
+	offset = record_of(lane, id);
+	if (offset == 0 || !lane->connection)
+		return false;
+	if (lane->pool.loads) {
+		if (!getattr_mapped(lane, id, offset, attr))
+			return false;
+	} else {
+		if (look_at(lane, offset, 0, &look) != 1 || !is_object(&look->record, id))
+			return false;
+		far_record_attr(&look->record, attr);
+	}
+	attr->id = id;
+	count(&lane->statistics.one_sided, 1);
+	return true;
 }
 
 int far_getattr(struct far_lane *lane, uint64_t id, struct far_attr *attr)
@@ -76,10 +147,8 @@ int far_getattr(struct far_lane *lane, uint64_t id, struct far_attr *attr)
 	struct call request = {.op = FAR_OP_GETATTR, .message = &message, .length = sizeof(message)};
 
 	call_notice(lane);
-	if (getattr_mapped(lane, id, attr)) {
-		count(&lane->statistics.one_sided, 1);
+	if (getattr_alone(lane, id, attr))
 		return 0;
-	}
 	return call_for_attr(lane, &request, sizeof(struct far_attr_reply), attr);
 }
 

@@ -153,6 +153,14 @@ static ssize_t read_some(struct far_lane *lane, uint64_t id, char *buffer, size_
 	return result == -EAGAIN ? ask(lane, id, buffer, least(length, FAR_PAGE_SIZE), offset) : result;
 }
 
+// Whether the file ended there by the location that was good a moment ago: then there is no need to ask.
+static bool is_end(const struct far_lane *lane, uint64_t id, uint64_t offset)
+{
+	const struct located *located = lane->connection ? locate_find_file(lane, id, offset) : NULL;
+
+	return located && offset >= located->size;
+}
+
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset)
 {
 	size_t done = 0;
@@ -170,6 +178,8 @@ ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length
 		if (got == 0)
 			break;
 		done += (size_t)got;
+		if (done < length && is_end(lane, id, offset + done))
+			break;
 	}
 	count(&lane->statistics.bytes_read, done);
 	return (ssize_t)done;

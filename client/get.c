@@ -6,8 +6,9 @@
 #include "client/call.h"
 #include "client/error.h"
 #include "client/fetch.h"
+#include "client/probe.h"
 
-// Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold: one request, whose reply has the bytes (eager), or
+// Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: one request, whose reply has the bytes (eager), or
 // follows on their being pushed into our memory, or tells where they are. A value in more pieces than one reply locates is put together from several, all of one version; if it
 // changes meanwhile, all starts again.
 
@@ -82,6 +83,30 @@ static bool get_warm(struct get *get, int *error)
 	locate_drop_key(get->lane, get->hash);
 	count(&get->lane->statistics.one_sided_retries, 1);
 	return false;
+}
+
+// Finds the key without asking, if the server would rather have it so.
+static bool get_probed(struct get *get)
+{
+	struct far_lane *lane = get->lane;
+	struct probed probed;
+	uint64_t length;
+
+	if (!lane->is_server_busy || !lane->connection || probe(lane, get->key, &probed) != 1)
+		return false;
+	length = get->offset < probed.located.size ? least(get->length, probed.located.size - get->offset) : 0;
+	if (probed.bytes && length > 0)
+		memcpy(get->buffer, probed.bytes + get->offset, length);
+	else if (length > 0 && fetch(lane, &probed.located, get->rule, get->buffer, get->offset, length) != 1)
+		return false;
+	locate_add_key(lane, get->hash, &probed.located);
+	count(&lane->statistics.one_sided, 1);
+	count(&lane->statistics.probes, 1);
+	count(&lane->statistics.bytes_read, length);
+	get->done = length;
+	get->size = probed.located.size;
+	get->version = probed.located.version;
+	return true;
 }
 
 // Where the server may push to: the buffer itself where registering it costs nothing, else staging. Nothing where the value fits a message or the pool is mapped.
@@ -249,7 +274,7 @@ ssize_t far_get_into(far_session *session, const void *key, size_t key_length, v
 
 	if (error)
 		return error;
-	if (!get_warm(&get, &error))
+	if (!get_warm(&get, &error) && !get_probed(&get))
 		error = get_cold(&get);
 	lane_release(get.lane);
 	if (error)
@@ -276,7 +301,7 @@ static int get_first(struct get *get)
 	}
 	if (get_warm(get, &error))
 		return error;
-	return get_cold(get);
+	return get_probed(get) ? 0 : get_cold(get);
 }
 
 static int get_whole(struct get *get, void **value)
@@ -297,7 +322,7 @@ static int get_whole(struct get *get, void **value)
 		}
 		*get = (struct get){
 		        .lane = get->lane, .key = get->key, .hash = get->hash, .rule = get->rule, .buffer = bytes, .length = size};
-		if (!get_warm(get, &error))
+		if (!get_warm(get, &error) && !get_probed(get))
 			error = get_cold(get);
 		if (!error && get->size == size) {
 			bytes[size] = '\0';

@@ -129,6 +129,20 @@ static uint64_t get(_Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+static void add_fabric(const struct fabric *fabric, struct far_statistics *statistics)
+{
+	struct fabric_statistics of_lane;
+
+	fabric_statistics(fabric, &of_lane);
+	statistics->messages_sent += of_lane.sends + of_lane.controls;
+	statistics->messages_received += of_lane.receives;
+	statistics->remote_reads += of_lane.reads;
+	statistics->remote_writes += of_lane.writes;
+	statistics->remote_atomics += of_lane.atomics;
+	statistics->doorbells += of_lane.doorbells;
+	statistics->completions += of_lane.completions;
+}
+
 int far_statistics(far_session *session, struct far_statistics *statistics)
 {
 	*statistics = (struct far_statistics){0};
@@ -139,10 +153,12 @@ int far_statistics(far_session *session, struct far_statistics *statistics)
 		statistics->requests += get(&lane->requests);
 		statistics->one_sided += get(&lane->one_sided);
 		statistics->one_sided_retries += get(&lane->one_sided_retries);
+		statistics->probes += get(&lane->probes);
 		statistics->bytes_read += get(&lane->bytes_read);
 		statistics->bytes_written += get(&lane->bytes_written);
 		statistics->reconnects += get(&lane->reconnects);
 		statistics->eager_limit = session->lanes[i]->eager_limit;
+		add_fabric(session->lanes[i]->fabric, statistics);
 	}
 	statistics->lanes = session->lane_count;
 	memcpy(statistics->provider, session->address.provider, sizeof(statistics->provider));

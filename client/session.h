@@ -25,6 +25,7 @@ struct lane_statistics {
 	_Atomic uint64_t requests;
 	_Atomic uint64_t one_sided;
 	_Atomic uint64_t one_sided_retries;
+	_Atomic uint64_t probes;
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t bytes_written;
 	_Atomic uint64_t reconnects;
@@ -47,6 +48,23 @@ struct lane_window {
 	uint64_t size;   // of the file after the last write
 	uint32_t writes; // since then that left it so
 	uint32_t wanted; // of those before a window is asked for
+};
+
+// What a lane knows of the server's index (probe.h), and directories that it found there.
+struct lane_directory {
+	uint64_t low, high; // hash of the path
+	uint64_t id;
+	uint64_t epoch; // where is_below: the path was that directory's at this location epoch
+	bool is_below;  // it is not the root
+};
+
+#define LANE_CHUNKS 64U // 458,752 entries
+#define LANE_DIRECTORIES 64U
+struct lane_index {
+	uint64_t table;
+	uint64_t buckets;             // 0: nothing is known
+	uint64_t chunks[LANE_CHUNKS]; // pool offsets, 0 = not known
+	struct lane_directory directories[LANE_DIRECTORIES];
 };
 
 #define LANE_WINDOWS 64 // files
@@ -86,6 +104,10 @@ struct far_lane {
 	unsigned forget_count;
 
 	struct lane_window windows[LANE_WINDOWS];
+
+	bool is_server_busy; // it said so when last heard of
+	uint64_t root;       // pool offset of the root's record, 0 = not known
+	struct lane_index index;
 
 	struct key_cache *keys;
 	struct file_cache *files;

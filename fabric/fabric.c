@@ -78,6 +78,27 @@ const struct fabric_caps *fabric_caps(const struct fabric *fabric)
 	return &fabric->caps;
 }
 
+static uint64_t fabric_tallied(const _Atomic uint64_t *tally)
+{
+	return atomic_load_explicit(tally, memory_order_relaxed);
+}
+
+void fabric_statistics(const struct fabric *fabric, struct fabric_statistics *statistics)
+{
+	const struct fabric_tallies *tallies = &fabric->tallies;
+
+	*statistics = (struct fabric_statistics){
+	        .sends = fabric_tallied(&tallies->sends),
+	        .receives = fabric_tallied(&tallies->receives),
+	        .reads = fabric_tallied(&tallies->reads),
+	        .writes = fabric_tallied(&tallies->writes),
+	        .atomics = fabric_tallied(&tallies->atomics),
+	        .controls = fabric_tallied(&tallies->controls),
+	        .doorbells = fabric_tallied(&tallies->doorbells),
+	        .completions = fabric_tallied(&tallies->completions),
+	};
+}
+
 static int fabric_check_address(const struct fabric *fabric, const struct fabric_address *address, struct fabric_error *error)
 {
 	error->text[0] = '\0';
@@ -187,6 +208,14 @@ void *fabric_send_reserve(struct fabric_lane *lane, uint32_t length)
 	return message;
 }
 
+// A post that the provider took counts.
+static int fabric_counted(int result, _Atomic uint64_t *tally)
+{
+	if (result >= 0)
+		fabric_tally(tally, 1);
+	return result;
+}
+
 int fabric_send(struct fabric_lane *lane, uint32_t length)
 {
 	uint32_t reserved = lane->reserved;
@@ -194,7 +223,7 @@ int fabric_send(struct fabric_lane *lane, uint32_t length)
 	lane->reserved = 0;
 	if (length == 0 || length > reserved)
 		return -EINVAL;
-	return lane->fabric->provider->send(lane, length);
+	return fabric_counted(lane->fabric->provider->send(lane, length), &lane->fabric->tallies.sends);
 }
 
 // A range that ends behind 2^64 would wrap around the peer's check.
@@ -207,14 +236,15 @@ int fabric_post_read(struct fabric_lane *lane, void *local, uint64_t rkey, uint6
 {
 	if (!fabric_range_is_valid(offset, length))
 		return -EINVAL;
-	return lane->fabric->provider->post_read(lane, local, rkey, offset, length, context);
+	return fabric_counted(lane->fabric->provider->post_read(lane, local, rkey, offset, length, context), &lane->fabric->tallies.reads);
 }
 
 int fabric_post_write(struct fabric_lane *lane, const void *local, uint64_t rkey, uint64_t offset, uint64_t length, uint64_t context)
 {
 	if (!fabric_range_is_valid(offset, length))
 		return -EINVAL;
-	return lane->fabric->provider->post_write(lane, local, rkey, offset, length, context);
+	return fabric_counted(
+	        lane->fabric->provider->post_write(lane, local, rkey, offset, length, context), &lane->fabric->tallies.writes);
 }
 
 int fabric_post_compare_swap(
@@ -222,14 +252,16 @@ int fabric_post_compare_swap(
 {
 	if (offset % 8 || !fabric_range_is_valid(offset, 8))
 		return -EINVAL;
-	return lane->fabric->provider->post_compare_swap(lane, result, rkey, offset, expected, desired, context);
+	return fabric_counted(lane->fabric->provider->post_compare_swap(lane, result, rkey, offset, expected, desired, context),
+	        &lane->fabric->tallies.atomics);
 }
 
 int fabric_post_fetch_add(struct fabric_lane *lane, uint64_t *result, uint64_t rkey, uint64_t offset, uint64_t addend, uint64_t context)
 {
 	if (offset % 8 || !fabric_range_is_valid(offset, 8))
 		return -EINVAL;
-	return lane->fabric->provider->post_fetch_add(lane, result, rkey, offset, addend, context);
+	return fabric_counted(
+	        lane->fabric->provider->post_fetch_add(lane, result, rkey, offset, addend, context), &lane->fabric->tallies.atomics);
 }
 
 int fabric_flush(struct fabric_lane *lane)
@@ -249,6 +281,7 @@ uint64_t fabric_served(const struct fabric *fabric)
 
 void fabric_receive_release(struct fabric_lane *lane, const void *message)
 {
+	fabric_tally(&lane->fabric->tallies.receives, 1);
 	lane->fabric->provider->receive_release(lane, message);
 }
 

@@ -39,6 +39,7 @@ struct fabric_error {
 };
 
 struct fabric_caps {
+	bool is_one_sided;         // reads and writes take no time of the process whose memory they reach
 	bool has_loads;            // remote regions are mapped: fabric_remote.loads is set, reads cost no message
 	bool has_atomics;          // fabric_post_compare_swap / fetch_add work, atomic with each other
 	bool are_atomics_coherent; // and with the atomics of the peer's CPU
@@ -47,6 +48,18 @@ struct fabric_caps {
 	bool is_best_blocked_in;    // fabric_block of this context costs less than waiting for its descriptor
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
 	struct wait_limits wait;    // how polling for events pays
+};
+
+// What a context has done since it was opened, counted as it is handed to the provider: so what an operation costs can be told exactly. The provider's own part is counted by rdma alone.
+struct fabric_statistics {
+	uint64_t sends;    // messages of the owner's
+	uint64_t receives; // messages that the owner has given back
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t atomics;
+	uint64_t controls;    // messages of the provider's own: credits and keys that no other message took along
+	uint64_t doorbells;   // calls that handed posts to the device, as many at once as there were
+	uint64_t completions; // taken off the device's queues, of receives as of posts
 };
 
 struct fabric_options {
@@ -131,6 +144,9 @@ int fabric_open(const char *provider, const struct fabric_options *options, stru
 void fabric_close(struct fabric *fabric);
 
 const struct fabric_caps *fabric_caps(const struct fabric *fabric);
+
+// May be called by any thread while the context is open.
+void fabric_statistics(const struct fabric *fabric, struct fabric_statistics *statistics);
 
 // Listens. `bound` (may be NULL) gets the address with the port that was chosen. shm: makes the socket with mode 0600, replaces one that no process
 // answers on, and removes it on close. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.

@@ -3,8 +3,28 @@
 #ifndef FABRIC_PROVIDER_H
 #define FABRIC_PROVIDER_H
 
+#include <stdatomic.h>
+
 #include "fabric/fabric.h"
 #include "fabric/wait.h"
+
+// struct fabric_statistics while it grows: the context's thread adds, any thread reads.
+struct fabric_tallies {
+	_Atomic uint64_t sends;
+	_Atomic uint64_t receives;
+	_Atomic uint64_t reads;
+	_Atomic uint64_t writes;
+	_Atomic uint64_t atomics;
+	_Atomic uint64_t controls;
+	_Atomic uint64_t doorbells;
+	_Atomic uint64_t completions;
+};
+
+// No more than a plain addition: there is one writer.
+static inline void fabric_tally(_Atomic uint64_t *tally, uint64_t by)
+{
+	atomic_store_explicit(tally, atomic_load_explicit(tally, memory_order_relaxed) + by, memory_order_relaxed);
+}
 
 // Providers embed these as their first member.
 struct fabric {
@@ -13,6 +33,7 @@ struct fabric {
 	struct fabric_options options;
 	struct wait_budget wait; // how long polling pays, see wait.h
 	uint64_t served;         // fabric_served; counted by the provider's responder
+	struct fabric_tallies tallies;
 };
 
 struct fabric_lane {

@@ -41,6 +41,7 @@ static int shm_open(const struct fabric_options *options, struct fabric **out, s
 	if (!fabric)
 		return -ENOMEM;
 	fabric->base.caps = (struct fabric_caps){
+	        .is_one_sided = true,
 	        .has_loads = true,
 	        .has_atomics = true,
 	        .are_atomics_coherent = true,
@@ -105,10 +106,18 @@ static void shm_lane_cool(struct shm_lane *lane)
 }
 
 // Notes are published like frames: counted in shared memory, beside the head. A client gets notes as answers only.
+// Returns how many of them have not been taken.
+static int32_t shm_lane_notes(const struct shm_lane *lane)
+{
+	if (!lane->is_server)
+		return 0;
+	// Acquire pairs with shm_lane_tell: a note that is counted is in the socket. Below 0: one that was found there is not counted yet.
+	return (int32_t)(atomic_load_explicit(&lane->in.shared->notes, memory_order_acquire) - lane->notes);
+}
+
 static bool shm_lane_has_notes(const struct shm_lane *lane)
 {
-	// Acquire pairs with shm_lane_tell: a note that is counted is in the socket.
-	return lane->is_server && atomic_load_explicit(&lane->in.shared->notes, memory_order_acquire) != lane->notes;
+	return shm_lane_notes(lane) > 0;
 }
 
 static bool shm_lane_may_close(const struct shm_lane *lane)
@@ -234,15 +243,17 @@ static void shm_check_epoll(struct shm_fabric *fabric)
 // Returns 1 to go on, 0 to let others have their turn first, or a negative errno.
 static int shm_lane_take_notes(struct shm_lane *lane)
 {
+	int32_t notes = shm_lane_notes(lane);
+	uint32_t taken = lane->notes;
 	bool is_empty;
 
-	if (lane->state != SHM_OPEN || !shm_lane_has_notes(lane))
+	if (lane->state != SHM_OPEN || notes <= 0)
 		return 1;
 	is_empty = shm_lane_read_socket(lane);
 	if (lane->state > SHM_DRAINING)
 		return 0;
-	if (!shm_lane_has_notes(lane))
-		return 1;
+	if (lane->notes - taken >= (uint32_t)notes)
+		return 1;              // those counted since the look above are none of the frames' before it
 	return is_empty ? -EPROTO : 0; // counted, but not sent
 }
 

@@ -46,7 +46,8 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 	verbs = calloc(1, sizeof(*verbs));
 	if (!verbs)
 		return -ENOMEM;
-	verbs->base.caps = (struct fabric_caps){.has_atomics = true,
+	verbs->base.caps = (struct fabric_caps){.is_one_sided = true,
+	        .has_atomics = true,
 	        .is_registered_only = true,
 	        .inline_max = VERBS_INLINE,
 	        .wait = {.spin_max_ns = VERBS_SPIN_NS, .has_device = true}};

@@ -128,6 +128,8 @@ static int queue_poll(struct verbs *verbs, struct verbs_queue *queue)
 		complete(verbs, &completions[i]);
 	if (count < 0)
 		log_error("rdma: a completion queue is broken: %s", strerror(-count));
+	if (count > 0)
+		fabric_tally(&verbs->base.tallies.completions, (uint64_t)count);
 	return count < 0 ? 0 : count;
 }
 

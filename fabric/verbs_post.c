@@ -48,6 +48,7 @@ int verbs_ring(struct verbs_lane *lane)
 		lane->chain[i].next = &lane->chain[i + 1];
 	lane->chain[count - 1].next = NULL;
 	lane->chained = 0;
+	fabric_tally(&lane->base.fabric->tallies.doorbells, 1);
 	code = ibv_post_send(lane->qp, lane->chain, &refused);
 	if (code == 0) {
 		take_window_keys(lane, count);

@@ -61,6 +61,7 @@ bool verbs_send_control(struct verbs_lane *lane, enum verbs_kind kind)
 {
 	if (!has_room(lane, 1, 1, VERBS_QUEUE))
 		return false;
+	fabric_tally(&lane->base.fabric->tallies.controls, 1);
 	send_slot(lane, lane->free_slots[--lane->free_count], 0, kind);
 	return true;
 }

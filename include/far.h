@@ -66,6 +66,7 @@ struct far_statistics {
 	uint64_t requests;                  /* messages that asked the server */
 	uint64_t one_sided;                 /* gets without a request: see "Cost" above */
 	uint64_t one_sided_retries;         /* of them: the value had changed, the server was asked after all */
+	uint64_t probes;                    /* of them: the key was found in the server's index, because the server said that it was busy */
 	uint64_t bytes_read, bytes_written; /* of values */
 	uint64_t reconnects;
 	uint32_t lanes;
@@ -73,6 +74,11 @@ struct far_statistics {
 	char provider[8];     /* "shm", "tcp" or "rdma" */
 	char address[384];    /* as chosen */
 	char chosen_because[128];
+	/* What became of all that on the wire, connecting included. Over shared memory reads are loads, and not counted. */
+	uint64_t messages_sent, messages_received;
+	uint64_t remote_reads, remote_writes, remote_atomics;
+	uint64_t doorbells;   /* rdma: calls that handed work to the device, as much at once as there was */
+	uint64_t completions; /* rdma: taken off the device's queues */
 };
 
 /* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port, or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.

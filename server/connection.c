@@ -100,8 +100,21 @@ int network_open(struct network *network, const char *provider, struct server *s
 	return result;
 }
 
+// What the network did in all, beside what the handlers counted: writes are pushes of values.
+static void log_statistics(const struct network *network)
+{
+	struct fabric_statistics all;
+
+	fabric_statistics(network->fabric, &all);
+	log_info("network closed provider=%s sends=%llu receives=%llu writes=%llu controls=%llu doorbells=%llu completions=%llu",
+	        network->provider, (unsigned long long)all.sends, (unsigned long long)all.receives, (unsigned long long)all.writes,
+	        (unsigned long long)all.controls, (unsigned long long)all.doorbells, (unsigned long long)all.completions);
+}
+
 void network_close(struct network *network)
 {
+	if (network->fabric)
+		log_statistics(network);
 	fabric_close(network->fabric);
 	*network = (struct network){0};
 }

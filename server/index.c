@@ -4,33 +4,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "far/bucket.h"
 #include "server/record.h"
 
 // Linear hashing (W. Litwin, VLDB 1980): with n buckets in use, 2^L <= n < 2^(L+1), a hash belongs to bucket h mod 2^(L+1) if that is below n, else to
 // h mod 2^L. Growing by one splits bucket n - 2^L into itself and bucket n; shrinking merges the last one back. Neither needs a name: the
 // record keeps the hash's low half.
 //
-// A bucket is one cache line: 7 slots and a link to an overflow bucket (a pool block). A slot is tag << 48 | record position in granules, 0 = empty.
-// For remote readers: buckets lie in chunks of 1024 (64 KiB runs of pages); far_pool_header.index_table is the pool offset of an array of
-// chunk offsets, index_buckets is n. Slots change by single 8-byte stores; a reader that meets a split on its way may miss an entry, and then asks
-// the server.
+// A bucket is one cache line: 7 slots and a link to an overflow bucket (a pool block); see far/bucket.h for what remote readers find where. Slots change by single
+// 8-byte stores; a reader that meets a split on its way may miss an entry, and then asks the server.
 
-#define SLOTS 7U
-#define CHUNK_SHIFT 10U
-#define CHUNK_BUCKETS (1U << CHUNK_SHIFT)
-#define CHUNK_PAGES (CHUNK_BUCKETS * (uint32_t)sizeof(struct bucket) / FAR_PAGE_SIZE)
-#define BUCKETS_MIN CHUNK_BUCKETS
-#define POSITION_MASK ((1ULL << 48) - 1)
+#define CHUNK_PAGES (FAR_CHUNK_BUCKETS * (uint32_t)sizeof(struct far_bucket) / FAR_PAGE_SIZE)
+#define BUCKETS_MIN FAR_CHUNK_BUCKETS
 #define LOAD_MAX 80U // entries per 100 slots: above, the table grows by one bucket an insertion
 #define LOAD_MIN 40U
-
-struct bucket {
-	_Atomic uint64_t slots[SLOTS];
-	_Atomic uint64_t overflow; // pool offset of the next bucket of the chain
-};
-static_assert(sizeof(struct bucket) == 64, "one cache line");
 
 struct index {
 	struct pool *pool;
@@ -52,31 +40,18 @@ static void store(_Atomic uint64_t *slot, uint64_t value)
 	atomic_store_explicit(slot, value, memory_order_release);
 }
 
-static uint64_t bucket_number(uint64_t buckets, uint32_t hash)
-{
-	unsigned level = 63U - (unsigned)__builtin_clzll(buckets);
-	uint64_t number = hash & ((2ULL << level) - 1);
-
-	return number < buckets ? number : hash & ((1ULL << level) - 1);
-}
-
-static struct bucket *bucket_at(const struct index *index, uint64_t number)
+static struct far_bucket *bucket_at(const struct index *index, uint64_t number)
 {
 	const uint64_t *table = pool_at(index->pool, index->table);
 
-	return (struct bucket *)pool_at(index->pool, table[number >> CHUNK_SHIFT]) + (number & (CHUNK_BUCKETS - 1));
+	return (struct far_bucket *)pool_at(index->pool, table[number >> FAR_CHUNK_SHIFT]) + (number & (FAR_CHUNK_BUCKETS - 1));
 }
 
-static struct bucket *overflow_of(const struct index *index, const struct bucket *bucket)
+static struct far_bucket *overflow_of(const struct index *index, const struct far_bucket *bucket)
 {
 	uint64_t offset = load(&bucket->overflow);
 
 	return offset ? pool_at(index->pool, offset) : NULL;
-}
-
-static uint64_t slot_of(uint64_t hash, uint64_t record)
-{
-	return hash >> 48 << 48 | record / FAR_GRANULE;
 }
 
 // --- chunks ---
@@ -148,14 +123,14 @@ int index_new(struct pool *pool, struct index **out)
 	return 0;
 }
 
-static void free_chain(struct index *index, struct bucket *bucket)
+static void free_chain(struct index *index, struct far_bucket *bucket)
 {
 	uint64_t offset = load(&bucket->overflow);
 
 	while (offset) {
-		uint64_t next = load(&((struct bucket *)pool_at(index->pool, offset))->overflow);
+		uint64_t next = load(&((struct far_bucket *)pool_at(index->pool, offset))->overflow);
 
-		pool_block_free(index->pool, offset, sizeof(struct bucket));
+		pool_block_free(index->pool, offset, sizeof(struct far_bucket));
 		offset = next;
 	}
 	store(&bucket->overflow, 0);
@@ -167,7 +142,7 @@ void index_free(struct index *index)
 		return;
 	for (uint64_t number = 0; number < index->buckets; number++)
 		free_chain(index, bucket_at(index, number));
-	for (uint64_t chunk = (index->buckets + CHUNK_BUCKETS - 1) >> CHUNK_SHIFT; chunk-- > 0;)
+	for (uint64_t chunk = (index->buckets + FAR_CHUNK_BUCKETS - 1) >> FAR_CHUNK_SHIFT; chunk-- > 0;)
 		chunk_drop(index, chunk);
 	pool_pages_free(index->pool, (uint32_t)(index->table >> FAR_PAGE_SHIFT), index->table_pages);
 	free(index);
@@ -177,7 +152,7 @@ void index_free(struct index *index)
 
 uint64_t index_hash(const struct index *index, uint64_t parent, struct far_span name)
 {
-	return XXH3_64bits_withSeed(name.bytes, name.length, index->seed ^ parent * 0x9e3779b97f4a7c15ULL);
+	return far_bucket_hash(index->seed, parent, name.bytes, name.length);
 }
 
 static bool is_named(const struct index *index, const struct far_record *record, uint32_t hash, uint64_t parent, struct far_span name)
@@ -196,14 +171,14 @@ static void prefetch_record(const struct far_record *record)
 uint64_t index_find(const struct index *index, uint64_t parent, struct far_span name)
 {
 	uint64_t hash = index_hash(index, parent, name);
-	const struct bucket *bucket = bucket_at(index, bucket_number(index->buckets, (uint32_t)hash));
+	const struct far_bucket *bucket = bucket_at(index, far_bucket_number(index->buckets, (uint32_t)hash));
 
 	for (; bucket; bucket = overflow_of(index, bucket)) {
-		for (unsigned i = 0; i < SLOTS; i++) {
+		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
 			uint64_t slot = load(&bucket->slots[i]);
-			uint64_t offset = (slot & POSITION_MASK) * FAR_GRANULE;
+			uint64_t offset = far_slot_record(slot);
 
-			if (!slot || slot >> 48 != hash >> 48)
+			if (!far_slot_has_tag(slot, hash))
 				continue;
 			prefetch_record(record_at(index->pool, offset));
 			if (is_named(index, record_at(index->pool, offset), (uint32_t)hash, parent, name))
@@ -214,22 +189,22 @@ uint64_t index_find(const struct index *index, uint64_t parent, struct far_span 
 }
 
 // An empty slot of the chain, adding an overflow bucket if there is none. NULL: no memory.
-static _Atomic uint64_t *empty_slot(struct index *index, struct bucket *bucket)
+static _Atomic uint64_t *empty_slot(struct index *index, struct far_bucket *bucket)
 {
-	struct bucket *added;
+	struct far_bucket *added;
 	uint64_t offset;
 
 	for (;;) {
-		struct bucket *next = overflow_of(index, bucket);
+		struct far_bucket *next = overflow_of(index, bucket);
 
-		for (unsigned i = 0; i < SLOTS; i++)
+		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++)
 			if (load(&bucket->slots[i]) == 0)
 				return &bucket->slots[i];
 		if (!next)
 			break;
 		bucket = next;
 	}
-	offset = pool_block_alloc(index->pool, sizeof(struct bucket));
+	offset = pool_block_alloc(index->pool, sizeof(struct far_bucket));
 	if (offset == 0)
 		return NULL;
 	added = pool_at(index->pool, offset);
@@ -239,11 +214,11 @@ static _Atomic uint64_t *empty_slot(struct index *index, struct bucket *bucket)
 }
 
 // Fills holes from the chain's end and frees overflow buckets that became empty.
-static void compact(struct index *index, struct bucket *head)
+static void compact(struct index *index, struct far_bucket *head)
 {
 	for (;;) {
-		struct bucket *before = NULL;
-		struct bucket *last = head;
+		struct far_bucket *before = NULL;
+		struct far_bucket *last = head;
 		unsigned used = 0;
 
 		while (overflow_of(index, last)) {
@@ -252,13 +227,13 @@ static void compact(struct index *index, struct bucket *head)
 		}
 		if (!before)
 			return;
-		for (unsigned i = 0; i < SLOTS; i++) {
+		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
 			uint64_t slot = load(&last->slots[i]);
 
 			if (slot == 0)
 				continue;
-			for (struct bucket *to = head; slot && to != last; to = overflow_of(index, to)) {
-				for (unsigned j = 0; slot && j < SLOTS; j++) {
+			for (struct far_bucket *to = head; slot && to != last; to = overflow_of(index, to)) {
+				for (unsigned j = 0; slot && j < FAR_BUCKET_SLOTS; j++) {
 					if (load(&to->slots[j]))
 						continue;
 					store(&to->slots[j], slot); // in both places for a moment, never in none
@@ -270,27 +245,27 @@ static void compact(struct index *index, struct bucket *head)
 		}
 		if (used)
 			return;
-		pool_block_free(index->pool, load(&before->overflow), sizeof(struct bucket));
+		pool_block_free(index->pool, load(&before->overflow), sizeof(struct far_bucket));
 		store(&before->overflow, 0);
 	}
 }
 
 static uint32_t hash_of_slot(const struct index *index, uint64_t slot)
 {
-	return record_at(index->pool, (slot & POSITION_MASK) * FAR_GRANULE)->name_hash;
+	return record_at(index->pool, far_slot_record(slot))->name_hash;
 }
 
 // Moves the entries of one chain that now belong to bucket `to`. False: no memory on the way; what was moved stays moved.
-static bool move_entries(struct index *index, struct bucket *from, uint64_t to, uint64_t buckets)
+static bool move_entries(struct index *index, struct far_bucket *from, uint64_t to, uint64_t buckets)
 {
-	struct bucket *target = bucket_at(index, to);
+	struct far_bucket *target = bucket_at(index, to);
 
-	for (struct bucket *bucket = from; bucket; bucket = overflow_of(index, bucket)) {
-		for (unsigned i = 0; i < SLOTS; i++) {
+	for (struct far_bucket *bucket = from; bucket; bucket = overflow_of(index, bucket)) {
+		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
 			uint64_t slot = load(&bucket->slots[i]);
 			_Atomic uint64_t *place;
 
-			if (slot == 0 || bucket_number(buckets, hash_of_slot(index, slot)) != to)
+			if (slot == 0 || far_bucket_number(buckets, hash_of_slot(index, slot)) != to)
 				continue;
 			place = empty_slot(index, target);
 			if (!place)
@@ -315,17 +290,17 @@ static void grow(struct index *index)
 {
 	uint64_t added = index->buckets;
 	uint64_t split = added - (1ULL << (63U - (unsigned)__builtin_clzll(added)));
-	struct bucket *from;
+	struct far_bucket *from;
 
-	if ((added & (CHUNK_BUCKETS - 1)) == 0 && chunk_add(index, added >> CHUNK_SHIFT))
+	if ((added & (FAR_CHUNK_BUCKETS - 1)) == 0 && chunk_add(index, added >> FAR_CHUNK_SHIFT))
 		return;
 	from = bucket_at(index, split);
 	if (!move_entries(index, from, added, added + 1)) {
 		// Back to where it was: what came from there has room there.
 		move_entries(index, bucket_at(index, added), split, added);
 		free_chain(index, bucket_at(index, added));
-		if ((added & (CHUNK_BUCKETS - 1)) == 0)
-			chunk_drop(index, added >> CHUNK_SHIFT);
+		if ((added & (FAR_CHUNK_BUCKETS - 1)) == 0)
+			chunk_drop(index, added >> FAR_CHUNK_SHIFT);
 		return;
 	}
 	set_buckets(index, added + 1);
@@ -336,7 +311,7 @@ static void shrink(struct index *index)
 {
 	uint64_t last = index->buckets - 1;
 	uint64_t into = last - (1ULL << (63U - (unsigned)__builtin_clzll(last)));
-	struct bucket *bucket = bucket_at(index, last);
+	struct far_bucket *bucket = bucket_at(index, last);
 
 	if (!move_entries(index, bucket, into, last)) {
 		move_entries(index, bucket_at(index, into), last, last + 1);
@@ -344,21 +319,21 @@ static void shrink(struct index *index)
 	}
 	set_buckets(index, last);
 	free_chain(index, bucket);
-	if ((last & (CHUNK_BUCKETS - 1)) == 0)
-		chunk_drop(index, last >> CHUNK_SHIFT);
+	if ((last & (FAR_CHUNK_BUCKETS - 1)) == 0)
+		chunk_drop(index, last >> FAR_CHUNK_SHIFT);
 }
 
 int index_insert(struct index *index, uint64_t record)
 {
 	const struct far_record *entry = record_at(index->pool, record);
 	uint64_t hash = index_hash(index, entry->parent, record_name(index->pool, entry));
-	_Atomic uint64_t *place = empty_slot(index, bucket_at(index, bucket_number(index->buckets, (uint32_t)hash)));
+	_Atomic uint64_t *place = empty_slot(index, bucket_at(index, far_bucket_number(index->buckets, (uint32_t)hash)));
 
 	if (!place)
 		return -ENOSPC;
-	store(place, slot_of(hash, record));
+	store(place, far_bucket_slot(hash, record));
 	index->entries++;
-	if (index->entries * 100 > index->buckets * SLOTS * LOAD_MAX)
+	if (index->entries * 100 > index->buckets * FAR_BUCKET_SLOTS * LOAD_MAX)
 		grow(index);
 	return 0;
 }
@@ -366,16 +341,16 @@ int index_insert(struct index *index, uint64_t record)
 void index_remove(struct index *index, uint64_t record)
 {
 	const struct far_record *entry = record_at(index->pool, record);
-	struct bucket *head = bucket_at(index, bucket_number(index->buckets, entry->name_hash));
+	struct far_bucket *head = bucket_at(index, far_bucket_number(index->buckets, entry->name_hash));
 
-	for (struct bucket *bucket = head; bucket; bucket = overflow_of(index, bucket)) {
-		for (unsigned i = 0; i < SLOTS; i++) {
-			if ((load(&bucket->slots[i]) & POSITION_MASK) * FAR_GRANULE != record)
+	for (struct far_bucket *bucket = head; bucket; bucket = overflow_of(index, bucket)) {
+		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
+			if (far_slot_record(load(&bucket->slots[i])) != record)
 				continue;
 			store(&bucket->slots[i], 0);
 			compact(index, head);
 			index->entries--;
-			if (index->buckets > BUCKETS_MIN && index->entries * 100 < index->buckets * SLOTS * LOAD_MIN)
+			if (index->buckets > BUCKETS_MIN && index->entries * 100 < index->buckets * FAR_BUCKET_SLOTS * LOAD_MIN)
 				shrink(index);
 			return;
 		}

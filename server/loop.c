@@ -12,6 +12,7 @@
 #include "far/log.h"
 #include "server/connection.h"
 #include "server/gather.h"
+#include "server/load.h"
 
 #define NETWORKS_MAX 3
 #define EVENTS_PER_POLL 64
@@ -30,6 +31,7 @@ struct loop {
 	struct wait_budget budget;
 	bool has_blocked; // the last turn did
 	struct gather gather;
+	struct load load;
 	int epoll_fd;
 };
 
@@ -41,6 +43,8 @@ int loop_new(struct server *server, struct loop **out)
 		return -ENOMEM;
 	loop->server = server;
 	loop->retry_ms = RETRY_MS_MIN;
+	loop->load.probing = server->probing;
+	server_set_busy(server, load_turn(&loop->load, 0));
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0) {
 		free(loop);
@@ -262,7 +266,7 @@ static uint64_t timeout_ns(struct loop *loop)
 {
 	if (!loop->has_stalled && !loop->is_reclaiming) {
 		loop->retry_ms = RETRY_MS_MIN;
-		return UINT64_MAX;
+		return loop->load.is_busy ? LOAD_HOLD_NS : UINT64_MAX; // that it is calm again nobody else finds out
 	}
 	if (loop->retry_ms < RETRY_MS_MAX)
 		loop->retry_ms *= 2;
@@ -305,6 +309,7 @@ int loop_run(struct loop *loop, int stop_fd)
 		bool was_blocked = loop->has_blocked;
 		int count = look(loop);
 
+		server_set_busy(loop->server, load_turn(&loop->load, count));
 		if (loop->has_stalled)
 			resume_stalled(loop);
 		loop->is_reclaiming = server_settle(loop->server);

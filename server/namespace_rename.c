@@ -129,6 +129,24 @@ static void exchange_entries(struct server *server, const struct namespace_renam
 	parties->victim->cookie = source_cookie;
 }
 
+static void raise_epoch(struct server *server)
+{
+	struct far_pool_header *header = pool_header(server->pool);
+
+	atomic_fetch_add_explicit(&header->location_epoch, 1, memory_order_acq_rel); // before the names that are stored behind it
+}
+
+// Who reads the index by himself must not find the name's new record while the old one still says that the name is its own. Link records are not taken for anything by
+// such readers.
+static void hide_from_readers(struct server *server, const struct parties *parties)
+{
+	// Nor a directory that has its new name beneath the epoch of the old one.
+	if (object_is_directory(parties->source_object) || (parties->victim && object_is_directory(parties->victim_object)))
+		raise_epoch(server);
+	if (parties->victim && parties->victim == parties->victim_object)
+		record_publish(parties->victim, FAR_RECORD_BUSY);
+}
+
 static void move_subdirectory(struct far_record *object, struct far_record *from, struct far_record *to)
 {
 	if (!object_is_directory(object) || from == to)
@@ -140,12 +158,10 @@ static void move_subdirectory(struct far_record *object, struct far_record *from
 // R1 for the objects (a link record's own word is not what locations depend on), R3 for what is below directories.
 static void publish(struct server *server, struct far_record *object)
 {
-	struct far_pool_header *header = pool_header(server->pool);
-
 	object_touch_status(server, object);
 	record_publish(object, FAR_RECORD_LIVE);
 	if (object_is_directory(object))
-		atomic_fetch_add_explicit(&header->location_epoch, 1, memory_order_release);
+		raise_epoch(server);
 }
 
 static void exchange(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
@@ -159,6 +175,7 @@ static void exchange(struct server *server, const struct namespace_rename *renam
 	index_remove(server->index, record_offset(server->pool, parties->source));
 	index_remove(server->index, record_offset(server->pool, parties->victim));
 	exchange_entries(server, rename, parties);
+	hide_from_readers(server, parties);
 	set_name(server, parties->source, rename->to, rename->new_name);
 	set_name(server, parties->victim, rename->from, old_name);
 	move_subdirectory(parties->source_object, rename->from, rename->to);
@@ -172,6 +189,7 @@ static void move(struct server *server, const struct namespace_rename *rename, c
 	if (parties->victim)
 		index_remove(server->index, record_offset(server->pool, parties->victim));
 	move_entry(server, rename, parties);
+	hide_from_readers(server, parties);
 	set_name(server, parties->source, rename->to, rename->new_name);
 	move_subdirectory(parties->source_object, rename->from, rename->to);
 	if (!parties->victim)

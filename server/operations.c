@@ -66,7 +66,7 @@ static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_LOOKUP] = {.name = "lookup",
                 .handle = handle_lookup,
                 .request_size = sizeof(struct far_lookup_request),
-                .flags = FAR_GET_LOCATE,
+                .flags = FAR_GET_LOCATE | FAR_GET_NO_VALUE,
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_GETATTR] = {.name = "getattr", .handle = handle_getattr, .request_size = sizeof(struct far_object_request)},
@@ -226,6 +226,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	*reply = (struct far_reply){
 	        .op = header->op,
 	        .status = (uint16_t)far_status_of_error(error),
+	        .flags = server_is_busy(server) ? FAR_REPLY_BUSY : 0,
 	        .length = request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply),
 	        .tag = header->tag,
 	};

@@ -114,6 +114,19 @@ static int set_hugepages(struct options *options, const char *value, char *wrong
 	return -EINVAL;
 }
 
+static int set_probing(struct options *options, const char *value, char *wrong)
+{
+	static const char *const words[] = {[LOAD_PROBING_AUTO] = "auto", [LOAD_PROBING_ALWAYS] = "always", [LOAD_PROBING_NEVER] = "never"};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(value, words[i]) == 0) {
+			options->server.probing = (enum load_probing)i;
+			return 0;
+		}
+	snprintf(wrong, 256, "give auto, always or never");
+	return -EINVAL;
+}
+
 static int set_prefault(struct options *options, const char *value, char *wrong)
 {
 	return parse_flag(value, &options->server.pool.is_prefaulted, wrong);
@@ -185,6 +198,10 @@ static const struct setting settings[] = {
         {"message-size", set_message_size, 'm', "SIZE", "Largest message, 8K to 64K (default: 8K)"},
         {"eager-limit", set_eager_limit, 'e', "SIZE",
                 "Largest value that travels inside a message; larger ones go directly between buffers (default: what a message holds)"},
+        {"probing", set_probing, 'P', "auto|always|never",
+                "Let clients that look for a key find it in the server's memory by themselves, in one round trip more and without the "
+                "server's processor: while the server is "
+                "busy, in any case, or never (default: auto)"},
         {"log-level", set_log_level, 'v', "LEVEL", "error, warning, info or debug (default: info)"},
         {"ready-fd", set_ready_fd, 'R', "FD",
                 "When ready, write the bound addresses to this descriptor, one a line, then the line `ready', and close it (default: "

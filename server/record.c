@@ -80,7 +80,8 @@ struct far_record *record_by_id(const struct pool *pool, uint64_t id)
 		return NULL;
 	record = record_at(pool, offset);
 	state = FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed));
-	return record->id == id && (state == FAR_RECORD_LIVE || state == FAR_RECORD_ORPHAN || state == FAR_RECORD_WRITTEN) ? record : NULL;
+	// BUSY is an object that the caller itself is changing.
+	return record->id == id && state != FAR_RECORD_FREE && state != FAR_RECORD_LINK ? record : NULL;
 }
 
 struct far_span record_name(const struct pool *pool, const struct far_record *record)

@@ -48,7 +48,8 @@ int reply_entry(struct request *request, struct far_record *object)
 	struct far_wire_extent *extents = (struct far_wire_extent *)(reply + 1);
 	const struct server *server = request->server;
 	bool is_locating = request->flags & FAR_GET_LOCATE;
-	bool has_value = (S_ISREG(object->mode) || S_ISLNK(object->mode)) && value_size(object) <= FAR_BLOCK_MAX;
+	bool has_value = !(request->flags & FAR_GET_NO_VALUE) && (S_ISREG(object->mode) || S_ISLNK(object->mode)) &&
+	                 value_size(object) <= FAR_BLOCK_MAX;
 	int error = hold_add(request->server, request->lane->session, object);
 	uint32_t length;
 

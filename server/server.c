@@ -29,6 +29,7 @@ static int make_root(struct server *server)
 	server->root->atime_ns = server->root->mtime_ns = server->root->ctime_ns = server->root->btime_ns;
 	atomic_store_explicit(&server->root->version, 1, memory_order_relaxed);
 	record_publish(server->root, FAR_RECORD_LIVE);
+	atomic_store_explicit(&pool_header(server->pool)->root, offset, memory_order_release);
 	return 0;
 }
 
@@ -76,6 +77,7 @@ int server_open(const struct server_options *options, struct server **out, char 
 	server->grant_pages = grant_pages(pool_length(server->pool));
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;
+	server->probing = options->probing;
 	*out = server;
 	return 0;
 fail:
@@ -112,6 +114,17 @@ int64_t server_now(struct server *server)
 		server->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	}
 	return server->now_ns;
+}
+
+void server_set_busy(struct server *server, bool is_busy)
+{
+	if (server_is_busy(server) != is_busy)
+		atomic_store_explicit(&pool_header(server->pool)->is_busy, is_busy, memory_order_relaxed);
+}
+
+bool server_is_busy(const struct server *server)
+{
+	return atomic_load_explicit(&pool_header(server->pool)->is_busy, memory_order_relaxed);
 }
 
 bool server_settle(struct server *server)

@@ -8,6 +8,7 @@
 #include "far/wire.h"
 #include "server/id_table.h"
 #include "server/index.h"
+#include "server/load.h"
 #include "server/pool.h"
 #include "server/reclaim.h"
 
@@ -18,6 +19,7 @@ struct server_options {
 	struct pool_options pool;
 	uint32_t message_size; // largest message, FAR_MESSAGE_SIZE_MIN..MAX
 	uint32_t eager_limit;  // largest value inside a message, FAR_BLOCK_MAX.. ; 0 = what a message holds
+	enum load_probing probing;
 };
 
 struct server_figures {
@@ -47,6 +49,7 @@ struct server {
 	uint64_t granted_pages; // in grants and not taken for a value
 	uint32_t message_size;
 	uint32_t eager_limit;
+	enum load_probing probing;
 
 	int64_t now_ns; // CLOCK_REALTIME of the request under way, 0 = not asked yet
 	uint64_t started_ns;
@@ -63,6 +66,10 @@ void server_close(struct server *server);
 
 // The time of the request under way, ns since 1970: one clock read at most per request.
 int64_t server_now(struct server *server);
+
+// Tells clients whether they had better find keys by themselves.
+void server_set_busy(struct server *server, bool is_busy);
+bool server_is_busy(const struct server *server);
 
 // After a turn of the loop: freed memory comes back, the reserve is filled up. True while memory waits for readers to end.
 bool server_settle(struct server *server);

@@ -72,6 +72,8 @@ struct value_change {
 	struct server *server;
 	struct far_record *record;
 	bool is_begun;
+	bool is_hidden; // the record is BUSY, and becomes `state` again
+	unsigned state;
 };
 
 // Writes at offset; the value grows as needed. Returns the bytes written, fewer than asked (but > 0) if memory ran out meanwhile, or -ENOSPC.

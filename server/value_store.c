@@ -173,6 +173,7 @@ void value_replace(struct server *server, struct far_record *record, const struc
 		return;
 	}
 	value_detach(record, &old);
+	record_publish(record, FAR_RECORD_BUSY); // R6: readers of the record itself never see half of the new place
 	set_value(record, value);
 	raise_version(record);
 	record_publish(record, state);

@@ -2,7 +2,7 @@
 // are changed in place; holes get new pages, or the pages of a grant as they are.
 //
 // Readers: pages are changed under rule R2 (the new version is stored before the first byte; by-id readers have page-wise semantics), inline values, blocks and cut-off
-// tails under rule R6 (BUSY), and whatever moves a value or changes its size gives a new word (R1).
+// tails under rule R6 (BUSY), and whatever moves a value or changes its size is hidden by BUSY, too, and gives a new word (R1).
 #include <stdatomic.h>
 #include <string.h>
 
@@ -22,11 +22,6 @@ static void set_size(struct far_record *record, uint64_t size)
 	atomic_store_explicit(&record->size, size, memory_order_relaxed);
 }
 
-static unsigned state_of(const struct far_record *record)
-{
-	return FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed));
-}
-
 // R2: the version is visible before any byte that is stored behind this.
 static void begin(struct value_change *change)
 {
@@ -39,15 +34,23 @@ static void begin(struct value_change *change)
 	atomic_thread_fence(memory_order_release); // pairs with the acquire between a remote reader's copy and its load of the version
 }
 
-// R6: between begin_busy and record_publish(state) the bytes of an inline value, a block or a tail may change.
-static unsigned begin_busy(struct value_change *change)
+// R6: between hide and show the bytes of an inline value, a block or a tail may change, and so may what the record says of where its value is and how long.
+static void hide(struct value_change *change)
 {
-	unsigned state = state_of(change->record);
+	if (change->is_hidden)
+		return;
+	change->is_hidden = true;
+	change->state = FAR_WORD_STATE(atomic_load_explicit(&change->record->word, memory_order_relaxed));
+	record_publish(change->record, FAR_RECORD_BUSY); // its fence puts BUSY before the bytes; pairs as above
+}
 
-	begin(change);
-	record_publish(change->record, FAR_RECORD_BUSY);
-	atomic_thread_fence(memory_order_release); // BUSY before the bytes; pairs as above
-	return state;
+// R1: the new word, if anything was hidden.
+static void show(struct value_change *change)
+{
+	if (!change->is_hidden)
+		return;
+	change->is_hidden = false;
+	record_publish(change->record, (enum far_record_state)change->state);
 }
 
 // --- small values: inline or block ---
@@ -83,6 +86,7 @@ static int small_move(struct value_change *change, uint64_t size)
 	if (!block)
 		return -ENOSPC;
 	begin(change);
+	hide(change);
 	memcpy(pool_at(server->pool, block), small_bytes(change), small_stored(record));
 	memset((char *)pool_at(server->pool, block) + small_stored(record), 0, value_size(record) - small_stored(record));
 	value_detach(record, &old);
@@ -90,7 +94,7 @@ static int small_move(struct value_change *change, uint64_t size)
 	record->u.value.block = block;
 	record->u.value.pages = 0;
 	record->u.value.extents = pool_block_round((uint32_t)wanted);
-	record_publish(record, state_of(record));
+	show(change);
 	value_release(server, &old);
 	return 0;
 }
@@ -102,12 +106,12 @@ static int small_write(struct value_change *change, uint64_t offset, const void 
 	uint64_t size = value_size(record);
 	uint64_t new_size = offset + length > size ? offset + length : size;
 	uint64_t stored;
-	unsigned state;
 	int error = new_size > small_capacity(record) ? small_move(change, new_size) : 0;
 
 	if (error)
 		return error;
-	state = begin_busy(change);
+	begin(change);
+	hide(change);
 	stored = small_stored(record);
 	if (new_size > stored)
 		memset(small_bytes(change) + stored, 0, new_size - stored);
@@ -116,7 +120,7 @@ static int small_write(struct value_change *change, uint64_t offset, const void 
 	if (record->value_kind == FAR_VALUE_EMPTY)
 		record->value_kind = FAR_VALUE_INLINE;
 	set_size(record, new_size);
-	record_publish(record, state);
+	show(change);
 	return 0;
 }
 
@@ -148,12 +152,13 @@ static int spread(struct value_change *change)
 		return -ENOSPC;
 	}
 	begin(change);
+	hide(change);
 	memcpy(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), small_bytes(change), stored);
 	memset((char *)pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT) + stored, 0, FAR_PAGE_SIZE - stored);
 	value_detach(record, &old);
 	record->value_kind = paged.value_kind;
 	record->u = paged.u;
-	record_publish(record, state_of(record));
+	show(change);
 	value_release(server, &old);
 	return 0;
 }
@@ -192,6 +197,7 @@ static int link_granted(struct value_change *change, struct rest *rest, uint64_t
 	char *tail = pool_at(server->pool, ((uint64_t)pool_page << FAR_PAGE_SHIFT) + length);
 	int error;
 
+	hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, pool_page, pages, 0}));
 	if (error)
 		return error;
@@ -221,6 +227,7 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 	memset(at, 0, head);
 	memcpy(at + head, rest->bytes, length);
 	memset(at + head + length, 0, room - head - length);
+	hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, page, pages, 0}));
 	if (error) {
 		pool_pages_free(server->pool, page, pages);
@@ -249,41 +256,37 @@ static bool relink(struct value_change *change, struct rest *rest)
 	uint32_t pool_page = (uint32_t)((uint64_t)(rest->bytes - (const char *)pool_base(server->pool)) >> FAR_PAGE_SHIFT);
 	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
 	uint32_t pages = (uint32_t)(rest->length >> FAR_PAGE_SHIFT);
-	unsigned state;
 	int error;
 
 	// A session that writes to the pages by itself would have to look for the new ones.
 	if (record->flags & FAR_RECORD_WINDOW || space_keep_reserve(server))
 		return false;
-	state = begin_busy(change);
+	begin(change);
+	hide(change);
 	error = extent_map_remove(server->pool, record, file_page, pages, reclaim_run_of_pages, server);
 	if (!error) {
 		SPACE_MUST(server, extent_map_insert(server->pool, record, (struct far_extent){file_page, pool_page, pages, 0}));
 		grant_take(server, rest->grant, pool_page, pages);
 		advance(rest, (uint64_t)pages << FAR_PAGE_SHIFT);
 	}
-	record_publish(record, state);
 	return !error;
 }
 
-static int write_step(struct value_change *change, struct rest *rest, bool *is_relocated)
+static int write_step(struct value_change *change, struct rest *rest)
 {
 	struct server *server = change->server;
 	uint64_t page_end = (rest->offset + rest->length + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
 	struct value_piece piece = value_piece_at(server->pool, change->record, rest->offset, page_end);
 	uint64_t length = least(piece.length, rest->length);
 
-	if (piece.pool_offset && rest->length >= RELINK_MIN && is_linkable(server, rest) && relink(change, rest)) {
-		*is_relocated = true;
+	if (piece.pool_offset && rest->length >= RELINK_MIN && is_linkable(server, rest) && relink(change, rest))
 		return 0;
-	}
 	if (piece.pool_offset) {
 		begin(change);
 		memcpy(pool_at(server->pool, piece.pool_offset), rest->bytes, length);
 		advance(rest, length);
 		return 0;
 	}
-	*is_relocated = true;
 	if (is_linkable(server, rest))
 		return link_granted(change, rest, length);
 	return fill_hole(change, rest, piece.length);
@@ -293,20 +296,16 @@ static int64_t write_pages(struct value_change *change, uint64_t offset, const s
 {
 	struct far_record *record = change->record;
 	struct rest rest = {offset, source->bytes, source->length, source->grant};
-	bool is_relocated = false;
 	int error = 0;
 
 	while (rest.length > 0 && !error)
-		error = write_step(change, &rest, &is_relocated);
-	if (rest.offset == offset)
-		return error;
-	if (rest.offset > value_size(record)) {
+		error = write_step(change, &rest);
+	if (rest.offset > offset && rest.offset > value_size(record)) {
+		hide(change);
 		set_size(record, rest.offset);
-		is_relocated = true;
 	}
-	if (is_relocated)
-		record_publish(record, state_of(record));
-	return (int64_t)(rest.offset - offset);
+	show(change);
+	return rest.offset > offset ? (int64_t)(rest.offset - offset) : error;
 }
 
 int64_t value_write(struct value_change *change, uint64_t offset, const struct value_source *source)
@@ -347,14 +346,15 @@ static int cut_pages(struct value_change *change, uint64_t size)
 {
 	struct far_record *record = change->record;
 	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
-	unsigned state = begin_busy(change);
 
+	begin(change);
+	hide(change);
 	set_size(record, size);
 	value_clear_tail(change->server, record);
 	if (tail >> FAR_PAGE_SHIFT <= UINT32_MAX)
 		extent_map_remove(
 		        change->server->pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, reclaim_run_of_pages, change->server);
-	record_publish(record, state);
+	show(change);
 	return 0;
 }
 
@@ -364,13 +364,14 @@ static int cut_small(struct value_change *change, uint64_t size)
 	struct far_record old;
 
 	begin(change);
+	hide(change);
 	value_detach(record, &old);
 	set_size(record, size);
 	if (size == 0) {
 		record->value_kind = FAR_VALUE_EMPTY;
 		memset(&record->u.value, 0, sizeof(record->u.value));
 	}
-	record_publish(record, state_of(record));
+	show(change);
 	if (size == 0)
 		value_release(change->server, &old);
 	return 0;
@@ -389,8 +390,9 @@ static int grow(struct value_change *change, uint64_t size)
 	if (error)
 		return error;
 	begin(change);
+	hide(change);
 	set_size(record, size);
-	record_publish(record, state_of(record));
+	show(change);
 	return 0;
 }
 

@@ -16,8 +16,10 @@
 //  R5 A reader that hands out pool memory itself, without a copy that R4 could reject, does so only inside a read section of
 //     its lane (fabric.h) and checks the word after entering it. Freed memory is not reused while a read section that began earlier is open.
 //     That keeps extents as they are; bytes that R6 changes in place (values up to FAR_BLOCK_MAX) it does not, so those are always copied.
-//  R6 While bytes that a location leads to are changed where they are (an inline value replaced, a name changed), the word's state is BUSY; it is
-//     stored before the first byte changes, and the final word, with another counter, after the last. Page-wise writes to extents need no BUSY.
+//  R6 While bytes that a location leads to are changed where they are (an inline value replaced, a name changed), or what the record says of its name, its owner, its value's place and
+//     size, the word's state is BUSY; it is stored before the first byte changes, and the final word, with another counter, after the last. Page-wise writes to extents need no
+//     BUSY. So a record that is fetched between two looks at its word, which find it the same and not BUSY, is of one piece, but for version and times.
+//     Of two records with one name at most one is not BUSY at any time.
 //  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
 //     (an open file, by id) go on by themselves. The session stores to the object's pages inside a read section, after finding the word as it was when it got the
 //     window and after counting the write in the window's cell. The window ends by another word.
@@ -46,7 +48,8 @@ struct far_pool_header {
 	_Atomic uint64_t is_busy;        // 1 while the server would rather be probed one-sidedly
 	_Atomic uint64_t index_buckets;  // buckets in use: linear hashing, see server/index.c
 	_Atomic uint64_t index_table;    // pool offset of the table of bucket chunks
-	uint64_t reserved[8];
+	_Atomic uint64_t root;           // pool offset of the root directory's record; 0: not told
+	uint64_t reserved[7];
 };
 static_assert(sizeof(struct far_pool_header) == 128, "remote layout");
 

@@ -98,6 +98,7 @@ static_assert(sizeof(struct far_reply) == 24, "wire");
 
 enum far_reply_flag {
 	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
+	FAR_REPLY_BUSY = 2,  // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
@@ -379,7 +380,7 @@ static_assert(sizeof(struct far_entry) == 112, "wire");
 
 // Behind it: the name.
 struct far_lookup_request {
-	struct far_request header; // flags: enum far_get_flag, FAR_GET_LOCATE
+	struct far_request header; // flags: enum far_get_flag, FAR_GET_LOCATE and FAR_GET_NO_VALUE
 	uint64_t parent;
 	uint16_t name_length;
 	uint16_t reserved[3];

@@ -11,7 +11,7 @@ exists() {
 	esac
 }
 
-for document in docs/architecture.md docs/locking.md CONTRIBUTING.md; do
+for document in docs/architecture.md docs/data-path.md docs/locking.md CONTRIBUTING.md; do
 	missing=''
 	# File names with a folder, and identifiers with an underscore.
 	for name in $(grep -oE '`[^` ]+`' "$document" | tr -d '`' | grep -E '^[a-z]+/[A-Za-z0-9_/*.]+$|^[a-z]+_[a-z_]+$' | sort -u); do

@@ -46,6 +46,13 @@ files() {
 	stop_mount "$temp/mnt"
 }
 
+# With a server that wants its clients to find keys by themselves.
+probing() {
+	under_fire "$(part 1 4)" --processes 4 --keys 4
+	at_least 20 get put cas rename_in rename_out
+	at_least 100 probes
+}
+
 no_history() {
 	mkdir -p "$temp/none"
 	fails 2 'proves nothing' "$FAR_CHECK" "$temp/none"
@@ -65,4 +72,7 @@ else
 	skip "files of a mount while their keys change: linearizable" "no /dev/fuse here"
 fi
 check "what is no history is refused, and none proves nothing" no_history
+stop_server
+start_server 512M --probing always
+check "keys found in the index by their readers: linearizable" probing
 finish

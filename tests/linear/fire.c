@@ -103,6 +103,7 @@ static void add_statistics(struct fire_shared *shared, far_session *session)
 		return;
 	atomic_fetch_add(&shared->one_sided, statistics.one_sided);
 	atomic_fetch_add(&shared->one_sided_retries, statistics.one_sided_retries);
+	atomic_fetch_add(&shared->probes, statistics.probes);
 }
 
 // One process's threads, on two sessions of its own. Returns the exit status.
@@ -168,9 +169,10 @@ static void report(const struct fire_options *options, struct fire_shared *share
 	printf("processes=%u threads=%u keys=%u seconds=%g", options->processes, options->threads, options->keys, options->seconds);
 	for (unsigned i = 0; i < HISTORY_KINDS; i++)
 		printf(" %s=%" PRIu64, kinds[i], atomic_load(&shared->operations[i]));
-	printf(" one_sided=%" PRIu64 " retries=%" PRIu64 " written=%" PRIu64 " torn=%" PRIu64 " unknown=%" PRIu64 " errors=%" PRIu64 "\n",
-	        atomic_load(&shared->one_sided), atomic_load(&shared->one_sided_retries), atomic_load(&shared->written),
-	        atomic_load(&shared->torn), atomic_load(&shared->unknown), atomic_load(&shared->errors));
+	printf(" one_sided=%" PRIu64 " retries=%" PRIu64 " probes=%" PRIu64 " written=%" PRIu64 " torn=%" PRIu64 " unknown=%" PRIu64
+	       " errors=%" PRIu64 "\n",
+	        atomic_load(&shared->one_sided), atomic_load(&shared->one_sided_retries), atomic_load(&shared->probes),
+	        atomic_load(&shared->written), atomic_load(&shared->torn), atomic_load(&shared->unknown), atomic_load(&shared->errors));
 }
 
 int main(int argc, char **argv)

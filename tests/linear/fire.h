@@ -36,6 +36,7 @@ struct fire_shared {
 	_Atomic uint64_t errors; // calls that failed in another way than by what others did to the key
 	_Atomic uint64_t one_sided;
 	_Atomic uint64_t one_sided_retries;
+	_Atomic uint64_t probes;
 };
 
 // One thread of load: a sequential process in the sense of the history.

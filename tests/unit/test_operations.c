@@ -155,6 +155,42 @@ static void test_dispatch__largest_list_fits_the_message(void **state)
 	assert_false(((const struct far_list_reply *)client->reply)->is_end);
 }
 
+static void test_dispatch__busy_server_says_so_in_every_reply(void **state)
+{
+	const struct far_reply *reply = (const struct far_reply *)client->reply;
+
+	(void)state;
+	assert_int_equal(served_put(client, "key", "value", 5), FAR_STATUS_OK);
+	assert_false(reply->flags & FAR_REPLY_BUSY);
+	server_set_busy(server, true);
+	assert_int_equal(served_get(client, "key", 0), FAR_STATUS_OK);
+	assert_true(reply->flags & FAR_REPLY_BUSY);
+	assert_int_equal(served_get(client, "none", 0), FAR_STATUS_NOT_FOUND);
+	assert_true(reply->flags & FAR_REPLY_BUSY);
+	server_set_busy(server, false);
+	assert_int_equal(served_get(client, "key", 0), FAR_STATUS_OK);
+	assert_false(reply->flags & FAR_REPLY_BUSY);
+}
+
+static void test_lookup__brings_the_location_without_the_value_if_asked_so(void **state)
+{
+	struct far_lookup_request request = {.parent = FAR_ROOT_ID, .name_length = 3};
+	const struct far_entry_reply *reply = (const struct far_entry_reply *)client->reply;
+	struct served_parts name = {"key", 3, NULL, 0};
+
+	(void)state;
+	assert_int_equal(served_put(client, "key", "value", 5), FAR_STATUS_OK);
+	assert_int_equal(
+	        served_call(client, FAR_OP_LOOKUP, FAR_GET_LOCATE | FAR_GET_NO_VALUE, &request, sizeof(request), name), FAR_STATUS_OK);
+	assert_int_equal(reply->has_value, 0);
+	assert_int_equal(reply->value_length, 0);
+	assert_int_equal(reply->location.extents, 1);
+	assert_int_equal(reply->location.size, 5);
+	assert_int_equal(served_call(client, FAR_OP_LOOKUP, FAR_GET_LOCATE, &request, sizeof(request), name), FAR_STATUS_OK);
+	assert_int_equal(reply->has_value, 1);
+	served_forget(client, reply->attr.id, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -168,6 +204,8 @@ int main(void)
 	        TEST(test_dispatch__malformed_forget_has_no_reply),
 	        TEST(test_dispatch__wrong_ids_are_stale),
 	        TEST(test_dispatch__largest_list_fits_the_message),
+	        TEST(test_dispatch__busy_server_says_so_in_every_reply),
+	        TEST(test_lookup__brings_the_location_without_the_value_if_asked_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
