@@ -519,7 +519,10 @@ static void test_post_read__more_than_a_socket_takes(void **state)
 {
 	struct fixture *fixture = *state;
 
-	for (uint64_t round = 0; round < 256; round++) {
+	// 8.7 GB; a device has no socket, and an emulated one takes minutes for so much: there a few rounds show that it works.
+	uint64_t rounds = strncmp(provider, "rdma", 4) == 0 ? 8 : 256;
+
+	for (uint64_t round = 0; round < rounds; round++) {
 		uint64_t first = 1 + round % (FAR_LANE_DEPTH - 1);
 		uint64_t length = (64U << 10) * (1 + round % 16);
 
