@@ -28,7 +28,7 @@
 #define VERBS_PIECES 16U // work requests of one operation that is longer than the device's messages
 #define VERBS_INLINE 256U
 #define VERBS_SPIN_NS 100000U       // a round trip with 1 MiB
-#define VERBS_SPIN_SOFT_NS 1000000U // where the device is software
+#define VERBS_SPIN_SOFT_NS 5000000U // where the device is software, in a machine that may be emulated
 #define VERBS_LANES_PER_QUEUE 64U   // of one completion queue
 #define VERBS_RECEIVES 32768U       // of the shared receive queue of one that listens: 1,900 lanes
 #define VERBS_RECEIVES_CLIENT 4096U
