@@ -151,7 +151,9 @@ check() {
 		echo "ok $case_number - $provider: $name"
 	else
 		echo "not ok $case_number - $provider: $name (status $status)"
-		sed 's/^/# /' <<<"$output" | tail -200 | tee /dev/stderr
+		output=$(sed 's/^/# /' <<<"$output" | tail -200)
+		echo "$output"
+		echo "$output" >&2 # what a run of the suite shows of it
 		failures=$((failures + 1))
 	fi
 }
