@@ -79,39 +79,35 @@ static void begin_cold(struct counting *counting, struct counting *cold)
 	assert_ok(far_ping(cold->session));
 }
 
-static void test_get__small_and_unknown_is_one_request(void **state)
+static void expect_cold_gets(struct counting *counting, const char *key, const size_t *lengths, unsigned lengths_count, unsigned times)
 {
-	static const size_t lengths[] = {1, 64, 1024, 4096};
-	struct counting *counting = *state, cold;
+	struct counting cold;
 
 	begin_cold(counting, &cold);
-	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		struct value value = value_new(counting->session, "small", lengths[i]);
+	for (unsigned i = 0; i < lengths_count; i++) {
+		struct value value = value_new(counting->session, key, lengths[i]);
 		char name[64];
 
 		value.session = cold.session;
 		snprintf(name, sizeof(name), "get, %zu bytes, unknown", value.length);
-		expect_cost(&cold, name, SOME, (struct cost){.requests = 1, .doorbells = 1, .handlers = 1}, get_alone, &value);
+		expect_cost(&cold, name, times, (struct cost){.requests = 1, .doorbells = 1, .handlers = 1}, get_alone, &value);
 	}
 	far_close(cold.session);
+}
+
+static void test_get__small_and_unknown_is_one_request(void **state)
+{
+	static const size_t lengths[] = {1, 64, 1024, 4096};
+
+	expect_cold_gets(*state, "small", lengths, sizeof(lengths) / sizeof(lengths[0]), SOME);
 }
 
 // The server writes the value into the client's memory, behind which comes the reply.
 static void test_get__large_and_unknown_is_pushed_in_one_round_trip(void **state)
 {
 	static const size_t lengths[] = {16384, 65536, 1 << 20};
-	struct counting *counting = *state, cold;
 
-	begin_cold(counting, &cold);
-	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		struct value value = value_new(counting->session, "large", lengths[i]);
-		char name[64];
-
-		value.session = cold.session;
-		snprintf(name, sizeof(name), "get, %zu bytes, unknown", value.length);
-		expect_cost(&cold, name, 20, (struct cost){.requests = 1, .doorbells = 1, .handlers = 1}, get_alone, &value);
-	}
-	far_close(cold.session);
+	expect_cold_gets(*state, "large", lengths, sizeof(lengths) / sizeof(lengths[0]), 20);
 }
 
 static void test_get__known_location_costs_reads_alone(void **state)
