@@ -55,7 +55,7 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 	verbs->probe_fd = -1;
 	verbs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	verbs->cm = rdma_create_event_channel();
-	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : verbs_watch(verbs, verbs->cm->fd, VERBS_WATCH_CM);
+	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : verbs_watch(verbs, verbs->cm->fd, VERBS_WATCH_CM, NULL);
 	if (result) {
 		snprintf(error->text, sizeof(error->text), "cannot reach the RDMA connection manager: %s: is the module rdma_ucm loaded?",
 		        strerror(-result));
@@ -94,7 +94,7 @@ static void verbs_close(struct fabric *fabric)
 	let_lanes_leave(verbs);
 	while (verbs->regions)
 		verbs_remove_region(&verbs->regions->base);
-	verbs_device_close(verbs);
+	verbs_devices_close(verbs);
 	verbs_free(verbs);
 }
 

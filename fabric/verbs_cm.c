@@ -99,13 +99,11 @@ uint8_t verbs_cm_least(int device, uint8_t wanted)
 
 struct rdma_conn_param verbs_cm_parameters(const struct verbs_lane *lane, const struct verbs_hello *hello)
 {
-	const struct verbs *verbs = verbs_of(lane->base.fabric);
-
 	return (struct rdma_conn_param){
 	        .private_data = hello,
 	        .private_data_len = sizeof(*hello),
-	        .responder_resources = verbs_cm_least(verbs->attributes.max_qp_rd_atom, READS_MAX),
-	        .initiator_depth = verbs_cm_least(verbs->attributes.max_qp_init_rd_atom, READS_MAX),
+	        .responder_resources = verbs_cm_least(lane->device->attributes.max_qp_rd_atom, READS_MAX),
+	        .initiator_depth = verbs_cm_least(lane->device->attributes.max_qp_init_rd_atom, READS_MAX),
 	        .retry_count = RETRY_COUNT,
 	        .rnr_retry_count = RNR_FOREVER,
 	        .srq = 1,
@@ -153,7 +151,7 @@ void verbs_cm_take(struct verbs *verbs, const struct verbs_cm_event *event)
 		break;
 	case RDMA_CM_EVENT_DISCONNECTED:
 		// What had come before is in the queue by now.
-		verbs_queue_drain(verbs, lane->queue);
+		verbs_queue_drain(lane->queue);
 		verbs_close_lane(lane, -ECONNRESET);
 		break;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:

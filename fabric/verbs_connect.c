@@ -121,11 +121,12 @@ static int shake_hands(struct verbs *verbs, struct verbs_lane *lane, uint64_t de
 static int connect_lane(
         struct verbs *verbs, struct rdma_cm_id *id, uint64_t deadline_ns, struct verbs_lane **out, struct fabric_error *error)
 {
+	struct verbs_device *device;
 	struct verbs_lane *lane;
-	int result = verbs_device_open(verbs, id->verbs, id->port_num, error);
+	int result = verbs_device_get(verbs, ibv_get_device_name(id->verbs->device), id->port_num, &device, error);
 
 	if (!result)
-		result = verbs_lane_new(verbs, id, true, &lane);
+		result = verbs_lane_new(device, id, true, &lane);
 	if (result)
 		return result;
 	result = shake_hands(verbs, lane, deadline_ns, error);

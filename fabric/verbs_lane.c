@@ -23,39 +23,39 @@ static void name_peer(struct rdma_cm_id *id, char peer[96])
 }
 
 // The most inline bytes that the device takes: drivers refuse what is too much.
-static int make_queue_pair(struct verbs *verbs, struct verbs_lane *lane)
+static int make_queue_pair(struct verbs_lane *lane)
 {
 	struct ibv_qp_init_attr attributes = {
 	        .qp_context = lane,
 	        .send_cq = lane->queue->cq,
 	        .recv_cq = lane->queue->cq,
-	        .srq = verbs->srq,
+	        .srq = lane->device->srq,
 	        .cap = {.max_send_wr = VERBS_QUEUE, .max_send_sge = 1, .max_inline_data = VERBS_INLINE},
 	        .qp_type = IBV_QPT_RC,
 	};
 
-	lane->qp = ibv_create_qp(verbs->pd, &attributes);
+	lane->qp = ibv_create_qp(lane->device->pd, &attributes);
 	while (!lane->qp && attributes.cap.max_inline_data > 0) {
 		attributes.cap.max_inline_data = attributes.cap.max_inline_data > 32 ? attributes.cap.max_inline_data / 2 : 0;
-		lane->qp = ibv_create_qp(verbs->pd, &attributes);
+		lane->qp = ibv_create_qp(lane->device->pd, &attributes);
 	}
 	if (!lane->qp)
 		return errno ? -errno : -ENOMEM;
 	lane->inline_max = attributes.cap.max_inline_data < VERBS_INLINE ? attributes.cap.max_inline_data : VERBS_INLINE;
-	verbs->base.caps.inline_max = lane->inline_max;
+	lane->base.fabric->caps.inline_max = lane->inline_max;
 	return 0;
 }
 
-static int make_slots(struct verbs *verbs, struct verbs_lane *lane)
+static int make_slots(struct verbs_lane *lane)
 {
 	size_t length;
 
-	lane->slot_size = (verbs_wire_size(verbs->base.options.message_size) + 63U) & ~63U;
+	lane->slot_size = (verbs_wire_size(lane->base.fabric->options.message_size) + 63U) & ~63U;
 	length = ((size_t)lane->slot_size * VERBS_SLOTS + 4095) & ~(size_t)4095;
 	lane->slots = aligned_alloc(4096, length);
 	if (!lane->slots)
 		return -ENOMEM;
-	lane->slots_mr = verbs_register(verbs, lane->slots, length, 0, NULL);
+	lane->slots_mr = verbs_register(lane->device, lane->slots, length, 0, NULL);
 	if (!lane->slots_mr)
 		return -errno;
 	for (uint8_t i = 0; i < VERBS_SLOTS; i++)
@@ -64,14 +64,14 @@ static int make_slots(struct verbs *verbs, struct verbs_lane *lane)
 	return 0;
 }
 
-static struct verbs_lane **bucket_of(const struct verbs *verbs, uint32_t number)
+static struct verbs_lane **bucket_of(const struct verbs_device *device, uint32_t number)
 {
-	return (struct verbs_lane **)(uintptr_t)&verbs->buckets[number % VERBS_BUCKETS];
+	return (struct verbs_lane **)(uintptr_t)&device->buckets[number % VERBS_BUCKETS];
 }
 
 static void link_lane(struct verbs *verbs, struct verbs_lane *lane)
 {
-	struct verbs_lane **bucket = bucket_of(verbs, lane->qp->qp_num);
+	struct verbs_lane **bucket = bucket_of(lane->device, lane->qp->qp_num);
 
 	lane->next = verbs->lanes;
 	if (lane->next)
@@ -81,6 +81,7 @@ static void link_lane(struct verbs *verbs, struct verbs_lane *lane)
 	lane->next_in_bucket = *bucket;
 	*bucket = lane;
 	verbs->lane_count++;
+	lane->device->lane_count++;
 }
 
 static void unlink_lane(struct verbs *verbs, struct verbs_lane *lane)
@@ -92,41 +93,44 @@ static void unlink_lane(struct verbs *verbs, struct verbs_lane *lane)
 	*lane->link = lane->next;
 	if (lane->next)
 		lane->next->link = lane->link;
-	for (bucket = bucket_of(verbs, lane->qp->qp_num); *bucket != lane;)
+	for (bucket = bucket_of(lane->device, lane->qp->qp_num); *bucket != lane;)
 		bucket = &(*bucket)->next_in_bucket;
 	*bucket = lane->next_in_bucket;
 	verbs->lane_count--;
+	lane->device->lane_count--;
 }
 
-struct verbs_lane *verbs_lane_find(const struct verbs *verbs, uint32_t qp_number)
+struct verbs_lane *verbs_lane_find(const struct verbs_device *device, uint32_t qp_number)
 {
-	struct verbs_lane *lane = *bucket_of(verbs, qp_number);
+	struct verbs_lane *lane = *bucket_of(device, qp_number);
 
 	while (lane && lane->qp->qp_num != qp_number)
 		lane = lane->next_in_bucket;
 	return lane;
 }
 
-int verbs_lane_new(struct verbs *verbs, struct rdma_cm_id *id, bool is_client, struct verbs_lane **out)
+int verbs_lane_new(struct verbs_device *device, struct rdma_cm_id *id, bool is_client, struct verbs_lane **out)
 {
+	struct verbs *verbs = device->verbs;
 	struct verbs_lane *lane = calloc(1, sizeof(*lane));
 	int result;
 
 	if (!lane)
 		return -ENOMEM;
 	lane->base.fabric = &verbs->base;
+	lane->device = device;
 	lane->base.message_size = verbs->base.options.message_size;
 	lane->is_client = is_client;
 	name_peer(id, lane->base.peer);
 	result = verbs_events_grow(verbs, verbs->lane_count + 1);
 	if (!result)
-		result = make_slots(verbs, lane);
+		result = make_slots(lane);
 	if (!result) {
-		lane->queue = verbs_queue_get(verbs);
-		result = lane->queue ? make_queue_pair(verbs, lane) : -ENOMEM;
+		lane->queue = verbs_queue_get(device);
+		result = lane->queue ? make_queue_pair(lane) : -ENOMEM;
 	}
 	if (!result)
-		result = verbs_receives_promise(verbs);
+		result = verbs_receives_promise(device);
 	if (result) {
 		verbs_lane_free(lane);
 		return result;
@@ -176,12 +180,12 @@ void verbs_lane_free(struct verbs_lane *lane)
 	if (lane->qp) {
 		ibv_destroy_qp(lane->qp);
 		// What it had completed must not be taken for another's with its number.
-		verbs_queue_drain(verbs, lane->queue);
+		verbs_queue_drain(lane->queue);
 	}
 	if (lane->queue)
 		lane->queue->lanes--;
 	if (was_linked)
-		verbs->receives_promised -= VERBS_CREDITS;
+		lane->device->receives_promised -= VERBS_CREDITS;
 	if (lane->slots_mr)
 		ibv_dereg_mr(lane->slots_mr);
 	free(lane->slots);

@@ -8,7 +8,7 @@
 #include "fabric/verbs.h"
 #include "far/log.h"
 
-// The side that listens. The address, or for a wildcard the first link that is up, decides which device is used.
+// The side that listens. The address decides which device is used; for a wildcard it is every device whose link is up.
 
 #define BACKLOG 256
 
@@ -27,17 +27,18 @@ static int accept_lane(
 {
 	struct verbs_hello mine = verbs_cm_hello(verbs);
 	struct rdma_conn_param parameters;
+	struct verbs_device *device;
 	struct verbs_lane *lane;
-	int result = verbs_device_open(verbs, event->id->verbs, event->id->port_num, error);
+	int result = verbs_device_get(verbs, ibv_get_device_name(event->id->verbs->device), event->id->port_num, &device, error);
 
 	if (!result)
-		result = verbs_lane_new(verbs, event->id, false, &lane);
+		result = verbs_lane_new(device, event->id, false, &lane);
 	if (result)
 		return result;
 	verbs_cm_take_hello(lane, theirs);
 	parameters = verbs_cm_parameters(lane, &mine);
-	parameters.responder_resources = verbs_cm_least(verbs->attributes.max_qp_rd_atom, event->initiator_depth);
-	parameters.initiator_depth = verbs_cm_least(verbs->attributes.max_qp_init_rd_atom, event->responder_resources);
+	parameters.responder_resources = verbs_cm_least(device->attributes.max_qp_rd_atom, event->initiator_depth);
+	parameters.initiator_depth = verbs_cm_least(device->attributes.max_qp_init_rd_atom, event->responder_resources);
 	result = verbs_cm_move(lane, IBV_QPS_INIT);
 	if (!result)
 		result = verbs_cm_ready(lane);
@@ -104,37 +105,42 @@ static bool is_wildcard(const struct sockaddr *address)
 	return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
-// A wildcard address belongs to no device: the first whose link is up serves.
-static struct ibv_context *first_device(struct ibv_context **contexts)
+// A wildcard address belongs to no device: all whose link is up serve. 0 if there is one.
+static int open_devices(struct verbs *verbs, struct fabric_error *error)
 {
-	for (int i = 0; contexts && contexts[i]; i++) {
-		struct ibv_port_attr port;
+	struct ibv_context **contexts = rdma_get_devices(NULL);
+	struct verbs_device *device;
+	int result = -ENODEV;
 
-		if (ibv_query_port(contexts[i], 1, &port) == 0 && port.state == IBV_PORT_ACTIVE)
-			return contexts[i];
+	for (int i = 0; contexts && contexts[i]; i++) {
+		int one = verbs_device_get(verbs, ibv_get_device_name(contexts[i]->device), 1, &device, error);
+
+		if (one && one != -ENETDOWN)
+			log_warning("rdma: a device does not serve: %s", error->text);
+		if (result)
+			result = one;
 	}
-	return contexts ? contexts[0] : NULL;
+	if (contexts)
+		rdma_free_devices(contexts);
+	if (result == 0)
+		error->text[0] = '\0';
+	return result;
 }
 
 static int open_listener(struct verbs *verbs, struct rdma_cm_id *id, const struct addrinfo *info, struct fabric_error *error)
 {
-	struct ibv_context **contexts = NULL;
-	struct ibv_context *device;
-	int result;
+	struct verbs_device *device;
+	int result = -ENODEV;
 
 	if (rdma_bind_addr(id, info->ai_addr))
 		return -errno;
 	if (verbs->lanes && !verbs->is_server) // its receives and regions are made for connecting
 		return -EBUSY;
-	device = id->verbs;
-	if (!device && is_wildcard(info->ai_addr)) {
-		contexts = rdma_get_devices(NULL);
-		device = first_device(contexts);
-	}
 	verbs->is_server = true;
-	result = device ? verbs_device_open(verbs, device, id->port_num ? id->port_num : 1, error) : -ENODEV;
-	if (contexts)
-		rdma_free_devices(contexts);
+	if (id->verbs)
+		result = verbs_device_get(verbs, ibv_get_device_name(id->verbs->device), id->port_num, &device, error);
+	else if (is_wildcard(info->ai_addr))
+		result = open_devices(verbs, error);
 	if (!result && rdma_listen(id, BACKLOG))
 		result = -errno;
 	return result;

@@ -26,7 +26,7 @@ void verbs_probe_begin(struct verbs *verbs)
 		return;
 	if (verbs->probe_fd < 0) {
 		verbs->probe_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		if (verbs->probe_fd < 0 || verbs_watch(verbs, verbs->probe_fd, VERBS_WATCH_PROBE)) {
+		if (verbs->probe_fd < 0 || verbs_watch(verbs, verbs->probe_fd, VERBS_WATCH_PROBE, NULL)) {
 			log_warning("rdma: no timer: peers that are gone without a word are not noticed error=%s", strerror(errno));
 			verbs_probe_end(verbs);
 			return;
@@ -66,8 +66,8 @@ void verbs_probe_lanes(struct verbs *verbs)
 	if (read(verbs->probe_fd, &times, sizeof(times)) < 0)
 		return;
 	// Where our own link is down nobody can answer, and that tells nothing of the peers.
-	for (struct verbs_lane *lane = verbs->lanes; lane && !verbs->is_link_down; lane = lane->next)
-		if (verbs_is_open(lane))
+	for (struct verbs_lane *lane = verbs->lanes; lane; lane = lane->next)
+		if (verbs_is_open(lane) && !lane->device->is_link_down)
 			probe(lane);
 	if (!verbs->lanes)
 		set_timer(verbs, 0);

@@ -27,7 +27,7 @@ void verbs_buffers_reclaim(struct verbs_lane *lane)
 		struct verbs_buffer *buffer = lane->buffers;
 
 		let_go(buffer);
-		verbs_receive_post(verbs_of(lane->base.fabric), buffer);
+		verbs_receive_post(lane->device, buffer);
 	}
 }
 
@@ -45,7 +45,7 @@ void verbs_receive_release(struct fabric_lane *base, const void *message)
 	        (struct verbs_buffer *)((uintptr_t)message - offsetof(struct verbs_buffer, header) - sizeof(struct verbs_header));
 
 	let_go(buffer);
-	verbs_receive_post(verbs_of(base->fabric), buffer); // before its credit can be told
+	verbs_receive_post(lane->device, buffer); // before its credit can be told
 	owe(lane);
 }
 
@@ -94,7 +94,7 @@ static void take(struct verbs_lane *lane, struct verbs_buffer *buffer)
 		                           .length = header.length});
 		return;
 	}
-	verbs_receive_post(verbs, buffer);
+	verbs_receive_post(lane->device, buffer);
 	owe(lane);
 	if (header.kind == VERBS_ASK) {
 		lane->owes_answer = true;
@@ -106,7 +106,7 @@ static void take(struct verbs_lane *lane, struct verbs_buffer *buffer)
 	}
 }
 
-void verbs_received(struct verbs *verbs, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length)
+void verbs_received(struct verbs_device *device, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length)
 {
 	const struct verbs_header *header = &buffer->header;
 	int result;
@@ -114,14 +114,14 @@ void verbs_received(struct verbs *verbs, struct verbs_lane *lane, struct verbs_b
 	if (lane)
 		become_known(lane);
 	if (!lane || !verbs_is_open(lane)) {
-		verbs_receive_post(verbs, buffer);
+		verbs_receive_post(device, buffer);
 		return;
 	}
 	result = check(lane, header, length);
 	if (result == 0 && header->records)
 		result = verbs_take_records(lane, (const char *)header + verbs_records_offset(header->length), header->records);
 	if (result) {
-		verbs_receive_post(verbs, buffer);
+		verbs_receive_post(device, buffer);
 		verbs_close_lane(lane, result);
 		return;
 	}
