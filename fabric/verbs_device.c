@@ -95,14 +95,14 @@ static int check_port(struct verbs_device *device, uint8_t port, struct fabric_e
 	return 0;
 }
 
-static int make_shared(struct verbs_device *device)
+static int make_shared(struct verbs_device *device, uint32_t wanted)
 {
 	struct ibv_srq_init_attr receives = {.attr = {.max_sge = 1}};
-	int limit = device->attributes.max_srq_wr;
 
-	device->receives_max = device->verbs->is_server ? VERBS_RECEIVES : VERBS_RECEIVES_CLIENT;
-	if (limit > 0 && device->receives_max > (uint32_t)limit)
-		device->receives_max = (uint32_t)limit;
+	device->receives_max = verbs_depths_receives(&device->attributes, wanted, device->verbs->is_server);
+	if (wanted > device->receives_max)
+		log_info("rdma: the device limits the receive queue device=%s receives=%u wanted=%u", device->name, device->receives_max,
+		        wanted);
 	receives.attr.max_wr = device->receives_max;
 	device->pd = ibv_alloc_pd(device->context);
 	device->completions = ibv_create_comp_channel(device->context);
@@ -143,7 +143,8 @@ static void device_close(struct verbs_device *device)
 }
 
 // Makes the device's queues and registers the regions there are.
-static int device_open(struct verbs_device *device, const char *name, uint8_t port, struct fabric_error *error)
+static int device_open(
+        struct verbs_device *device, const char *name, uint8_t port, const struct fabric_rdma *rdma, struct fabric_error *error)
 {
 	int result;
 
@@ -157,7 +158,7 @@ static int device_open(struct verbs_device *device, const char *name, uint8_t po
 	result = check_port(device, port, error);
 	if (result)
 		return result;
-	result = make_shared(device);
+	result = make_shared(device, rdma->receives);
 	if (result) {
 		snprintf(error->text, sizeof(error->text), "device %s refuses its queues: %s: too little locked memory? (ulimit -l)", name,
 		        strerror(-result));
@@ -204,7 +205,8 @@ static struct verbs_device **find_place(struct verbs *verbs, const char *name)
 	return free_place;
 }
 
-int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, struct verbs_device **out, struct fabric_error *error)
+int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, const struct fabric_rdma *rdma, struct verbs_device **out,
+        struct fabric_error *error)
 {
 	struct verbs_device **place = find_place(verbs, name);
 	struct verbs_device *device;
@@ -223,7 +225,7 @@ int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, struct
 		return -ENOMEM;
 	device->verbs = verbs;
 	device->index = (unsigned)(place - verbs->devices);
-	result = device_open(device, name, port, error);
+	result = device_open(device, name, port, rdma, error);
 	if (result) {
 		device_close(device);
 		return result;
@@ -234,6 +236,14 @@ int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, struct
 	log_info("rdma: device opened device=%s port=%u windows=%s atomics=%s", name, port, device->has_windows ? "2B" : "none",
 	        device->attributes.atomic_cap == IBV_ATOMIC_NONE ? "none" : "yes");
 	return 0;
+}
+
+struct verbs_device *verbs_device_find(const struct verbs *verbs, const char *name)
+{
+	for (unsigned i = 0; i < VERBS_DEVICES; i++)
+		if (verbs->devices[i] && !verbs->devices[i]->is_broken && strcmp(verbs->devices[i]->name, name) == 0)
+			return verbs->devices[i];
+	return NULL;
 }
 
 void verbs_devices_close(struct verbs *verbs)

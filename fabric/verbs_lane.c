@@ -1,26 +1,15 @@
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 #include "far/log.h"
 
 // Lanes: their queue pairs, and how they end. A lane that its owner ends says goodbye behind all it had sent, and ends once the device has sent that; whatever else goes wrong ends it at once.
-
-static void name_peer(struct rdma_cm_id *id, char peer[96])
-{
-	struct sockaddr *address = rdma_get_peer_addr(id);
-	char host[64], port[16];
-	socklen_t length = address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-
-	if (getnameinfo(address, length, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-		snprintf(peer, 96, "rdma peer");
-	else
-		snprintf(peer, 96, strchr(host, ':') ? "rdma [%s]:%s" : "rdma %s:%s", host, port);
-}
 
 // The most inline bytes that the device takes: drivers refuse what is too much.
 static int make_queue_pair(struct verbs_lane *lane)
@@ -30,7 +19,7 @@ static int make_queue_pair(struct verbs_lane *lane)
 	        .send_cq = lane->queue->cq,
 	        .recv_cq = lane->queue->cq,
 	        .srq = lane->device->srq,
-	        .cap = {.max_send_wr = VERBS_QUEUE, .max_send_sge = 1, .max_inline_data = VERBS_INLINE},
+	        .cap = {.max_send_wr = lane->depths.queue, .max_send_sge = 1, .max_inline_data = VERBS_INLINE},
 	        .qp_type = IBV_QPT_RC,
 	};
 
@@ -109,7 +98,7 @@ struct verbs_lane *verbs_lane_find(const struct verbs_device *device, uint32_t q
 	return lane;
 }
 
-int verbs_lane_new(struct verbs_device *device, struct rdma_cm_id *id, bool is_client, struct verbs_lane **out)
+int verbs_lane_new(struct verbs_device *device, const struct fabric_rdma *rdma, bool is_client, struct verbs_lane **out)
 {
 	struct verbs *verbs = device->verbs;
 	struct verbs_lane *lane = calloc(1, sizeof(*lane));
@@ -121,7 +110,9 @@ int verbs_lane_new(struct verbs_device *device, struct rdma_cm_id *id, bool is_c
 	lane->device = device;
 	lane->base.message_size = verbs->base.options.message_size;
 	lane->is_client = is_client;
-	name_peer(id, lane->base.peer);
+	lane->socket = -1;
+	lane->begun_ns = wait_now_ns();
+	lane->depths = verbs_depths_of(device, rdma);
 	result = verbs_events_grow(verbs, verbs->lane_count + 1);
 	if (!result)
 		result = make_slots(lane);
@@ -130,13 +121,11 @@ int verbs_lane_new(struct verbs_device *device, struct rdma_cm_id *id, bool is_c
 		result = lane->queue ? make_queue_pair(lane) : -ENOMEM;
 	}
 	if (!result)
-		result = verbs_receives_promise(device);
+		result = verbs_receives_promise(device, lane->depths.credits);
 	if (result) {
 		verbs_lane_free(lane);
 		return result;
 	}
-	lane->id = id;
-	id->context = lane;
 	link_lane(verbs, lane);
 	verbs->handshakes++;
 	*out = lane;
@@ -151,12 +140,18 @@ static void set_error_state(struct verbs_lane *lane)
 		ibv_modify_qp(lane->qp, &attributes, IBV_QP_STATE);
 }
 
-static void tell_manager(struct verbs_lane *lane)
+static void hang_up(struct verbs_lane *lane)
 {
-	if (lane->is_disconnected || !lane->id)
+	if (lane->is_disconnected)
 		return;
 	lane->is_disconnected = true;
-	rdma_disconnect(lane->id);
+	if (lane->id)
+		rdma_disconnect(lane->id);
+	if (lane->socket >= 0) { // closing takes it out of the epoll set; a child of this process may hold it, too
+		shutdown(lane->socket, SHUT_RDWR);
+		close(lane->socket);
+		lane->socket = -1;
+	}
 }
 
 void verbs_lane_free(struct verbs_lane *lane)
@@ -164,6 +159,8 @@ void verbs_lane_free(struct verbs_lane *lane)
 	struct verbs *verbs = verbs_of(lane->base.fabric);
 	bool was_linked = lane->link != NULL;
 
+	if (lane->handshake)
+		verbs_handshake_end(verbs, lane->handshake);
 	if (lane->state == VERBS_CONNECTING && was_linked)
 		verbs->handshakes--;
 	if (lane->state == VERBS_CLOSED && lane->is_gone)
@@ -173,7 +170,7 @@ void verbs_lane_free(struct verbs_lane *lane)
 	verbs_forget_dirty(lane);
 	if (was_linked && lane->state != VERBS_CLOSED && lane->state != VERBS_CONNECTING) {
 		set_error_state(lane);
-		tell_manager(lane);
+		hang_up(lane);
 	}
 	unlink_lane(verbs, lane);
 	verbs_windows_free(lane); // they hold the queue pair
@@ -185,12 +182,14 @@ void verbs_lane_free(struct verbs_lane *lane)
 	if (lane->queue)
 		lane->queue->lanes--;
 	if (was_linked)
-		lane->device->receives_promised -= VERBS_CREDITS;
+		lane->device->receives_promised -= lane->depths.credits;
 	if (lane->slots_mr)
 		ibv_dereg_mr(lane->slots_mr);
 	free(lane->slots);
 	if (lane->id)
 		rdma_destroy_id(lane->id);
+	if (lane->socket >= 0)
+		close(lane->socket);
 	free(lane);
 }
 
@@ -205,7 +204,7 @@ void verbs_close_lane(struct verbs_lane *lane, int status)
 	lane->state = VERBS_CLOSED;
 	lane->chained = 0;
 	set_error_state(lane);
-	tell_manager(lane);
+	hang_up(lane);
 	if (lane->is_known && !lane->is_gone) {
 		verbs_event(verbs, (struct fabric_event){.kind = FABRIC_CLOSED, .lane = &lane->base, .status = status});
 		return;
@@ -214,6 +213,13 @@ void verbs_close_lane(struct verbs_lane *lane, int status)
 		return;
 	lane->is_gone = true;
 	verbs->ended++;
+}
+
+void verbs_lane_hung_up(struct verbs_lane *lane)
+{
+	// What had come before is in the queue by now.
+	verbs_queue_drain(lane->queue);
+	verbs_close_lane(lane, -ECONNRESET);
 }
 
 void verbs_lanes_sweep(struct verbs *verbs)

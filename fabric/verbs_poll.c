@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 #include "far/log.h"
 
 // Progress: completions become events. A lane's completions come in the order of its work requests, and one that was asked for stands for all before it.
@@ -230,8 +231,20 @@ static void look_around(struct verbs *verbs)
 		case VERBS_WATCH_PROBE:
 			verbs_probe_lanes(verbs);
 			break;
-		default:
+		case VERBS_WATCH_DEVICE:
 			take_device_events(whose);
+			break;
+		case VERBS_WATCH_LISTENER:
+			verbs_socket_accept(verbs, whose);
+			break;
+		case VERBS_WATCH_HANDSHAKE:
+			verbs_handshake_look(verbs, whose);
+			break;
+		case VERBS_WATCH_LANE:
+			verbs_lifeline_look(whose);
+			break;
+		case VERBS_WATCH_TIMER:
+			verbs_handshakes_expire(verbs);
 			break;
 		}
 	}

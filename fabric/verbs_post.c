@@ -76,7 +76,7 @@ static int check(
 		return -ENOTCONN;
 	if (pieces > VERBS_PIECES || verbs_local_key(lane->device, operation->local, operation->length, lkey))
 		return -EINVAL;
-	if (lane->operations >= lane->base.fabric->options.depth || !verbs_has_work_room(lane, pieces, VERBS_QUEUE_POSTS))
+	if (lane->operations >= lane->depths.operations || !verbs_has_work_room(lane, pieces, lane->depths.posts))
 		return -EAGAIN;
 	*remote = verbs_remote_find(lane, operation->rkey);
 	if (*remote)

@@ -8,7 +8,7 @@
 
 // Peers that are gone without a word: a host that lost its power or its link says no goodbye, and a server has nothing to send by which its device would notice. So every lane on which
 // nothing was completed for a while gets a write of no bytes, which the peer's device answers without the peer's CPU. Where no answer comes, the device gives up after its retries
-// (verbs_cm.c), and the lane ends like any other that fails. Clients need no such thing: they notice at their next call.
+// (verbs_hello.c), and the lane ends like any other that fails. Clients need no such thing: they notice at their next call.
 
 #define PROBE_SECONDS 10
 
@@ -52,7 +52,7 @@ static void probe(struct verbs_lane *lane)
 		lane->proven = lane->done;
 		return;
 	}
-	if (!verbs_has_work_room(lane, 1, VERBS_QUEUE - VERBS_QUEUE_SPARE))
+	if (!verbs_has_work_room(lane, 1, lane->depths.queue - VERBS_QUEUE_SPARE))
 		return; // what is under way proves as much
 	verbs_work_add(lane, IBV_WR_RDMA_WRITE, &none, &work, true);
 	lane->proven = lane->posted;

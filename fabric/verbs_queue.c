@@ -84,9 +84,9 @@ static int slab_add(struct verbs_device *device, uint32_t count)
 	return 0;
 }
 
-int verbs_receives_promise(struct verbs_device *device)
+int verbs_receives_promise(struct verbs_device *device, uint32_t promised)
 {
-	uint32_t needed = device->receives_promised + VERBS_CREDITS;
+	uint32_t needed = device->receives_promised + promised;
 	uint32_t count = VERBS_CREDITS * (device->verbs->is_server ? SLAB_LANES : 1);
 	int result = 0;
 

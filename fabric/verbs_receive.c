@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 
 // Messages in. Lengths, kinds, credits and records are the peer's word: they are checked here, once, and a peer that breaks the rules loses its lane. One that sends more than its credit
 // allows takes buffers of others until its queue pair is in the error state, which makes the others' devices try again, but nobody loses anything.
@@ -34,7 +35,7 @@ void verbs_buffers_reclaim(struct verbs_lane *lane)
 static void owe(struct verbs_lane *lane)
 {
 	lane->held--;
-	if (++lane->owed >= VERBS_CREDITS_RETURN)
+	if (++lane->owed >= lane->depths.return_at)
 		verbs_mark_dirty(lane);
 }
 
@@ -64,7 +65,7 @@ static int check(const struct verbs_lane *lane, const struct verbs_header *heade
 	if ((header->kind == VERBS_MESSAGE) != (header->length > 0))
 		return -EPROTO;
 	// It had all credits that are neither held nor owed.
-	if (lane->held + lane->owed >= VERBS_CREDITS || lane->credits + header->credits > lane->credits_max)
+	if (lane->held + lane->owed >= lane->depths.credits || lane->credits + header->credits > lane->credits_max)
 		return -EPROTO;
 	return 0;
 }
@@ -75,8 +76,9 @@ static void become_known(struct verbs_lane *lane)
 
 	if (lane->state != VERBS_CONNECTING || lane->is_client)
 		return;
-	// The first message has overtaken the connection manager's word that the lane is there.
-	rdma_notify(lane->id, IBV_EVENT_COMM_EST);
+	// The first message has overtaken the connection manager's word that the lane is there. Over a socket it is that word.
+	if (lane->id)
+		rdma_notify(lane->id, IBV_EVENT_COMM_EST);
 	verbs_lane_accepted(verbs, lane);
 }
 

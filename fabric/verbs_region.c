@@ -254,11 +254,9 @@ int verbs_take_records(struct verbs_lane *lane, const char *records, uint32_t co
 	return 0;
 }
 
-// Asks the peer for the records that wait there. Its answer may already have come with a message; then the rkey is known.
-static const struct verbs_remote *ask(struct verbs_lane *lane, uint64_t rkey)
+bool verbs_ask(struct verbs_lane *lane, uint64_t deadline_ns)
 {
 	struct verbs *verbs = verbs_of(lane->base.fabric);
-	uint64_t deadline_ns = wait_now_ns() + IMPORT_NS;
 	uint32_t answers = lane->answers;
 	bool is_asked = false;
 
@@ -269,7 +267,7 @@ static const struct verbs_remote *ask(struct verbs_lane *lane, uint64_t rkey)
 		if (verbs_progress(verbs) == 0)
 			sched_yield();
 	}
-	return verbs_remote_find(lane, rkey);
+	return verbs_is_open(lane) && lane->answers != answers;
 }
 
 int verbs_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struct fabric_remote *remote)
@@ -277,8 +275,10 @@ int verbs_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struc
 	struct verbs_lane *lane = verbs_lane_of(base);
 	const struct verbs_remote *found = verbs_remote_find(lane, rkey);
 
-	if (!found)
-		found = ask(lane, rkey);
+	if (!found) {
+		verbs_ask(lane, wait_now_ns() + IMPORT_NS); // its answer may already have come with a message; then the rkey is known
+		found = verbs_remote_find(lane, rkey);
+	}
 	if (lane->state == VERBS_CLOSED)
 		return -ENOTCONN;
 	if (!found || length > found->length)

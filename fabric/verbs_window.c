@@ -86,7 +86,7 @@ int verbs_region_expose(struct verbs_lane *lane, struct verbs_region *region)
 		record.key = attachment->memory->mr->rkey;
 		return verbs_tell(lane, record);
 	}
-	if (lane->record_count == VERBS_RECORDS_WAITING || !verbs_has_work_room(lane, 1, VERBS_QUEUE_WINDOWS))
+	if (lane->record_count == VERBS_RECORDS_WAITING || !verbs_has_work_room(lane, 1, lane->depths.windows))
 		return -EAGAIN;
 	window = window_get(lane);
 	if (!window)
@@ -152,7 +152,7 @@ static void close_window(struct verbs_window *window)
 	struct verbs_lane *lane = window->lane;
 	bool is_done = false;
 
-	if (lane->state != VERBS_CLOSED && verbs_has_work_room(lane, 1, VERBS_QUEUE)) {
+	if (lane->state != VERBS_CLOSED && verbs_has_work_room(lane, 1, lane->depths.queue)) {
 		struct ibv_send_wr *request = verbs_work_add(lane, IBV_WR_LOCAL_INV, &none, &work, true);
 
 		request->invalidate_rkey = window->key;
