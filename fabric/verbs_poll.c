@@ -216,7 +216,7 @@ static void look_around(struct verbs *verbs)
 	struct epoll_event ready;
 
 	verbs->is_armed = false;
-	// One at a time: taking one can free what another would be about.
+	// One at a time: taking one can free what another would be about. A wake-up is most often all there is; if not, the descriptor stays readable.
 	for (unsigned i = 0; i < LOOKS && epoll_wait(verbs->epoll_fd, &ready, 1, 0) == 1; i++) {
 		void *whose = (void *)(uintptr_t)(ready.data.u64 & ~(uint64_t)VERBS_WATCH_MASK);
 
@@ -227,7 +227,7 @@ static void look_around(struct verbs *verbs)
 			break;
 		case VERBS_WATCH_COMPLETIONS:
 			take_wakeup(whose);
-			break;
+			return;
 		case VERBS_WATCH_PROBE:
 			verbs_probe_lanes(verbs);
 			break;
