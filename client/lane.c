@@ -99,6 +99,8 @@ void session_unregister(struct far_session *session)
 struct far_lane *lane_new(struct far_session *session)
 {
 	struct far_lane *lane = calloc(1, sizeof(*lane));
+	// Programs that use one lane each take turns, too.
+	const struct fabric_options options = {.turn = (uint32_t)getpid() + session->lane_count};
 	struct fabric_error text = {""};
 	pthread_mutexattr_t attributes;
 	int error;
@@ -111,7 +113,7 @@ struct far_lane *lane_new(struct far_session *session)
 	        &attributes, PTHREAD_MUTEX_ERRORCHECK); // a far_source that calls its own session gets an error, not a knot
 	pthread_mutex_init(&lane->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
-	error = fabric_open(session->address.provider, NULL, &lane->fabric, &text);
+	error = fabric_open(session->address.provider, &options, &lane->fabric, &text);
 	if (error) {
 		error_set(error, "%s: %s", session->address_text, text.text);
 		goto fail;

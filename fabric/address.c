@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fabric/address_rdma.h"
 #include "fabric/provider.h"
 #include "fabric/resolve.h"
 #include "far/cleanup.h"
@@ -19,12 +20,13 @@
 // Addresses: reading, writing and choosing them. Runs at set-up only; resolving a name may block for as long as the resolver does.
 
 #define ADDRESS_WHY_SIZE 128
+#define ADDRESS_TEXT_MAX 383 // what fabric_address_format can write
 
 static const char *const address_schemes[] = {"rdma", "tcp", "shm"};
 
 static int address_fail(struct fabric_error *error, const char *text, const char *what)
 {
-	snprintf(error->text, sizeof(error->text), "address '%.120s': %s", text, what);
+	snprintf(error->text, sizeof(error->text), "address '%.115s': %.125s", text, what);
 	return -EINVAL;
 }
 
@@ -92,6 +94,26 @@ static int address_parse_path(const char *text, const char *path, struct fabric_
 	return 0;
 }
 
+// host[:port], and for rdma what stands behind a question mark.
+static int address_parse_host(const char *text, const char *rest, struct fabric_address *address, struct fabric_error *error)
+{
+	const char *question = strchr(rest, '?');
+	char endpoint[ADDRESS_TEXT_MAX + 1];
+	char wrong[128];
+	int result;
+
+	if (strlen(text) > ADDRESS_TEXT_MAX)
+		return address_fail(error, text, "is longer than 383 bytes");
+	if (question && strcmp(address->provider, "rdma") != 0)
+		return address_fail(error, text, "only rdma:// takes options behind a question mark");
+	snprintf(endpoint, sizeof(endpoint), "%.*s", question ? (int)(question - rest) : (int)strlen(rest), rest);
+	result = address_parse_endpoint(text, endpoint, address, error);
+	if (result || !question)
+		return result;
+	result = address_rdma_parse(question + 1, &address->rdma, wrong);
+	return result ? address_fail(error, text, wrong) : 0;
+}
+
 int fabric_address_parse(const char *text, struct fabric_address *address, struct fabric_error *error)
 {
 	const char *separator = strstr(text, "://");
@@ -111,7 +133,7 @@ int fabric_address_parse(const char *text, struct fabric_address *address, struc
 		return address_fail(error, text, "the scheme is not rdma, tcp or shm");
 	if (strcmp(address->provider, "shm") == 0)
 		return address_parse_path(text, rest, address, error);
-	return address_parse_endpoint(text, rest, address, error);
+	return address_parse_host(text, rest, address, error);
 }
 
 char *fabric_address_format(const struct fabric_address *address, char text[384])
@@ -120,8 +142,12 @@ char *fabric_address_format(const struct fabric_address *address, char text[384]
 
 	if (strcmp(address->provider, "shm") == 0)
 		snprintf(text, 384, "shm://%s", address->path);
-	else
-		snprintf(text, 384, "%s://%s%s%s:%u", address->provider, bracket, address->host, *bracket ? "]" : "", address->port);
+	else {
+		int length = snprintf(
+		        text, 384, "%s://%s%s%s:%u", address->provider, bracket, address->host, *bracket ? "]" : "", address->port);
+
+		address_rdma_format(&address->rdma, text + length, 384 - (size_t)length);
+	}
 	return text;
 }
 
@@ -233,6 +259,8 @@ int fabric_address_choose(const char *text, struct fabric_address *address, char
 	}
 	if (text[0] == '/')
 		return address_fail(error, text, "a socket's path needs its scheme: shm:///path.sock");
+	if (strchr(text, '?'))
+		return address_fail(error, text, "options behind a question mark need the scheme rdma://");
 	*address = (struct fabric_address){.provider = "tcp"};
 	result = address_parse_endpoint(text, text, address, error);
 	if (result < 0)

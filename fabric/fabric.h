@@ -25,12 +25,27 @@ struct fabric;
 struct fabric_lane;
 struct fabric_region;
 
-// A parsed address: `rdma://host:port`, `tcp://host:port` (port 0 listens on a free one; IPv6 in brackets), `shm:///absolute/path.sock`.
+// What an rdma address asks for behind its `?`. 0 or empty: a rule decides (verbs_ways.h), or the default.
+struct fabric_rdma {
+	bool is_by_socket; // connect=socket: queue pairs are told of over a TCP connection, which then is the lane's life line; else by the connection manager (connect=cm)
+	bool has_gid;
+	uint8_t gid_index; // gid=, with connect=socket only
+	uint8_t port;      // port= of the device, from 1
+	char device[64];   // device=
+	uint32_t depth;    // depth=: of a lane, instead of fabric_options.depth
+	uint32_t receives; // receives=: messages that the receive queue of a device's lanes holds
+};
+
+#define FABRIC_RDMA_RECEIVES_MIN 64U
+#define FABRIC_RDMA_RECEIVES_MAX 65536U
+
+// A parsed address: `rdma://host:port[?name=value&...]`, `tcp://host:port` (port 0 listens on a free one; IPv6 in brackets), `shm:///absolute/path.sock`.
 struct fabric_address {
 	char provider[8]; // "rdma", "tcp" or "shm"
 	char host[256];   // without brackets; empty for shm
 	uint16_t port;
 	char path[108]; // shm: the unix socket, a sun_path
+	struct fabric_rdma rdma;
 };
 
 // The text of what went wrong in a set-up call: what failed, with which value, what to do. Empty on success.
@@ -65,6 +80,8 @@ struct fabric_statistics {
 struct fabric_options {
 	uint32_t message_size; // largest message, header included (FAR_MESSAGE_SIZE_MIN..MAX); both sides use the smaller of theirs
 	uint32_t depth;        // messages and operations of a lane under way, 1..FAR_LANE_DEPTH; 0 = FAR_LANE_DEPTH
+	uint32_t
+	        turn; // of this context among its owner's: where several ways lead to a peer, as several devices do, turns take them one after the other
 	// A listener's: peers of this process's own user, and root, get memory they may load from writable, too (fabric_remote.stores). Those could reach this process's memory
 	// in any case (ptrace, /proc/PID/mem), so for them no border is taken away; others never get it. Providers without mapped memory have no use for it.
 	bool is_sharing;
@@ -148,7 +165,7 @@ const struct fabric_caps *fabric_caps(const struct fabric *fabric);
 // May be called by any thread while the context is open.
 void fabric_statistics(const struct fabric *fabric, struct fabric_statistics *statistics);
 
-// Listens. `bound` (may be NULL) gets the address with the port that was chosen. shm: makes the socket with mode 0600, replaces one that no process
+// Listens. `bound` (may be NULL) gets the address that clients connect to: with the port that was chosen, without what concerns this side only. shm: makes the socket with mode 0600, replaces one that no process
 // answers on, and removes it on close. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.
 int fabric_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
 

@@ -1,4 +1,5 @@
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@ static bool has_devices(void)
 static void verbs_free(struct verbs *verbs)
 {
 	verbs_probe_end(verbs);
+	if (verbs->timer_fd >= 0)
+		close(verbs->timer_fd);
 	if (verbs->cm)
 		rdma_destroy_event_channel(verbs->cm);
 	if (verbs->epoll_fd >= 0)
@@ -35,7 +38,6 @@ static void verbs_free(struct verbs *verbs)
 static int verbs_open(const struct fabric_options *options, struct fabric **out, struct fabric_error *error)
 {
 	struct verbs *verbs;
-	int result;
 
 	(void)options;
 	if (!has_devices()) {
@@ -53,12 +55,11 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 	        .wait = {.spin_max_ns = VERBS_SPIN_NS, .has_device = true}};
 	verbs->regions_end = &verbs->regions;
 	verbs->probe_fd = -1;
+	verbs->timer_fd = -1;
 	verbs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	verbs->cm = rdma_create_event_channel();
-	result = verbs->epoll_fd < 0 || !verbs->cm ? -errno : verbs_watch(verbs, verbs->cm->fd, VERBS_WATCH_CM);
-	if (result) {
-		snprintf(error->text, sizeof(error->text), "cannot reach the RDMA connection manager: %s: is the module rdma_ucm loaded?",
-		        strerror(-result));
+	if (verbs->epoll_fd < 0) {
+		int result = -errno;
+
 		verbs_free(verbs);
 		return result;
 	}
@@ -89,12 +90,11 @@ static void verbs_close(struct fabric *fabric)
 {
 	struct verbs *verbs = verbs_of(fabric);
 
-	for (unsigned i = 0; i < verbs->listener_count; i++)
-		rdma_destroy_id(verbs->listeners[i]);
+	verbs_listeners_close(verbs);
 	let_lanes_leave(verbs);
 	while (verbs->regions)
 		verbs_remove_region(&verbs->regions->base);
-	verbs_device_close(verbs);
+	verbs_devices_close(verbs);
 	verbs_free(verbs);
 }
 

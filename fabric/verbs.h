@@ -1,9 +1,9 @@
 // Inside the rdma provider: contexts, lanes and what their files do for each other.
 //
-// A lane is a reliable connected queue pair, made by librdmacm's connection manager. The device is opened when the first listener or connection tells which one it is (by the route);
-// regions that were registered before are registered with it then. All lanes of a context take what they receive from one shared receive queue, which holds a buffer for every message
-// that the peers of all lanes may have under way: each has so many credits, so nobody is ever told to try again later (RNR). Receives and sends complete into one queue for some
-// dozens of lanes, the same for both, so what a peer sent before it ended is found before its end.
+// A lane is a reliable connected queue pair, made by librdmacm's connection manager. A device is opened when the first listener or connection leads to it, and stays open with the context;
+// regions are registered with every device there is, and with a later one when it is opened. All lanes of a device take what they receive from one shared receive queue, which holds a buffer
+// for every message that the peers of all lanes may have under way: each has so many credits, so nobody is ever told to try again later (RNR). Receives and sends complete into one queue for
+// some dozens of lanes, the same for both, so what a peer sent before it ended is found before its end.
 //
 // Posts are chained and handed to the device by one ibv_post_send in flush. Only every few of them, and those with a context, ask for a completion; a completion stands for all before it.
 #ifndef FABRIC_VERBS_H
@@ -13,17 +13,16 @@
 #include <rdma/rdma_cma.h>
 
 #include "fabric/provider.h"
+#include "fabric/verbs_ways.h"
 #include "fabric/verbs_wire.h"
 #include "far/limits.h"
 
-#define VERBS_CREDITS 17U        // most messages of one peer in our hands, one of them reserved for giving credit back
-#define VERBS_CREDITS_RETURN 4U  // so many owed are given back without a message that would take them along
-#define VERBS_SLOTS 32U          // messages of a lane that the device may still be sending
-#define VERBS_QUEUE 256U         // work requests of a lane
-#define VERBS_QUEUE_POSTS 160U   // of them for operations
-#define VERBS_QUEUE_WINDOWS 208U // and for opening windows; the rest is for messages, which their slots limit
-#define VERBS_QUEUE_SPARE 16U    // and these for what the provider has to say
-#define VERBS_CHAIN 32U          // handed over at once
+#define VERBS_CREDITS 17U       // most messages of one peer in our hands, one of them reserved for giving credit back
+#define VERBS_CREDITS_RETURN 4U // so many owed are given back without a message that would take them along
+#define VERBS_SLOTS 32U         // messages of a lane that the device may still be sending
+#define VERBS_QUEUE 256U        // work requests of a lane, at most (verbs_depths.c)
+#define VERBS_QUEUE_SPARE 16U   // and these for what the provider has to say
+#define VERBS_CHAIN 32U         // handed over at once
 #define VERBS_SIGNAL_EVERY 8U
 #define VERBS_PIECES 16U // work requests of one operation that is longer than the device's messages
 #define VERBS_INLINE 256U
@@ -36,9 +35,13 @@
 #define VERBS_RECORDS_WAITING 64U
 #define VERBS_BUCKETS 256U
 #define VERBS_LISTENERS 8U
+#define VERBS_DEVICES 8U // of one context; no host has more that lead anywhere
 #define VERBS_HANDSHAKES 64U
 #define VERBS_BUFFER_FRONT 56U // in front of what the device writes: struct verbs_buffer up to its header
 
+struct verbs;
+struct verbs_device;
+struct verbs_handshake;
 struct verbs_lane;
 
 // A receive buffer: this, then the rest of the message. On its lane's list while the owner has it, or it waits in an event.
@@ -58,18 +61,29 @@ struct verbs_slab {
 	char *buffers;
 };
 
-// What the context's epoll descriptor watches.
-enum verbs_watched { VERBS_WATCH_CM, VERBS_WATCH_COMPLETIONS, VERBS_WATCH_DEVICE, VERBS_WATCH_PROBE, VERBS_WATCHED };
+// What the context's epoll descriptor watches; its tag is this and a pointer to what it belongs to.
+enum verbs_watched {
+	VERBS_WATCH_CM,
+	VERBS_WATCH_COMPLETIONS, // of a device
+	VERBS_WATCH_DEVICE,
+	VERBS_WATCH_PROBE,     // the timer of lanes that are silent
+	VERBS_WATCH_LISTENER,  // a socket's
+	VERBS_WATCH_HANDSHAKE, // the socket of one, or its thread's end
+	VERBS_WATCH_LANE,      // its life line
+	VERBS_WATCH_TIMER,     // of handshakes
+};
+#define VERBS_WATCH_MASK 7U
 
 struct verbs_queue {
 	struct verbs_queue *next;
+	struct verbs_device *device;
 	struct ibv_cq *cq;
 	bool is_armed; // its next completion makes the channel readable
 	unsigned lanes;
 	unsigned room;
 };
 
-// Memory that the device knows: that of one region, and of later regions inside it.
+// Memory that a device knows: that of one region, and of later regions inside it.
 struct verbs_memory {
 	struct verbs_memory *next;
 	struct ibv_mr *mr;
@@ -89,12 +103,17 @@ struct verbs_window {
 	uint32_t key; // as bound
 };
 
+// A region at one device.
+struct verbs_attachment {
+	struct verbs_memory *memory; // NULL: not registered with it
+	bool is_windowed;            // peers reach it by windows; else by the key of its own memory
+};
+
 struct verbs_region {
 	struct fabric_region base;
 	struct verbs_region *next, **link;
-	struct verbs_memory *memory; // NULL: no device yet
-	struct verbs_window *windows;
-	bool is_windowed; // peers reach it by windows; else by the key of its own memory
+	struct verbs_attachment attachments[VERBS_DEVICES]; // by the device's index
+	struct verbs_window *windows;                       // of lanes of any device
 };
 
 struct verbs_remote {
@@ -119,12 +138,31 @@ struct verbs_work {
 	bool is_bye;
 };
 
+// How many reads and atomics one side works on at once, and posts at once.
+struct verbs_reads {
+	uint8_t taken, posted;
+};
+
+// The sizes of a lane's queues.
+struct verbs_depths {
+	uint32_t operations; // under way
+	uint32_t credits;    // messages that the peer may have under way
+	uint32_t return_at;  // so many owed credits are given back without a message that would take them along
+	uint32_t queue;      // work requests
+	uint32_t posts;      // of them for operations
+	uint32_t windows;    // and for opening windows; the rest is for messages, which their slots limit
+};
+
 struct verbs_lane {
 	struct fabric_lane base;
 	struct verbs_lane *next, **link; // of the context's
 	struct verbs_lane *next_in_bucket;
 	struct verbs_lane *next_dirty;
-	struct rdma_cm_id *id;
+	struct verbs_device *device;
+	struct rdma_cm_id *id;             // where the connection manager made the lane
+	int socket;                        // its life line where a socket did, else -1
+	struct verbs_handshake *handshake; // of which this lane is still a part
+	struct verbs_way way;
 	struct ibv_qp *qp;
 	struct verbs_queue *queue;
 	enum verbs_state state;
@@ -132,8 +170,10 @@ struct verbs_lane {
 	bool is_known; // to the owner: it gets the end as an event
 	bool is_gone;  // disconnected by the owner; freed with its end
 	bool is_dirty;
-	bool is_disconnected; // the connection manager knows of the end
+	bool is_disconnected; // the connection manager or the socket's other end knows of the end
+	uint64_t begun_ns;
 	uint32_t inline_max;
+	struct verbs_depths depths;
 
 	// Credits: messages the peer still takes; messages of the peer that we have, and those given back that it was not told of yet.
 	uint32_t credits, credits_max;
@@ -168,37 +208,55 @@ struct verbs_lane {
 	uint32_t last_remote;
 };
 
-struct verbs {
-	struct fabric base;
-	int epoll_fd;
-	struct rdma_event_channel *cm;
-	bool is_server;
-	bool is_armed;
-	uint32_t polls;
-	int probe_fd; // a timer, -1: none yet
-	bool is_probing;
-	bool is_link_down;
-	struct rdma_cm_id *listeners[VERBS_LISTENERS];
-	unsigned listener_count;
-
-	// The device, from the first listener or connection on.
+// An opened device and what its lanes share.
+struct verbs_device {
+	struct verbs *verbs;
+	unsigned index;
+	const char *name;
 	struct ibv_context *context;
 	struct ibv_device_attr attributes;
-	uint32_t message_max; // one operation
+	uint32_t message_max;   // one operation
+	bool has_windows;       // of type 2B
+	bool has_loose_windows; // which do not keep to their bounds
+	bool is_broken;         // it said so itself
+	bool is_link_down;
+	bool is_limit_told; // the log knows that lanes are less deep than was asked for
 	struct ibv_pd *pd;
 	struct ibv_comp_channel *completions;
 	struct ibv_srq *srq;
 	uint32_t receives_max, receives, receives_promised;
 	struct verbs_slab *slabs;
 	struct verbs_queue *queues;
-	bool has_windows;       // of type 2B
-	bool has_loose_windows; // which do not keep to their bounds
+	struct verbs_memory *memories;
+	unsigned lane_count;
+	struct verbs_lane *buckets[VERBS_BUCKETS]; // by queue pair number
+};
+
+struct verbs_listener {
+	struct rdma_cm_id *id; // or
+	int socket;            // -1
+	struct fabric_rdma rdma;
+};
+
+struct verbs {
+	struct fabric base;
+	int epoll_fd;
+	struct rdma_event_channel *cm; // from the first use on
+	bool is_server;
+	bool is_armed;
+	uint32_t polls;
+	int probe_fd; // a timer, -1: none yet
+	bool is_probing;
+	struct verbs_listener listeners[VERBS_LISTENERS];
+	unsigned listener_count;
+	int timer_fd; // runs while there are handshakes over sockets; -1: there never were
+	struct verbs_handshake *pending;
+
+	struct verbs_device *devices[VERBS_DEVICES]; // with gaps
 
 	struct verbs_lane *lanes, *dirty;
-	struct verbs_lane *buckets[VERBS_BUCKETS]; // by queue pair number
 	unsigned lane_count, handshakes;
 	unsigned ended; // lanes to be freed
-	struct verbs_memory *memories;
 	struct verbs_region *regions, **regions_end;
 
 	struct fabric_event *events; // a ring
@@ -221,63 +279,47 @@ static inline bool verbs_is_open(const struct verbs_lane *lane)
 }
 
 // --- verbs_device.c ---
-// Opens the device of that name, registers the regions there are. 0, or a negative errno with its text.
-int verbs_device_open(struct verbs *verbs, struct ibv_context *like, uint8_t port, struct fabric_error *error);
-void verbs_device_close(struct verbs *verbs);
-// A completion queue with room for one more lane, counted there; NULL: no memory.
-struct verbs_queue *verbs_queue_get(struct verbs *verbs);
-// Receive buffers for one more lane are posted. 0, -ENOMEM, -ENOSPC (the shared queue is full).
-int verbs_receives_promise(struct verbs *verbs);
-void verbs_receive_post(struct verbs *verbs, struct verbs_buffer *buffer);
+// The device of that name; opens it, and registers the regions there are, where it is not open yet. 0, or a negative errno with its text.
+int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, const struct fabric_rdma *rdma, struct verbs_device **out,
+        struct fabric_error *error);
+// The one of that name, if it is open, else NULL.
+struct verbs_device *verbs_device_find(const struct verbs *verbs, const char *name);
+void verbs_devices_close(struct verbs *verbs);
 // ibv_reg_mr that explains what is wrong (error may be NULL: to the log). NULL with errno.
-struct ibv_mr *verbs_register(struct verbs *verbs, void *base, size_t length, int access, struct fabric_error *error);
+struct ibv_mr *verbs_register(struct verbs_device *device, void *base, size_t length, int access, struct fabric_error *error);
 
-// --- verbs_cm.c ---
-// What the manager told, kept beyond its acknowledgement.
-struct verbs_cm_event {
-	enum rdma_cm_event_type type;
-	int status;
-	struct rdma_cm_id *id;
-	uint8_t responder_resources, initiator_depth;
-	uint32_t qp_number;
-	uint8_t private_length;
-	_Alignas(8) char private_data[256];
-};
+// --- verbs_queue.c ---
+// A completion queue with room for one more lane, counted there; NULL: no memory.
+struct verbs_queue *verbs_queue_get(struct verbs_device *device);
+void verbs_queues_free(struct verbs_device *device);
+// Receive buffers for one more lane are posted. 0, -ENOMEM, -ENOSPC (the shared queue is full).
+int verbs_receives_promise(struct verbs_device *device, uint32_t count);
+void verbs_receive_post(struct verbs_device *device, struct verbs_buffer *buffer);
+void verbs_receives_free(struct verbs_device *device);
 
-// Takes the next event off the channel, and acknowledges it. False: there is none.
-bool verbs_cm_next(struct rdma_event_channel *channel, struct verbs_cm_event *event);
-// What an event means for the lane it belongs to.
-void verbs_cm_take(struct verbs *verbs, const struct verbs_cm_event *event);
-// Takes what the connection manager has to say. Returns whether it was anything.
-bool verbs_cm_poll(struct verbs *verbs);
-int verbs_cm_fail(struct fabric_error *error, const char *what, const struct fabric_address *address, int code, const char *advice);
-struct verbs_hello verbs_cm_hello(const struct verbs *verbs);
-struct rdma_conn_param verbs_cm_parameters(const struct verbs_lane *lane, const struct verbs_hello *hello);
-// How many reads the device works on at once, of so many wanted.
-uint8_t verbs_cm_least(int device, uint8_t wanted);
-// What is wrong with the other side's hello, or NULL.
-const char *verbs_cm_fault(const struct verbs_cm_event *event, struct verbs_hello *hello);
-void verbs_cm_take_hello(struct verbs_lane *lane, const struct verbs_hello *hello);
-// The queue pair's states: to the first one, and from there to where it sends and receives, once the other side is known.
-int verbs_cm_move(struct verbs_lane *lane, enum ibv_qp_state state);
-int verbs_cm_ready(struct verbs_lane *lane);
+// --- verbs_depths.c ---
+// Queues of a lane for so many operations under way, as far as the device goes.
+struct verbs_depths verbs_depths_choose(const struct ibv_device_attr *device, uint32_t wanted);
+// The receive queue of a device's lanes; wanted 0: the default.
+uint32_t verbs_depths_receives(const struct ibv_device_attr *device, uint32_t wanted, bool is_server);
+// The same for a lane of this device, and to the log where it is less than was asked for.
+struct verbs_depths verbs_depths_of(struct verbs_device *device, const struct fabric_rdma *rdma);
 
 // --- verbs_listen.c ---
 int verbs_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
-// Someone wants to connect.
-void verbs_cm_request(struct verbs *verbs, const struct verbs_cm_event *event);
-// The peer has what it needs: the owner is told of the new lane.
-void verbs_lane_accepted(struct verbs *verbs, struct verbs_lane *lane);
+void verbs_listeners_close(struct verbs *verbs);
 
 // --- verbs_connect.c ---
 int verbs_connect(
         struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane, struct fabric_error *error);
 
 // --- verbs_lane.c ---
-// A lane on a connection manager's identifier, which it owns from then on if this succeeds; its queue pair is made, not connected.
-int verbs_lane_new(struct verbs *verbs, struct rdma_cm_id *id, bool is_client, struct verbs_lane **out);
+// A lane of this device; its queue pair is made, not connected.
+int verbs_lane_new(struct verbs_device *device, const struct fabric_rdma *rdma, bool is_client, struct verbs_lane **out);
+// The other side says by its connection, not by the lane, that it is gone.
+void verbs_lane_hung_up(struct verbs_lane *lane);
 void verbs_lane_free(struct verbs_lane *lane);
-struct verbs_lane *verbs_lane_find(const struct verbs *verbs, uint32_t qp_number);
+struct verbs_lane *verbs_lane_find(const struct verbs_device *device, uint32_t qp_number);
 void verbs_disconnect(struct fabric_lane *lane);
 void verbs_shut(struct fabric_lane *lane);
 // The lane is dead: its queue pair reaches nothing any more, its owner is told once.
@@ -333,7 +375,7 @@ void verbs_probe_lanes(struct verbs *verbs);
 
 // --- verbs_receive.c ---
 // A message has come in for the lane (NULL: for one that is gone).
-void verbs_received(struct verbs *verbs, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length);
+void verbs_received(struct verbs_device *device, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length);
 void verbs_receive_release(struct fabric_lane *lane, const void *message);
 // Takes back what the owner holds.
 void verbs_buffers_reclaim(struct verbs_lane *lane);
@@ -343,17 +385,19 @@ int verbs_add_region(
         struct fabric *fabric, const struct fabric_memory *memory, unsigned rights, uint64_t scope, struct fabric_region **region);
 void verbs_remove_region(struct fabric_region *region);
 int verbs_import(struct fabric_lane *lane, uint64_t rkey, uint64_t length, struct fabric_remote *remote);
-// The device is there: registers the region with it.
-int verbs_region_attach(struct verbs *verbs, struct verbs_region *region, struct fabric_error *error);
-void verbs_region_detach(struct verbs *verbs, struct verbs_region *region);
+// Registers the region with the device.
+int verbs_region_attach(struct verbs_device *device, struct verbs_region *region, struct fabric_error *error);
+void verbs_region_detach(struct verbs_device *device, struct verbs_region *region);
 // The bytes at the front that peers cannot reach any more: what was sealed before they were told of the region, where all they may do is write. What is sealed later ends with it.
 uint64_t verbs_sealed_part(const struct verbs_region *region);
 // The device's access flags for a region's rights.
 int verbs_access(unsigned rights);
 // The key of local memory for posts, or -ENOENT: not registered.
-int verbs_local_key(const struct verbs *verbs, const void *bytes, uint64_t length, uint32_t *lkey);
+int verbs_local_key(const struct verbs_device *device, const void *bytes, uint64_t length, uint32_t *lkey);
 // The peer's region of this rkey, or NULL: it told of none.
 const struct verbs_remote *verbs_remote_find(struct verbs_lane *lane, uint64_t rkey);
+// Asks the peer for the records that wait there. False: no answer came until then, or the lane has ended.
+bool verbs_ask(struct verbs_lane *lane, uint64_t deadline_ns);
 // Takes the records of a message. -EPROTO.
 int verbs_take_records(struct verbs_lane *lane, const char *records, uint32_t count);
 
@@ -373,10 +417,10 @@ int verbs_events_grow(struct verbs *verbs, uint32_t lanes);
 void verbs_events_forget(struct verbs *verbs, const struct verbs_lane *lane);
 // Takes completions off all queues. Returns how many there were.
 int verbs_progress(struct verbs *verbs);
-void verbs_queue_drain(struct verbs *verbs, struct verbs_queue *queue);
+void verbs_queue_drain(struct verbs_queue *queue);
 int verbs_poll(struct fabric *fabric, struct fabric_event *events, int count);
 int verbs_arm(struct fabric *fabric);
 // Makes the descriptor non-blocking and has it wake the context.
-int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what);
+int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what, void *whose);
 
 #endif

@@ -1,222 +1,161 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "fabric/resolve.h"
-#include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
+#include "fabric/verbs_gid.h"
+#include "far/cleanup.h"
+#include "far/log.h"
 
-// The side that connects. The route decides which device is used.
+// The side that connects: which of the peer's addresses, by which of this host's ways, in which order. One way of connecting or the other then does it.
+//
+// Contexts of one owner take turns: by their number, each begins with another address and another device of those that are as good. What does not get through leaves the rest of the time to
+// the next one.
 
-#define RESOLVE_MS 500
-#define PROBE_NS 400000000U
-#define NO_LISTENER 8 // reasons of refusals, from the InfiniBand specification
-#define REFUSED_BY_US 28
+#define ADDRESSES 16U
 
-// Waits for the next thing the manager has to say of the identifier; what it says of others is taken meanwhile.
-static int await(struct verbs *verbs, const struct rdma_cm_id *id, uint64_t deadline_ns, struct verbs_cm_event *event)
-{
-	for (;;) {
-		struct pollfd descriptor = {.fd = verbs->cm->fd, .events = POLLIN};
-		uint64_t now_ns = wait_now_ns();
-
-		while (verbs_cm_next(verbs->cm, event)) {
-			if (event->id == id)
-				return 0;
-			verbs_cm_take(verbs, event);
-		}
-		if (now_ns >= deadline_ns)
-			return -ETIMEDOUT;
-		poll(&descriptor, 1, (int)((deadline_ns - now_ns) / 1000000) + 1);
-	}
-}
-
-// The refusal's own words, where it came from a FarFS server.
-static int take_refusal(const struct verbs_cm_event *event, struct fabric_error *error)
-{
-	const struct verbs_refusal *refusal = (const struct verbs_refusal *)(const void *)event->private_data;
-
-	if (event->status != REFUSED_BY_US)
-		return event->status == NO_LISTENER ? -ECONNREFUSED : -ECONNRESET;
-	if (event->private_length >= sizeof(*refusal) && refusal->magic == VERBS_MAGIC)
-		snprintf(error->text, sizeof(error->text), "the server refused the connection: %.*s", (int)sizeof(refusal->text) - 1,
-		        refusal->text);
-	return -EPROTO;
-}
-
-// Waits until the manager tells of what is expected.
-static int expect(struct verbs *verbs, const struct rdma_cm_id *id, enum rdma_cm_event_type type, uint64_t deadline_ns,
-        struct verbs_cm_event *event, struct fabric_error *error)
-{
-	int result = await(verbs, id, deadline_ns, event);
-
-	if (result || event->type == type)
-		return result;
-	switch (event->type) {
-	case RDMA_CM_EVENT_ADDR_ERROR:
-		return event->status == -ETIMEDOUT ? -EHOSTUNREACH : event->status ? event->status : -EHOSTUNREACH;
-	case RDMA_CM_EVENT_REJECTED:
-		return take_refusal(event, error);
-	case RDMA_CM_EVENT_UNREACHABLE:
-		return event->status == -ETIMEDOUT ? -ETIMEDOUT : -EHOSTUNREACH;
-	default:
-		return event->status < 0 ? event->status : -EHOSTUNREACH;
-	}
-}
-
-static int left_ms(uint64_t deadline_ns)
-{
-	uint64_t now_ns = wait_now_ns();
-
-	return now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) + 1 : 1;
-}
-
-static int find_route(
-        struct verbs *verbs, struct rdma_cm_id *id, const struct addrinfo *info, uint64_t deadline_ns, struct fabric_error *error)
-{
-	struct verbs_cm_event event;
-	int result;
-
-	do { // a neighbour's answer can be lost
-		int ms = left_ms(deadline_ns);
-
-		if (rdma_resolve_addr(id, NULL, info->ai_addr, ms < RESOLVE_MS ? ms : RESOLVE_MS))
-			return -errno;
-		result = expect(verbs, id, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_ns, &event, error);
-	} while (result == -EHOSTUNREACH && left_ms(deadline_ns) > 1);
-	if (result)
-		return result;
-	if (rdma_resolve_route(id, left_ms(deadline_ns)))
-		return -errno;
-	return expect(verbs, id, RDMA_CM_EVENT_ROUTE_RESOLVED, deadline_ns, &event, error);
-}
-
-// The queue pair follows what both sides agreed on.
-static int shake_hands(struct verbs *verbs, struct verbs_lane *lane, uint64_t deadline_ns, struct fabric_error *error)
-{
-	struct verbs_hello mine = verbs_cm_hello(verbs), theirs;
-	struct rdma_conn_param parameters = verbs_cm_parameters(lane, &mine);
-	struct verbs_cm_event event;
-	const char *fault;
-	int result = verbs_cm_move(lane, IBV_QPS_INIT);
-
-	if (!result && rdma_connect(lane->id, &parameters))
-		result = -errno;
-	if (!result)
-		result = expect(verbs, lane->id, RDMA_CM_EVENT_CONNECT_RESPONSE, deadline_ns, &event, error);
-	if (result)
-		return result;
-	fault = verbs_cm_fault(&event, &theirs);
-	if (fault) {
-		snprintf(error->text, sizeof(error->text), "what listens there is %s", fault);
-		return -EPROTO;
-	}
-	verbs_cm_take_hello(lane, &theirs);
-	result = verbs_cm_ready(lane);
-	return result || rdma_establish(lane->id) == 0 ? result : -errno;
-}
-
-static int connect_lane(
-        struct verbs *verbs, struct rdma_cm_id *id, uint64_t deadline_ns, struct verbs_lane **out, struct fabric_error *error)
-{
+struct attempt {
+	struct verbs *verbs;
+	struct verbs_target target;
+	uint64_t deadline_ns;
+	unsigned left; // addresses and ways that are still to be tried
 	struct verbs_lane *lane;
-	int result = verbs_device_open(verbs, id->verbs, id->port_num, error);
+	struct fabric_error *error;
+};
 
-	if (!result)
-		result = verbs_lane_new(verbs, id, true, &lane);
-	if (result)
-		return result;
-	result = shake_hands(verbs, lane, deadline_ns, error);
-	if (result) {
-		lane->id = NULL; // it stays the caller's
-		verbs_lane_free(lane);
-		return result;
-	}
-	verbs->handshakes--;
-	lane->state = VERBS_OPEN;
-	lane->is_known = true;
-	verbs_scope_sync(lane, true);
-	*out = lane;
-	return 0;
-}
-
-static const char *connect_advice(int code)
+static const char *advice(const struct fabric_rdma *rdma, int code)
 {
 	switch (code) {
 	case ECONNREFUSED:
-		return ": does far-server listen there with --listen rdma://?";
+		return rdma->is_by_socket ? ": does far-server listen there with --listen rdma://...?connect=socket?"
+		                          : ": does far-server listen there with --listen rdma://?";
 	case ENODEV:
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 		return ": no RDMA device reaches it (rdma link; rping -c -a HOST)";
+	case ENOSPC:
+		return ": the device's receive queue holds no more lanes (receives= in the address)";
+	case ETIMEDOUT:
+		return rdma->is_by_socket ? ": what listens there does not answer" : "";
 	default:
 		return "";
 	}
 }
 
+// What another way cannot make better: the server said no, or this side can't.
+static bool is_final(int result)
+{
+	return result == 0 || result == -EPROTO || result == -ENOMEM;
+}
+
+static void log_choice(const struct verbs_lane *lane, const struct verbs_way *way, const struct fabric_rdma *rdma)
+{
+	const char *why = way ? verbs_way_reason(way, rdma) : "the route leads through it";
+	char gid[80];
+
+	if (way && rdma->is_by_socket)
+		log_info("rdma: connected by=socket device=%s port=%u gid=%u (%s) because=%s", way->device, way->port, way->gid.gid_index,
+		        verbs_gid_format(&way->gid, gid), why);
+	else // which GID, the connection manager knows
+		log_info("rdma: connected by=cm device=%s port=%u because=%s", lane->device->name, lane->id->port_num, why);
+}
+
+static int try_way(struct attempt *attempt, const struct verbs_way *way)
+{
+	const struct fabric_rdma *rdma = &attempt->target.address->rdma;
+	struct verbs_target target = attempt->target;
+	uint64_t now_ns = wait_now_ns();
+	uint64_t left_ns = now_ns < attempt->deadline_ns ? attempt->deadline_ns - now_ns : 0;
+	struct verbs_lane *lane;
+	int result;
+
+	attempt->error->text[0] = '\0';
+	target.way = way;
+	target.deadline_ns = now_ns + left_ns / attempt->left;
+	if (attempt->left > 1)
+		attempt->left--;
+	if (rdma->is_by_socket)
+		result = verbs_socket_connect(attempt->verbs, &target, &lane, attempt->error);
+	else
+		result = verbs_cm_connect(attempt->verbs, &target, &lane, attempt->error);
+	if (result == 0) {
+		log_choice(lane, way, rdma);
+		attempt->lane = lane;
+		return 0;
+	}
+	if (!attempt->error->text[0])
+		verbs_fail(attempt->error, "connect to", target.address, -result, advice(rdma, -result));
+	log_debug("rdma: %s", attempt->error->text);
+	return result;
+}
+
+// The ways worth trying, those that lead to the peer best. 0: none is known to, the connection manager may find one.
+static int find_ways(struct attempt *attempt, struct verbs_way *ways)
+{
+	const struct fabric_rdma *rdma = &attempt->target.address->rdma;
+	const struct verbs_wish wish = {.rdma = rdma, .peer = attempt->target.peer};
+	int count = verbs_ways_find(attempt->verbs, &wish, ways, attempt->error);
+	int best = 0;
+
+	if (count < 0)
+		return count;
+	if (ways[0].reach == VERBS_REACH_UNKNOWN && !rdma->is_by_socket && !rdma->device[0] && !rdma->port)
+		return 0;
+	while (best < count && ways[best].reach == ways[0].reach)
+		best++;
+	return best;
+}
+
+static int try_address(struct attempt *attempt, const struct addrinfo *info)
+{
+	struct verbs_way ways[VERBS_WAYS];
+	int count, result;
+
+	attempt->target.peer = info->ai_addr;
+	attempt->target.peer_length = info->ai_addrlen;
+	count = find_ways(attempt, ways);
+	if (count <= 0)
+		return count ? count : try_way(attempt, NULL);
+	attempt->left += (unsigned)count - 1;
+	result = try_way(attempt, &ways[0]);
+	for (int i = 1; i < count && !is_final(result) && result != -ECONNREFUSED; i++)
+		result = try_way(attempt, &ways[i]);
+	return result;
+}
+
+// The addresses of the host, those that it is called by first.
+static unsigned take_addresses(const struct addrinfo *list, const struct addrinfo **addresses)
+{
+	unsigned count = 0;
+
+	for (const struct addrinfo *info = list; info && count < ADDRESSES; info = info->ai_next)
+		if (info->ai_family == list->ai_family)
+			addresses[count++] = info;
+	return count;
+}
+
 int verbs_connect(
         struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **out, struct fabric_error *error)
 {
-	uint64_t deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
-	struct verbs *verbs = verbs_of(fabric);
-	struct verbs_lane *lane = NULL;
-	struct rdma_cm_id *id;
-	struct addrinfo *list;
+	struct attempt attempt = {.verbs = verbs_of(fabric), .target.address = address, .error = error};
+	const struct addrinfo *addresses[ADDRESSES];
+	CLEANUP(addrinfo) struct addrinfo *list = NULL;
 	int result = fabric_resolve(address, 0, &list, error);
+	unsigned count;
 
 	if (result)
 		return result;
-	verbs_lanes_sweep(verbs);
-	result = rdma_create_id(verbs->cm, &id, NULL, RDMA_PS_TCP) ? -errno : 0;
-	if (!result) {
-		result = find_route(verbs, id, list, deadline_ns, error);
-		if (!result)
-			result = connect_lane(verbs, id, deadline_ns, &lane, error);
-		if (result)
-			rdma_destroy_id(id);
-	}
-	freeaddrinfo(list);
+	verbs_lanes_sweep(attempt.verbs);
+	attempt.deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
+	count = take_addresses(list, addresses);
+	if (count == 0)
+		return -EHOSTUNREACH;
+	attempt.left = count;
+	result = try_address(&attempt, addresses[fabric->options.turn % count]);
+	for (unsigned i = 1; i < count && !is_final(result); i++)
+		result = try_address(&attempt, addresses[(fabric->options.turn + i) % count]);
 	if (result)
-		return error->text[0] ? result : verbs_cm_fail(error, "connect to", address, -result, connect_advice(-result));
-	*out = &lane->base;
+		return result;
+	*out = &attempt.lane->base;
 	return 0;
-}
-
-// --- asking whether a server is there ---
-
-// A server refuses a request of version 0 with its text; where nobody listens, or another protocol does, there is none.
-static bool is_refused_kindly(struct verbs *probe, struct rdma_cm_id *id, const struct addrinfo *info)
-{
-	uint64_t deadline_ns = wait_now_ns() + PROBE_NS;
-	struct verbs_hello question = {.magic = VERBS_MAGIC};
-	struct rdma_conn_param parameters = {.private_data = &question, .private_data_len = sizeof(question)};
-	struct fabric_error error = {""};
-	struct verbs_cm_event event;
-
-	if (find_route(probe, id, info, deadline_ns, &error) || rdma_connect(id, &parameters))
-		return false;
-	return expect(probe, id, RDMA_CM_EVENT_CONNECT_RESPONSE, deadline_ns, &event, &error) == -EPROTO && error.text[0];
-}
-
-bool verbs_answers(const struct fabric_address *address)
-{
-	struct verbs probe = {.cm = rdma_create_event_channel()};
-	struct fabric_error error;
-	struct addrinfo *list;
-	struct rdma_cm_id *id;
-	bool is_there = false;
-
-	if (!probe.cm)
-		return false;
-	if (fcntl(probe.cm->fd, F_SETFL, O_NONBLOCK) == 0 && fabric_resolve(address, 0, &list, &error) == 0) {
-		if (rdma_create_id(probe.cm, &id, NULL, RDMA_PS_TCP) == 0) {
-			is_there = is_refused_kindly(&probe, id, list);
-			rdma_destroy_id(id);
-		}
-		freeaddrinfo(list);
-	}
-	rdma_destroy_event_channel(probe.cm);
-	return is_there;
 }

@@ -8,21 +8,15 @@
 
 #include "far/log.h"
 
-// The device of a context and what all its lanes share: protection domain, completion queues, the shared receive queue and its buffers. The device is opened anew for each context
-// instead of borrowing the connection manager's handle, which all threads of the process share: so its asynchronous events are this context's own.
+// The devices of a context, from open to close. A device is opened anew for each context instead of borrowing the connection manager's handle, which all threads of the process share: so
+// its asynchronous events are this context's own.
 
 #define SOFT_ROCE 0xffffffU // a vendor's number
-#define SLAB_LANES 8U       // a server adds receive buffers for so many lanes at once
-
-static size_t buffer_size(const struct verbs *verbs)
-{
-	return (VERBS_BUFFER_FRONT + (size_t)verbs_wire_size(verbs->base.options.message_size) + 63) & ~(size_t)63;
-}
 
 // What no attempt is worth: some drivers take it, and fail later.
-static bool is_too_much(const struct verbs *verbs, size_t length, char *text, size_t size)
+static bool is_too_much(const struct verbs_device *device, size_t length, char *text, size_t size)
 {
-	uint64_t most = verbs->attributes.max_mr_size; // 0: not told
+	uint64_t most = device->attributes.max_mr_size; // 0: not told
 
 	if (most == 0 || length <= most)
 		return false;
@@ -47,14 +41,14 @@ static void explain(size_t length, int code, char *text, size_t size)
 		snprintf(text, size, "the device cannot register %zu KiB of memory: %s", length >> 10, strerror(code));
 }
 
-struct ibv_mr *verbs_register(struct verbs *verbs, void *base, size_t length, int access, struct fabric_error *error)
+struct ibv_mr *verbs_register(struct verbs_device *device, void *base, size_t length, int access, struct fabric_error *error)
 {
 	char text[sizeof(error->text)];
 	struct ibv_mr *mr = NULL;
 	int code = ENOMEM;
 
-	if (!is_too_much(verbs, length, text, sizeof(text))) {
-		mr = ibv_reg_mr(verbs->pd, base, length, access);
+	if (!is_too_much(device, length, text, sizeof(text))) {
+		mr = ibv_reg_mr(device->pd, base, length, access);
 		if (mr)
 			return mr;
 		code = errno;
@@ -68,10 +62,9 @@ struct ibv_mr *verbs_register(struct verbs *verbs, void *base, size_t length, in
 	return NULL;
 }
 
-static struct ibv_context *open_like(const struct ibv_context *like)
+static struct ibv_context *open_by_name(const char *name)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
-	const char *name = ibv_get_device_name(like->device);
 	struct ibv_context *context = NULL;
 
 	for (int i = 0; list && list[i] && !context; i++)
@@ -82,227 +75,182 @@ static struct ibv_context *open_like(const struct ibv_context *like)
 	return context;
 }
 
-static int check_port(struct verbs *verbs, uint8_t port, struct fabric_error *error)
+static int check_port(struct verbs_device *device, uint8_t port, struct fabric_error *error)
 {
-	const char *name = ibv_get_device_name(verbs->context->device);
 	struct ibv_port_attr attributes;
 
-	if (ibv_query_device(verbs->context, &verbs->attributes) || ibv_query_port(verbs->context, port, &attributes)) {
-		snprintf(error->text, sizeof(error->text), "device %s does not tell what port %u can do", name, port);
+	if (ibv_query_device(device->context, &device->attributes) || ibv_query_port(device->context, port, &attributes)) {
+		snprintf(error->text, sizeof(error->text), "device %s does not tell what port %u can do", device->name, port);
 		return -EIO;
 	}
 	if (attributes.state != IBV_PORT_ACTIVE) {
 		snprintf(error->text, sizeof(error->text),
-		        "the link of device %s port %u is down (state %s): check cable, switch and `ibv_devinfo`", name, port,
+		        "the link of device %s port %u is down (state %s): check cable, switch and `ibv_devinfo`", device->name, port,
 		        ibv_port_state_str(attributes.state));
 		return -ENETDOWN;
 	}
-	verbs->message_max = attributes.max_msg_sz ? attributes.max_msg_sz : 1U << 20;
-	verbs->has_windows = verbs->attributes.device_cap_flags & IBV_DEVICE_MEM_WINDOW_TYPE_2B;
-	verbs->has_loose_windows = verbs->attributes.vendor_id == SOFT_ROCE;
-	if (verbs->attributes.vendor_id == SOFT_ROCE)
-		verbs->base.caps.wait.spin_max_ns = VERBS_SPIN_SOFT_NS;
-	verbs->base.wait.limits = verbs->base.caps.wait;
-	verbs->base.caps.has_atomics = verbs->attributes.atomic_cap != IBV_ATOMIC_NONE;
-	verbs->base.caps.are_atomics_coherent = verbs->attributes.atomic_cap == IBV_ATOMIC_GLOB;
+	device->message_max = attributes.max_msg_sz ? attributes.max_msg_sz : 1U << 20;
+	device->has_windows = device->attributes.device_cap_flags & IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+	device->has_loose_windows = device->attributes.vendor_id == SOFT_ROCE;
 	return 0;
 }
 
-static int make_shared(struct verbs *verbs)
+static int make_shared(struct verbs_device *device, uint32_t wanted)
 {
 	struct ibv_srq_init_attr receives = {.attr = {.max_sge = 1}};
-	int limit = verbs->attributes.max_srq_wr;
 
-	verbs->receives_max = verbs->is_server ? VERBS_RECEIVES : VERBS_RECEIVES_CLIENT;
-	if (limit > 0 && verbs->receives_max > (uint32_t)limit)
-		verbs->receives_max = (uint32_t)limit;
-	receives.attr.max_wr = verbs->receives_max;
-	verbs->pd = ibv_alloc_pd(verbs->context);
-	verbs->completions = ibv_create_comp_channel(verbs->context);
-	if (!verbs->pd || !verbs->completions)
+	device->receives_max = verbs_depths_receives(&device->attributes, wanted, device->verbs->is_server);
+	if (wanted > device->receives_max)
+		log_info("rdma: the device limits the receive queue device=%s receives=%u wanted=%u", device->name, device->receives_max,
+		        wanted);
+	receives.attr.max_wr = device->receives_max;
+	device->pd = ibv_alloc_pd(device->context);
+	device->completions = ibv_create_comp_channel(device->context);
+	if (!device->pd || !device->completions)
 		return -errno;
-	verbs->srq = ibv_create_srq(verbs->pd, &receives);
-	if (!verbs->srq)
+	device->srq = ibv_create_srq(device->pd, &receives);
+	if (!device->srq)
 		return -errno;
-	if (verbs_watch(verbs, verbs->completions->fd, VERBS_WATCH_COMPLETIONS))
+	if (verbs_watch(device->verbs, device->completions->fd, VERBS_WATCH_COMPLETIONS, device))
 		return -errno;
-	return verbs_watch(verbs, verbs->context->async_fd, VERBS_WATCH_DEVICE);
+	return verbs_watch(device->verbs, device->context->async_fd, VERBS_WATCH_DEVICE, device);
 }
 
-static int attach_regions(struct verbs *verbs, struct fabric_error *error)
+static int attach_regions(struct verbs_device *device, struct fabric_error *error)
 {
 	int result = 0;
 
-	for (struct verbs_region *region = verbs->regions; region && !result; region = region->next)
-		result = verbs_region_attach(verbs, region, error);
+	for (struct verbs_region *region = device->verbs->regions; region && !result; region = region->next)
+		result = verbs_region_attach(device, region, error);
 	return result;
 }
 
-int verbs_device_open(struct verbs *verbs, struct ibv_context *like, uint8_t port, struct fabric_error *error)
+static void device_close(struct verbs_device *device)
 {
-	const char *name = ibv_get_device_name(like->device);
+	for (struct verbs_region *region = device->verbs->regions; region; region = region->next)
+		verbs_region_detach(device, region);
+	verbs_queues_free(device);
+	if (device->srq)
+		ibv_destroy_srq(device->srq);
+	verbs_receives_free(device);
+	if (device->completions)
+		ibv_destroy_comp_channel(device->completions);
+	if (device->pd)
+		ibv_dealloc_pd(device->pd);
+	if (device->context)
+		ibv_close_device(device->context);
+	free(device);
+}
+
+// Makes the device's queues and registers the regions there are.
+static int device_open(
+        struct verbs_device *device, const char *name, uint8_t port, const struct fabric_rdma *rdma, struct fabric_error *error)
+{
 	int result;
 
-	if (verbs->context && strcmp(ibv_get_device_name(verbs->context->device), name) == 0)
-		return 0;
-	if (verbs->context && (verbs->lanes || verbs->listener_count)) {
-		snprintf(error->text, sizeof(error->text),
-		        "the route leads through device %s, but %s is in use: listen on addresses of one device", name,
-		        ibv_get_device_name(verbs->context->device));
-		return -EXDEV;
-	}
-	verbs_device_close(verbs);
-	verbs->context = open_like(like);
-	if (!verbs->context) {
+	device->context = open_by_name(name);
+	if (!device->context) {
 		result = errno ? -errno : -ENODEV;
 		snprintf(error->text, sizeof(error->text), "cannot open the RDMA device %s: %s", name, strerror(-result));
 		return result;
 	}
-	result = check_port(verbs, port, error);
-	if (result == 0) {
-		result = make_shared(verbs);
-		if (result)
-			snprintf(error->text, sizeof(error->text),
-			        "device %s refuses its queues: %s: too little locked memory? (ulimit -l)", name, strerror(-result));
-	}
-	if (result == 0)
-		result = attach_regions(verbs, error);
+	device->name = ibv_get_device_name(device->context->device);
+	result = check_port(device, port, error);
+	if (result)
+		return result;
+	result = make_shared(device, rdma->receives);
 	if (result) {
-		verbs_device_close(verbs);
+		snprintf(error->text, sizeof(error->text), "device %s refuses its queues: %s: too little locked memory? (ulimit -l)", name,
+		        strerror(-result));
 		return result;
 	}
-	log_info("rdma: device chosen by the route device=%s port=%u windows=%s atomics=%s", name, port, verbs->has_windows ? "2B" : "none",
-	        verbs->attributes.atomic_cap == IBV_ATOMIC_NONE ? "none" : "yes");
-	return 0;
+	return attach_regions(device, error);
 }
 
-static void free_queues(struct verbs *verbs)
+// What all devices of the context can do.
+static void take_caps(struct verbs *verbs)
 {
-	while (verbs->queues) {
-		struct verbs_queue *queue = verbs->queues;
+	struct fabric_caps *caps = &verbs->base.caps;
 
-		verbs->queues = queue->next;
-		ibv_destroy_cq(queue->cq);
-		free(queue);
+	caps->has_atomics = true;
+	caps->are_atomics_coherent = true;
+	for (unsigned i = 0; i < VERBS_DEVICES; i++) {
+		if (!verbs->devices[i])
+			continue;
+		caps->has_atomics &= verbs->devices[i]->attributes.atomic_cap != IBV_ATOMIC_NONE;
+		caps->are_atomics_coherent &= verbs->devices[i]->attributes.atomic_cap == IBV_ATOMIC_GLOB;
+		if (verbs->devices[i]->attributes.vendor_id == SOFT_ROCE)
+			caps->wait.spin_max_ns = VERBS_SPIN_SOFT_NS;
 	}
+	verbs->base.wait.limits = caps->wait;
 }
 
-static void free_slabs(struct verbs *verbs)
+// A place for the device: its own, a free one, or that of one that is broken and serves nobody any more.
+static struct verbs_device **find_place(struct verbs *verbs, const char *name)
 {
-	while (verbs->slabs) {
-		struct verbs_slab *slab = verbs->slabs;
+	struct verbs_device **free_place = NULL;
 
-		verbs->slabs = slab->next;
-		ibv_dereg_mr(slab->mr);
-		free(slab->buffers);
-		free(slab);
-	}
-	verbs->receives = 0;
-	verbs->receives_promised = 0;
-}
+	for (unsigned i = 0; i < VERBS_DEVICES; i++) {
+		struct verbs_device **place = &verbs->devices[i];
 
-void verbs_device_close(struct verbs *verbs)
-{
-	if (!verbs->context)
-		return;
-	for (struct verbs_region *region = verbs->regions; region; region = region->next)
-		verbs_region_detach(verbs, region);
-	free_queues(verbs);
-	if (verbs->srq)
-		ibv_destroy_srq(verbs->srq);
-	free_slabs(verbs);
-	if (verbs->completions)
-		ibv_destroy_comp_channel(verbs->completions);
-	if (verbs->pd)
-		ibv_dealloc_pd(verbs->pd);
-	ibv_close_device(verbs->context);
-	verbs->context = NULL;
-	verbs->srq = NULL;
-	verbs->completions = NULL;
-	verbs->pd = NULL;
-}
-
-struct verbs_queue *verbs_queue_get(struct verbs *verbs)
-{
-	unsigned per_lane = VERBS_QUEUE + VERBS_CREDITS;
-	struct verbs_queue *queue = verbs->queues;
-	unsigned limit = (unsigned)verbs->attributes.max_cqe / per_lane;
-
-	while (queue && queue->lanes == queue->room)
-		queue = queue->next;
-	if (!queue) {
-		queue = calloc(1, sizeof(*queue));
-		if (!queue)
-			return NULL;
-		queue->room = verbs->is_server ? VERBS_LANES_PER_QUEUE : verbs->lane_count + 1;
-		if (queue->room > VERBS_LANES_PER_QUEUE)
-			queue->room = VERBS_LANES_PER_QUEUE;
-		if (limit > 0 && queue->room > limit)
-			queue->room = limit;
-		queue->cq = ibv_create_cq(verbs->context, (int)(queue->room * per_lane), queue, verbs->completions, 0);
-		if (!queue->cq) {
-			free(queue);
-			return NULL;
+		if (*place && (*place)->is_broken && (*place)->lane_count == 0) {
+			device_close(*place);
+			*place = NULL;
 		}
-		queue->next = verbs->queues;
-		verbs->queues = queue;
+		if (*place && strcmp((*place)->name, name) == 0)
+			return place;
+		if (!*place && !free_place)
+			free_place = place;
 	}
-	queue->lanes++;
-	return queue;
+	return free_place;
 }
 
-void verbs_receive_post(struct verbs *verbs, struct verbs_buffer *buffer)
+int verbs_device_get(struct verbs *verbs, const char *name, uint8_t port, const struct fabric_rdma *rdma, struct verbs_device **out,
+        struct fabric_error *error)
 {
-	struct ibv_sge piece = {
-	        .addr = (uintptr_t)&buffer->header, .length = verbs_wire_size(verbs->base.options.message_size), .lkey = buffer->lkey};
-	struct ibv_recv_wr receive = {.wr_id = (uintptr_t)buffer, .sg_list = &piece, .num_sge = 1};
-	struct ibv_recv_wr *refused;
-	int code = ibv_post_srq_recv(verbs->srq, &receive, &refused);
+	struct verbs_device **place = find_place(verbs, name);
+	struct verbs_device *device;
+	int result;
 
-	if (code) // the queue holds every buffer there is: only a broken device comes here
-		log_error("rdma: a receive was refused: %s", strerror(code));
-}
-
-static int slab_add(struct verbs *verbs, uint32_t count)
-{
-	size_t size = buffer_size(verbs);
-	struct verbs_slab *slab = calloc(1, sizeof(*slab));
-
-	if (!slab)
-		return -ENOMEM;
-	slab->buffers = aligned_alloc(4096, (size * count + 4095) & ~(size_t)4095);
-	slab->mr = slab->buffers ? verbs_register(verbs, slab->buffers, size * count, IBV_ACCESS_LOCAL_WRITE, NULL) : NULL;
-	if (!slab->mr) {
-		free(slab->buffers);
-		free(slab);
-		return -ENOMEM;
+	if (!place) {
+		snprintf(error->text, sizeof(error->text), "more than %u RDMA devices: name those to use by device= in the address",
+		        VERBS_DEVICES);
+		return -ENOSPC;
 	}
-	slab->next = verbs->slabs;
-	verbs->slabs = slab;
-	for (uint32_t i = 0; i < count; i++) {
-		struct verbs_buffer *buffer = (struct verbs_buffer *)(slab->buffers + size * i);
-
-		*buffer = (struct verbs_buffer){.lkey = slab->mr->lkey};
-		verbs_receive_post(verbs, buffer);
+	*out = *place;
+	if (*out)
+		return 0;
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return -ENOMEM;
+	device->verbs = verbs;
+	device->index = (unsigned)(place - verbs->devices);
+	result = device_open(device, name, port, rdma, error);
+	if (result) {
+		device_close(device);
+		return result;
 	}
-	verbs->receives += count;
+	*place = device;
+	*out = device;
+	take_caps(verbs);
+	log_info("rdma: device opened device=%s port=%u windows=%s atomics=%s", name, port, device->has_windows ? "2B" : "none",
+	        device->attributes.atomic_cap == IBV_ATOMIC_NONE ? "none" : "yes");
 	return 0;
 }
 
-int verbs_receives_promise(struct verbs *verbs)
+struct verbs_device *verbs_device_find(const struct verbs *verbs, const char *name)
 {
-	uint32_t needed = verbs->receives_promised + VERBS_CREDITS;
-	uint32_t count = VERBS_CREDITS * (verbs->is_server ? SLAB_LANES : 1);
-	int result = 0;
+	for (unsigned i = 0; i < VERBS_DEVICES; i++)
+		if (verbs->devices[i] && !verbs->devices[i]->is_broken && strcmp(verbs->devices[i]->name, name) == 0)
+			return verbs->devices[i];
+	return NULL;
+}
 
-	if (needed > verbs->receives_max)
-		return -ENOSPC;
-	if (needed > verbs->receives) {
-		if (count > verbs->receives_max - verbs->receives)
-			count = verbs->receives_max - verbs->receives;
-		result = slab_add(verbs, count);
+void verbs_devices_close(struct verbs *verbs)
+{
+	for (unsigned i = 0; i < VERBS_DEVICES; i++) {
+		if (verbs->devices[i])
+			device_close(verbs->devices[i]);
+		verbs->devices[i] = NULL;
 	}
-	if (result == 0)
-		verbs->receives_promised = needed;
-	return result;
 }

@@ -1,87 +1,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fabric/resolve.h"
-#include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
+#include "far/cleanup.h"
 #include "far/log.h"
 
-// The side that listens. The address, or for a wildcard the first link that is up, decides which device is used.
-
-#define BACKLOG 256
-
-static void refuse(struct rdma_cm_id *id, const char *reason)
-{
-	struct verbs_refusal refusal = {.magic = VERBS_MAGIC, .version = VERBS_VERSION};
-
-	snprintf(refusal.text, sizeof(refusal.text), "%s (this side: version %u)", reason, VERBS_VERSION);
-	log_debug("rdma: connection refused reason=%s", reason);
-	rdma_reject(id, &refusal, sizeof(refusal));
-	rdma_destroy_id(id);
-}
-
-static int accept_lane(
-        struct verbs *verbs, const struct verbs_cm_event *event, const struct verbs_hello *theirs, struct fabric_error *error)
-{
-	struct verbs_hello mine = verbs_cm_hello(verbs);
-	struct rdma_conn_param parameters;
-	struct verbs_lane *lane;
-	int result = verbs_device_open(verbs, event->id->verbs, event->id->port_num, error);
-
-	if (!result)
-		result = verbs_lane_new(verbs, event->id, false, &lane);
-	if (result)
-		return result;
-	verbs_cm_take_hello(lane, theirs);
-	parameters = verbs_cm_parameters(lane, &mine);
-	parameters.responder_resources = verbs_cm_least(verbs->attributes.max_qp_rd_atom, event->initiator_depth);
-	parameters.initiator_depth = verbs_cm_least(verbs->attributes.max_qp_init_rd_atom, event->responder_resources);
-	result = verbs_cm_move(lane, IBV_QPS_INIT);
-	if (!result)
-		result = verbs_cm_ready(lane);
-	if (!result && rdma_accept(event->id, &parameters))
-		result = -errno;
-	if (result) {
-		lane->id = NULL; // it stays the caller's, to refuse with
-		verbs_lane_free(lane);
-	}
-	return result;
-}
-
-void verbs_cm_request(struct verbs *verbs, const struct verbs_cm_event *event)
-{
-	struct fabric_error error = {""};
-	struct verbs_hello hello;
-	const char *fault = verbs_cm_fault(event, &hello);
-	int result;
-
-	event->id->context = NULL;
-	if (!fault && verbs->handshakes >= VERBS_HANDSHAKES)
-		fault = "too many connections are being made";
-	if (fault) {
-		refuse(event->id, fault);
-		return;
-	}
-	result = accept_lane(verbs, event, &hello, &error);
-	if (result == 0)
-		return;
-	log_warning("rdma: a connection could not be accepted: %s %s", strerror(-result), error.text);
-	refuse(event->id, error.text[0] ? error.text : strerror(-result));
-}
-
-void verbs_lane_accepted(struct verbs *verbs, struct verbs_lane *lane)
-{
-	if (lane->state != VERBS_CONNECTING)
-		return;
-	verbs->handshakes--;
-	lane->state = VERBS_OPEN;
-	lane->is_known = true;
-	verbs_event(verbs, (struct fabric_event){.kind = FABRIC_ACCEPTED, .lane = &lane->base});
-	verbs_scope_sync(lane, true);
-	verbs_probe_begin(verbs);
-}
+// The side that listens. The address decides which device serves; for a wildcard, and for a socket's address that is none of a device, all do whose link is up. They are opened now: registering
+// the pool takes too long for the moment when somebody connects.
 
 static const char *listen_advice(int code)
 {
@@ -104,68 +33,114 @@ static bool is_wildcard(const struct sockaddr *address)
 	return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
-// A wildcard address belongs to no device: the first whose link is up serves.
-static struct ibv_context *first_device(struct ibv_context **contexts)
+// 0 if there is one that serves.
+static int open_ways(
+        struct verbs *verbs, const struct verbs_way *ways, int count, const struct fabric_rdma *rdma, struct fabric_error *error)
 {
-	for (int i = 0; contexts && contexts[i]; i++) {
-		struct ibv_port_attr port;
+	struct verbs_device *device;
+	bool is_served = false;
+	int result = -ENODEV;
 
-		if (ibv_query_port(contexts[i], 1, &port) == 0 && port.state == IBV_PORT_ACTIVE)
-			return contexts[i];
+	for (int i = 0; i < count; i++) {
+		result = verbs_device_get(verbs, ways[i].device, ways[i].port, rdma, &device, error);
+		is_served |= result == 0;
+		if (result && count > 1)
+			log_warning("rdma: a device does not serve: %s", error->text);
+		if (!result)
+			log_info("rdma: serves device=%s port=%u gid=%u because=%s", ways[i].device, ways[i].port, ways[i].gid.gid_index,
+			        verbs_way_reason(&ways[i], rdma));
 	}
-	return contexts ? contexts[0] : NULL;
+	if (is_served)
+		error->text[0] = '\0';
+	return is_served ? 0 : result;
 }
 
-static int open_listener(struct verbs *verbs, struct rdma_cm_id *id, const struct addrinfo *info, struct fabric_error *error)
+// Where the connection manager binds to an address, it knows the device.
+static int find_ways(struct verbs *verbs, const struct verbs_target *target, struct verbs_way *ways, struct fabric_error *error)
 {
-	struct ibv_context **contexts = NULL;
-	struct ibv_context *device;
-	int result;
+	bool is_any = is_wildcard(target->peer);
+	const struct verbs_wish wish = {.rdma = &target->address->rdma, .asked = is_any ? NULL : target->peer};
+	int count = verbs_ways_find(verbs, &wish, ways, error);
+	int asked = 0;
 
-	if (rdma_bind_addr(id, info->ai_addr))
-		return -errno;
+	if (count <= 0 || is_any)
+		return count;
+	while (asked < count && ways[asked].reach == VERBS_REACH_ASKED)
+		asked++;
+	return asked || !target->address->rdma.is_by_socket ? asked : count;
+}
+
+static int open_devices(
+        struct verbs *verbs, const struct verbs_target *target, const struct verbs_listener *listener, struct fabric_error *error)
+{
+	struct verbs_way ways[VERBS_WAYS];
+	int count = find_ways(verbs, target, ways, error);
+
+	if (count > 0)
+		return open_ways(verbs, ways, count, &listener->rdma, error);
+	return count || (listener->id && listener->id->verbs) ? count : -ENODEV;
+}
+
+static int open_listener(
+        struct verbs *verbs, const struct verbs_target *target, struct verbs_listener *listener, struct fabric_error *error)
+{
+	bool is_by_socket = listener->rdma.is_by_socket;
+	int result = is_by_socket ? verbs_socket_bind(target, listener) : verbs_cm_bind(verbs, target, listener, error);
+
+	if (result)
+		return result;
 	if (verbs->lanes && !verbs->is_server) // its receives and regions are made for connecting
 		return -EBUSY;
-	device = id->verbs;
-	if (!device && is_wildcard(info->ai_addr)) {
-		contexts = rdma_get_devices(NULL);
-		device = first_device(contexts);
-	}
 	verbs->is_server = true;
-	result = device ? verbs_device_open(verbs, device, id->port_num ? id->port_num : 1, error) : -ENODEV;
-	if (contexts)
-		rdma_free_devices(contexts);
-	if (!result && rdma_listen(id, BACKLOG))
-		result = -errno;
-	return result;
+	result = open_devices(verbs, target, listener, error);
+	if (result)
+		return result;
+	return is_by_socket ? verbs_socket_start(verbs, listener) : verbs_cm_start(verbs, listener, error);
+}
+
+static void close_listener(const struct verbs_listener *listener)
+{
+	if (listener->id)
+		rdma_destroy_id(listener->id);
+	if (listener->socket >= 0)
+		close(listener->socket);
 }
 
 int verbs_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error)
 {
 	struct verbs *verbs = verbs_of(fabric);
-	struct rdma_cm_id *id;
-	struct addrinfo *list;
+	struct verbs_listener *listener;
+	CLEANUP(addrinfo) struct addrinfo *list = NULL;
+	struct verbs_target target = {.address = address};
 	int result = fabric_resolve(address, AI_PASSIVE, &list, error);
 
 	if (result)
 		return result;
-	if (verbs->listener_count == VERBS_LISTENERS) {
-		freeaddrinfo(list);
-		return verbs_cm_fail(error, "listen on", address, EMFILE, ": too many listeners of one provider");
-	}
-	result = rdma_create_id(verbs->cm, &id, NULL, RDMA_PS_TCP) ? -errno : 0;
-	if (!result) {
-		result = open_listener(verbs, id, list, error);
-		if (result)
-			rdma_destroy_id(id);
-	}
-	freeaddrinfo(list);
+	if (verbs->listener_count == VERBS_LISTENERS)
+		return verbs_fail(error, "listen on", address, EMFILE, ": too many listeners of one provider");
+	target.peer = list->ai_addr;
+	target.peer_length = list->ai_addrlen;
+	listener = &verbs->listeners[verbs->listener_count];
+	*listener = (struct verbs_listener){.socket = -1, .rdma = address->rdma};
+	result = open_listener(verbs, &target, listener, error);
 	if (result)
-		return error->text[0] ? result : verbs_cm_fail(error, "listen on", address, -result, listen_advice(-result));
-	verbs->listeners[verbs->listener_count++] = id;
+		close_listener(listener);
+	if (result)
+		return error->text[0] ? result : verbs_fail(error, "listen on", address, -result, listen_advice(-result));
+	verbs->listener_count++;
 	if (bound) {
 		*bound = *address;
-		bound->port = ntohs(rdma_get_src_port(id));
+		bound->rdma = (struct fabric_rdma){.is_by_socket = address->rdma.is_by_socket};
+		bound->port = listener->id ? verbs_cm_port(listener) : verbs_socket_port(listener);
 	}
 	return 0;
+}
+
+void verbs_listeners_close(struct verbs *verbs)
+{
+	while (verbs->pending)
+		verbs_handshake_end(verbs, verbs->pending);
+	for (unsigned i = 0; i < verbs->listener_count; i++)
+		close_listener(&verbs->listeners[i]);
+	verbs->listener_count = 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 #include "far/log.h"
 
 // Progress: completions become events. A lane's completions come in the order of its work requests, and one that was asked for stands for all before it.
@@ -13,6 +14,7 @@
 
 #define BATCH 32
 #define LOOK_EVERY 64U // polls
+#define LOOKS 16U      // of one turn: others have to go on, too
 
 void verbs_event(struct verbs *verbs, struct fabric_event event)
 {
@@ -96,18 +98,18 @@ static void work_done(struct verbs_lane *lane, uint64_t position)
 		verbs_close_lane(lane, 0);
 }
 
-static void complete(struct verbs *verbs, const struct ibv_wc *completion)
+static void complete(struct verbs_device *device, const struct ibv_wc *completion)
 {
-	struct verbs_lane *lane = verbs_lane_find(verbs, completion->qp_num);
+	struct verbs_lane *lane = verbs_lane_find(device, completion->qp_num);
 
 	if (!verbs_is_work(completion->wr_id)) {
 		struct verbs_buffer *buffer = (struct verbs_buffer *)(uintptr_t)completion->wr_id;
 
 		if (completion->status == IBV_WC_SUCCESS) {
-			verbs_received(verbs, lane, buffer, completion->byte_len);
+			verbs_received(device, lane, buffer, completion->byte_len);
 			return;
 		}
-		verbs_receive_post(verbs, buffer);
+		verbs_receive_post(device, buffer);
 	}
 	if (!lane || lane->state == VERBS_CLOSED)
 		return;
@@ -119,23 +121,23 @@ static void complete(struct verbs *verbs, const struct ibv_wc *completion)
 	verbs_close_lane(lane, status_of(completion->status));
 }
 
-static int queue_poll(struct verbs *verbs, struct verbs_queue *queue)
+static int queue_poll(struct verbs_queue *queue)
 {
 	struct ibv_wc completions[BATCH];
 	int count = ibv_poll_cq(queue->cq, BATCH, completions);
 
 	for (int i = 0; i < count; i++)
-		complete(verbs, &completions[i]);
+		complete(queue->device, &completions[i]);
 	if (count < 0)
 		log_error("rdma: a completion queue is broken: %s", strerror(-count));
 	if (count > 0)
-		fabric_tally(&verbs->base.tallies.completions, (uint64_t)count);
+		fabric_tally(&queue->device->verbs->base.tallies.completions, (uint64_t)count);
 	return count < 0 ? 0 : count;
 }
 
-void verbs_queue_drain(struct verbs *verbs, struct verbs_queue *queue)
+void verbs_queue_drain(struct verbs_queue *queue)
 {
-	while (queue_poll(verbs, queue) == BATCH)
+	while (queue_poll(queue) == BATCH)
 		;
 }
 
@@ -143,15 +145,19 @@ int verbs_progress(struct verbs *verbs)
 {
 	int count = 0;
 
-	for (struct verbs_queue *queue = verbs->queues; queue; queue = queue->next)
-		if (queue->lanes > 0)
-			count += queue_poll(verbs, queue);
+	for (unsigned i = 0; i < VERBS_DEVICES; i++) {
+		struct verbs_device *device = verbs->devices[i];
+
+		for (struct verbs_queue *queue = device ? device->queues : NULL; queue; queue = queue->next)
+			if (queue->lanes > 0)
+				count += queue_poll(queue);
+	}
 	return count;
 }
 
-int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what)
+int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what, void *whose)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)whose | what};
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
@@ -160,22 +166,22 @@ int verbs_watch(struct verbs *verbs, int fd, enum verbs_watched what)
 }
 
 // Takes one wake-up that was asked for. If there are more, the descriptor stays readable.
-static void take_wakeup(struct verbs *verbs)
+static void take_wakeup(const struct verbs_device *device)
 {
 	struct ibv_cq *cq;
 	void *queue;
 
-	if (ibv_get_cq_event(verbs->completions, &cq, &queue))
+	if (ibv_get_cq_event(device->completions, &cq, &queue))
 		return;
 	ibv_ack_cq_events(cq, 1);
 	((struct verbs_queue *)queue)->is_armed = false;
 }
 
-static void take_device_events(struct verbs *verbs)
+static void take_device_events(struct verbs_device *device)
 {
 	struct ibv_async_event event;
 
-	while (verbs->context && ibv_get_async_event(verbs->context, &event) == 0) {
+	while (ibv_get_async_event(device->context, &event) == 0) {
 		const char *what = ibv_event_type_str(event.event_type);
 		struct verbs_lane *lane = NULL;
 		bool is_fatal = event.event_type == IBV_EVENT_DEVICE_FATAL;
@@ -188,41 +194,57 @@ static void take_device_events(struct verbs *verbs)
 			break;
 		case IBV_EVENT_PORT_ERR:
 		case IBV_EVENT_PORT_ACTIVE:
-			verbs->is_link_down = event.event_type == IBV_EVENT_PORT_ERR;
+			device->is_link_down = event.event_type == IBV_EVENT_PORT_ERR;
 			break;
 		default:
 			break;
 		}
 		ibv_ack_async_event(&event);
-		log_debug("rdma: device event: %s", what);
+		log_debug("rdma: device event: %s device=%s", what, device->name);
+		device->is_broken |= is_fatal;
 		if (lane)
 			verbs_close_lane(lane, -ECONNRESET);
-		for (lane = verbs->lanes; is_fatal && lane; lane = lane->next)
-			verbs_close_lane(lane, -EIO);
+		for (lane = device->verbs->lanes; is_fatal && lane; lane = lane->next)
+			if (lane->device == device)
+				verbs_close_lane(lane, -EIO);
 	}
 }
 
 // What is rare.
 static void look_around(struct verbs *verbs)
 {
-	struct epoll_event ready[VERBS_WATCHED];
-	int count = epoll_wait(verbs->epoll_fd, ready, VERBS_WATCHED, 0);
+	struct epoll_event ready;
 
 	verbs->is_armed = false;
-	for (int i = 0; i < count; i++) {
-		switch ((enum verbs_watched)ready[i].data.u32) {
+	// One at a time: taking one can free what another would be about. A wake-up is most often all there is; if not, the descriptor stays readable.
+	for (unsigned i = 0; i < LOOKS && epoll_wait(verbs->epoll_fd, &ready, 1, 0) == 1; i++) {
+		void *whose = (void *)(uintptr_t)(ready.data.u64 & ~(uint64_t)VERBS_WATCH_MASK);
+
+		switch ((enum verbs_watched)(ready.data.u64 & VERBS_WATCH_MASK)) {
 		case VERBS_WATCH_CM:
 			while (verbs_cm_poll(verbs))
 				;
 			break;
 		case VERBS_WATCH_COMPLETIONS:
-			take_wakeup(verbs);
-			break;
+			take_wakeup(whose);
+			return;
 		case VERBS_WATCH_PROBE:
 			verbs_probe_lanes(verbs);
 			break;
-		default:
-			take_device_events(verbs);
+		case VERBS_WATCH_DEVICE:
+			take_device_events(whose);
+			break;
+		case VERBS_WATCH_LISTENER:
+			verbs_socket_accept(verbs, whose);
+			break;
+		case VERBS_WATCH_HANDSHAKE:
+			verbs_handshake_look(verbs, whose);
+			break;
+		case VERBS_WATCH_LANE:
+			verbs_lifeline_look(whose);
+			break;
+		case VERBS_WATCH_TIMER:
+			verbs_handshakes_expire(verbs);
 			break;
 		}
 	}
@@ -255,6 +277,13 @@ int verbs_poll(struct fabric *fabric, struct fabric_event *events, int count)
 	return take_events(verbs, events, count);
 }
 
+static void arm_queues(struct verbs_device *device)
+{
+	for (struct verbs_queue *queue = device->queues; queue; queue = queue->next)
+		if (!queue->is_armed && queue->lanes > 0)
+			queue->is_armed = ibv_req_notify_cq(queue->cq, 0) == 0;
+}
+
 int verbs_arm(struct fabric *fabric)
 {
 	struct verbs *verbs = verbs_of(fabric);
@@ -263,9 +292,9 @@ int verbs_arm(struct fabric *fabric)
 	if (verbs->event_count > 0)
 		return 1;
 	verbs_flush_dirty(verbs);
-	for (struct verbs_queue *queue = verbs->queues; queue; queue = queue->next)
-		if (!queue->is_armed && queue->lanes > 0)
-			queue->is_armed = ibv_req_notify_cq(queue->cq, 0) == 0;
+	for (unsigned i = 0; i < VERBS_DEVICES; i++)
+		if (verbs->devices[i])
+			arm_queues(verbs->devices[i]);
 	verbs->is_armed = true;
 	// What completes behind the request wakes us; what completed before it is found here. Any completion counts: it can have brought room for a message.
 	count = verbs_progress(verbs);

@@ -72,13 +72,11 @@ struct operation {
 static int check(
         struct verbs_lane *lane, const struct operation *operation, uint32_t pieces, uint32_t *lkey, const struct verbs_remote **remote)
 {
-	const struct verbs *verbs = verbs_of(lane->base.fabric);
-
 	if (!verbs_is_open(lane))
 		return -ENOTCONN;
-	if (pieces > VERBS_PIECES || verbs_local_key(verbs, operation->local, operation->length, lkey))
+	if (pieces > VERBS_PIECES || verbs_local_key(lane->device, operation->local, operation->length, lkey))
 		return -EINVAL;
-	if (lane->operations >= lane->base.fabric->options.depth || !verbs_has_work_room(lane, pieces, VERBS_QUEUE_POSTS))
+	if (lane->operations >= lane->depths.operations || !verbs_has_work_room(lane, pieces, lane->depths.posts))
 		return -EAGAIN;
 	*remote = verbs_remote_find(lane, operation->rkey);
 	if (*remote)
@@ -90,7 +88,7 @@ static int check(
 // What is longer than the device's messages goes by several requests; the last one stands for all.
 static int post(struct verbs_lane *lane, const struct operation *operation)
 {
-	uint64_t most = verbs_of(lane->base.fabric)->message_max;
+	uint64_t most = lane->device->message_max;
 	uint64_t count = (operation->length + most - 1) / most;
 	const struct verbs_remote *remote;
 	uint64_t done = 0;

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "fabric/verbs.h"
+#include "fabric/verbs_connection.h"
 
 // Messages in. Lengths, kinds, credits and records are the peer's word: they are checked here, once, and a peer that breaks the rules loses its lane. One that sends more than its credit
 // allows takes buffers of others until its queue pair is in the error state, which makes the others' devices try again, but nobody loses anything.
@@ -27,14 +28,14 @@ void verbs_buffers_reclaim(struct verbs_lane *lane)
 		struct verbs_buffer *buffer = lane->buffers;
 
 		let_go(buffer);
-		verbs_receive_post(verbs_of(lane->base.fabric), buffer);
+		verbs_receive_post(lane->device, buffer);
 	}
 }
 
 static void owe(struct verbs_lane *lane)
 {
 	lane->held--;
-	if (++lane->owed >= VERBS_CREDITS_RETURN)
+	if (++lane->owed >= lane->depths.return_at)
 		verbs_mark_dirty(lane);
 }
 
@@ -45,7 +46,7 @@ void verbs_receive_release(struct fabric_lane *base, const void *message)
 	        (struct verbs_buffer *)((uintptr_t)message - offsetof(struct verbs_buffer, header) - sizeof(struct verbs_header));
 
 	let_go(buffer);
-	verbs_receive_post(verbs_of(base->fabric), buffer); // before its credit can be told
+	verbs_receive_post(lane->device, buffer); // before its credit can be told
 	owe(lane);
 }
 
@@ -64,7 +65,7 @@ static int check(const struct verbs_lane *lane, const struct verbs_header *heade
 	if ((header->kind == VERBS_MESSAGE) != (header->length > 0))
 		return -EPROTO;
 	// It had all credits that are neither held nor owed.
-	if (lane->held + lane->owed >= VERBS_CREDITS || lane->credits + header->credits > lane->credits_max)
+	if (lane->held + lane->owed >= lane->depths.credits || lane->credits + header->credits > lane->credits_max)
 		return -EPROTO;
 	return 0;
 }
@@ -75,8 +76,9 @@ static void become_known(struct verbs_lane *lane)
 
 	if (lane->state != VERBS_CONNECTING || lane->is_client)
 		return;
-	// The first message has overtaken the connection manager's word that the lane is there.
-	rdma_notify(lane->id, IBV_EVENT_COMM_EST);
+	// The first message has overtaken the connection manager's word that the lane is there. Over a socket it is that word.
+	if (lane->id)
+		rdma_notify(lane->id, IBV_EVENT_COMM_EST);
 	verbs_lane_accepted(verbs, lane);
 }
 
@@ -94,7 +96,7 @@ static void take(struct verbs_lane *lane, struct verbs_buffer *buffer)
 		                           .length = header.length});
 		return;
 	}
-	verbs_receive_post(verbs, buffer);
+	verbs_receive_post(lane->device, buffer);
 	owe(lane);
 	if (header.kind == VERBS_ASK) {
 		lane->owes_answer = true;
@@ -106,7 +108,7 @@ static void take(struct verbs_lane *lane, struct verbs_buffer *buffer)
 	}
 }
 
-void verbs_received(struct verbs *verbs, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length)
+void verbs_received(struct verbs_device *device, struct verbs_lane *lane, struct verbs_buffer *buffer, uint32_t length)
 {
 	const struct verbs_header *header = &buffer->header;
 	int result;
@@ -114,14 +116,14 @@ void verbs_received(struct verbs *verbs, struct verbs_lane *lane, struct verbs_b
 	if (lane)
 		become_known(lane);
 	if (!lane || !verbs_is_open(lane)) {
-		verbs_receive_post(verbs, buffer);
+		verbs_receive_post(device, buffer);
 		return;
 	}
 	result = check(lane, header, length);
 	if (result == 0 && header->records)
 		result = verbs_take_records(lane, (const char *)header + verbs_records_offset(header->length), header->records);
 	if (result) {
-		verbs_receive_post(verbs, buffer);
+		verbs_receive_post(device, buffer);
 		verbs_close_lane(lane, result);
 		return;
 	}

@@ -29,17 +29,17 @@ int verbs_access(unsigned rights)
 	return access;
 }
 
-static struct verbs_memory *memory_find(const struct verbs *verbs, const char *bytes, uint64_t length)
+static struct verbs_memory *memory_find(const struct verbs_device *device, const char *bytes, uint64_t length)
 {
-	for (struct verbs_memory *memory = verbs->memories; memory; memory = memory->next)
+	for (struct verbs_memory *memory = device->memories; memory; memory = memory->next)
 		if (bytes >= memory->base && length <= memory->length && (uint64_t)(bytes - memory->base) <= memory->length - length)
 			return memory;
 	return NULL;
 }
 
-int verbs_local_key(const struct verbs *verbs, const void *bytes, uint64_t length, uint32_t *lkey)
+int verbs_local_key(const struct verbs_device *device, const void *bytes, uint64_t length, uint32_t *lkey)
 {
-	const struct verbs_memory *memory = memory_find(verbs, bytes, length);
+	const struct verbs_memory *memory = memory_find(device, bytes, length);
 
 	if (!memory)
 		return -ENOENT;
@@ -48,9 +48,9 @@ int verbs_local_key(const struct verbs *verbs, const void *bytes, uint64_t lengt
 }
 
 // Behind those there are: what was registered first is found first, and that is what is most used.
-static void memory_append(struct verbs *verbs, struct verbs_memory *memory)
+static void memory_append(struct verbs_device *device, struct verbs_memory *memory)
 {
-	struct verbs_memory **end = &verbs->memories;
+	struct verbs_memory **end = &device->memories;
 
 	while (*end)
 		end = &(*end)->next;
@@ -62,12 +62,13 @@ uint64_t verbs_sealed_part(const struct verbs_region *region)
 	return region->base.rights == FABRIC_REMOTE_WRITE && region->base.sealed < region->base.memory.length ? region->base.sealed : 0;
 }
 
-static struct verbs_memory *memory_new(struct verbs *verbs, const struct verbs_region *region, struct fabric_error *error)
+static struct verbs_memory *memory_new(
+        struct verbs_device *device, const struct verbs_region *region, bool is_windowed, struct fabric_error *error)
 {
 	struct verbs_memory *memory = calloc(1, sizeof(*memory));
 	uint64_t front = verbs_sealed_part(region);
-	int remote = region->is_windowed ? 0 : verbs_access(region->base.rights);
-	int local = IBV_ACCESS_LOCAL_WRITE | (verbs->has_windows && verbs->is_server ? IBV_ACCESS_MW_BIND : 0);
+	int remote = is_windowed ? 0 : verbs_access(region->base.rights);
+	int local = IBV_ACCESS_LOCAL_WRITE | (device->has_windows && device->verbs->is_server ? IBV_ACCESS_MW_BIND : 0);
 
 	if (!memory)
 		return NULL;
@@ -76,24 +77,24 @@ static struct verbs_memory *memory_new(struct verbs *verbs, const struct verbs_r
 	memory->is_bindable = local & IBV_ACCESS_MW_BIND;
 	memory->users = 1;
 	if (!region->base.rights) // may be memory that nobody can write: then it is registered for being read here only
-		memory->mr = ibv_reg_mr(verbs->pd, memory->base, memory->length, local);
+		memory->mr = ibv_reg_mr(device->pd, memory->base, memory->length, local);
 	if (!memory->mr && !region->base.rights) {
 		memory->is_bindable = false;
 		local = 0;
 	}
 	if (!memory->mr)
-		memory->mr = verbs_register(verbs, memory->base, memory->length, local | remote, error);
+		memory->mr = verbs_register(device, memory->base, memory->length, local | remote, error);
 	if (!memory->mr) {
 		free(memory);
 		return NULL;
 	}
-	memory_append(verbs, memory);
+	memory_append(device, memory);
 	return memory;
 }
 
-static void memory_put(struct verbs *verbs, struct verbs_memory *memory)
+static void memory_put(struct verbs_device *device, struct verbs_memory *memory)
 {
-	struct verbs_memory **link = &verbs->memories;
+	struct verbs_memory **link = &device->memories;
 
 	if (--memory->users > 0)
 		return;
@@ -104,27 +105,30 @@ static void memory_put(struct verbs *verbs, struct verbs_memory *memory)
 	free(memory);
 }
 
-int verbs_region_attach(struct verbs *verbs, struct verbs_region *region, struct fabric_error *error)
+int verbs_region_attach(struct verbs_device *device, struct verbs_region *region, struct fabric_error *error)
 {
+	struct verbs_attachment *attachment = &region->attachments[device->index];
 	const struct fabric_region *base = &region->base;
-	struct verbs_memory *around = memory_find(verbs, base->memory.base, base->memory.length);
+	struct verbs_memory *around = memory_find(device, base->memory.base, base->memory.length);
 	bool needs_window = base->scope != 0 || (base->rights & (FABRIC_REMOTE_WRITE | FABRIC_REMOTE_ATOMIC));
 
-	region->is_windowed = verbs->is_server && verbs->has_windows && base->rights && needs_window;
-	if (region->is_windowed && around && around->is_bindable && !verbs->has_loose_windows) {
+	attachment->is_windowed = device->verbs->is_server && device->has_windows && base->rights && needs_window;
+	if (attachment->is_windowed && around && around->is_bindable && !device->has_loose_windows) {
 		around->users++;
-		region->memory = around;
+		attachment->memory = around;
 		return 0;
 	}
-	region->memory = memory_new(verbs, region, error);
-	return region->memory ? 0 : errno ? -errno : -ENOMEM;
+	attachment->memory = memory_new(device, region, attachment->is_windowed, error);
+	return attachment->memory ? 0 : errno ? -errno : -ENOMEM;
 }
 
-void verbs_region_detach(struct verbs *verbs, struct verbs_region *region)
+void verbs_region_detach(struct verbs_device *device, struct verbs_region *region)
 {
-	if (region->memory)
-		memory_put(verbs, region->memory);
-	region->memory = NULL;
+	struct verbs_attachment *attachment = &region->attachments[device->index];
+
+	if (attachment->memory)
+		memory_put(device, attachment->memory);
+	attachment->memory = NULL;
 }
 
 static uint64_t new_rkey(struct verbs *verbs)
@@ -182,11 +186,11 @@ int verbs_add_region(struct fabric *fabric, const struct fabric_memory *memory, 
 	        .rights = rights,
 	};
 	link_region(verbs, region);
-	if (verbs->context) {
-		result = verbs_region_attach(verbs, region, NULL);
-		if (!result)
-			result = expose_to_lanes(verbs, region);
-	}
+	for (unsigned i = 0; i < VERBS_DEVICES && !result; i++)
+		if (verbs->devices[i])
+			result = verbs_region_attach(verbs->devices[i], region, NULL);
+	if (!result)
+		result = expose_to_lanes(verbs, region);
 	if (result) {
 		verbs_remove_region(&region->base);
 		return result;
@@ -200,9 +204,10 @@ void verbs_remove_region(struct fabric_region *base)
 	struct verbs_region *region = (struct verbs_region *)base;
 	struct verbs *verbs = verbs_of(base->fabric);
 
-	if (verbs->context)
-		verbs_region_revoke(verbs, region);
-	verbs_region_detach(verbs, region);
+	verbs_region_revoke(verbs, region);
+	for (unsigned i = 0; i < VERBS_DEVICES; i++)
+		if (verbs->devices[i])
+			verbs_region_detach(verbs->devices[i], region);
 	unlink_region(verbs, region);
 	free(region);
 }
@@ -249,11 +254,9 @@ int verbs_take_records(struct verbs_lane *lane, const char *records, uint32_t co
 	return 0;
 }
 
-// Asks the peer for the records that wait there. Its answer may already have come with a message; then the rkey is known.
-static const struct verbs_remote *ask(struct verbs_lane *lane, uint64_t rkey)
+bool verbs_ask(struct verbs_lane *lane, uint64_t deadline_ns)
 {
 	struct verbs *verbs = verbs_of(lane->base.fabric);
-	uint64_t deadline_ns = wait_now_ns() + IMPORT_NS;
 	uint32_t answers = lane->answers;
 	bool is_asked = false;
 
@@ -264,7 +267,7 @@ static const struct verbs_remote *ask(struct verbs_lane *lane, uint64_t rkey)
 		if (verbs_progress(verbs) == 0)
 			sched_yield();
 	}
-	return verbs_remote_find(lane, rkey);
+	return verbs_is_open(lane) && lane->answers != answers;
 }
 
 int verbs_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struct fabric_remote *remote)
@@ -272,8 +275,10 @@ int verbs_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struc
 	struct verbs_lane *lane = verbs_lane_of(base);
 	const struct verbs_remote *found = verbs_remote_find(lane, rkey);
 
-	if (!found)
-		found = ask(lane, rkey);
+	if (!found) {
+		verbs_ask(lane, wait_now_ns() + IMPORT_NS); // its answer may already have come with a message; then the rkey is known
+		found = verbs_remote_find(lane, rkey);
+	}
 	if (lane->state == VERBS_CLOSED)
 		return -ENOTCONN;
 	if (!found || length > found->length)

@@ -18,7 +18,7 @@ void *verbs_send_reserve(struct fabric_lane *base, uint32_t length)
 	struct verbs_lane *lane = verbs_lane_of(base);
 
 	(void)length;
-	if (!verbs_is_open(lane) || !has_room(lane, 2, lane->reserved_slot == VERBS_SLOTS ? 2 : 1, VERBS_QUEUE - VERBS_QUEUE_SPARE))
+	if (!verbs_is_open(lane) || !has_room(lane, 2, lane->reserved_slot == VERBS_SLOTS ? 2 : 1, lane->depths.queue - VERBS_QUEUE_SPARE))
 		return NULL;
 	if (lane->reserved_slot == VERBS_SLOTS)
 		lane->reserved_slot = lane->free_slots[--lane->free_count];
@@ -59,7 +59,7 @@ static void send_slot(struct verbs_lane *lane, uint8_t slot, uint32_t length, en
 
 bool verbs_send_control(struct verbs_lane *lane, enum verbs_kind kind)
 {
-	if (!has_room(lane, 1, 1, VERBS_QUEUE))
+	if (!has_room(lane, 1, 1, lane->depths.queue))
 		return false;
 	fabric_tally(&lane->base.fabric->tallies.controls, 1);
 	send_slot(lane, lane->free_slots[--lane->free_count], 0, kind);
@@ -75,7 +75,7 @@ int verbs_send(struct fabric_lane *base, uint32_t length)
 		return -ENOTCONN; // the slot goes with the lane
 	verbs_scope_sync(lane, false);
 	// More than one message can take along: those in front go ahead of it, as long as there is credit for both.
-	while (lane->record_count > VERBS_RECORDS && has_room(lane, 2, 1, VERBS_QUEUE - VERBS_QUEUE_SPARE))
+	while (lane->record_count > VERBS_RECORDS && has_room(lane, 2, 1, lane->depths.queue - VERBS_QUEUE_SPARE))
 		verbs_send_control(lane, VERBS_CONTROL);
 	lane->reserved_slot = VERBS_SLOTS;
 	send_slot(lane, slot, length, VERBS_MESSAGE);
@@ -88,7 +88,7 @@ static void send_due(struct verbs_lane *lane)
 	verbs_scope_sync(lane, false);
 	if (lane->owes_answer && verbs_send_control(lane, VERBS_ANSWER))
 		lane->owes_answer = lane->record_count > 0; // the rest follows by another one
-	if (lane->owed >= VERBS_CREDITS_RETURN)
+	if (lane->owed >= lane->depths.return_at)
 		verbs_send_control(lane, VERBS_CONTROL);
 }
 
@@ -127,7 +127,7 @@ void verbs_forget_dirty(struct verbs_lane *lane)
 
 static bool is_still_due(const struct verbs_lane *lane)
 {
-	return verbs_is_open(lane) && (lane->owes_answer || lane->owed >= VERBS_CREDITS_RETURN);
+	return verbs_is_open(lane) && (lane->owes_answer || lane->owed >= lane->depths.return_at);
 }
 
 // Flushes every lane with something to send. One that could not say all stays on the list.

@@ -30,7 +30,7 @@ int verbs_tell(struct verbs_lane *lane, struct verbs_record record)
 	return 0;
 }
 
-static struct verbs_window *window_get(struct verbs *verbs, struct verbs_lane *lane)
+static struct verbs_window *window_get(struct verbs_lane *lane)
 {
 	struct verbs_window *window = lane->spare_windows;
 
@@ -42,7 +42,7 @@ static struct verbs_window *window_get(struct verbs *verbs, struct verbs_lane *l
 	if (!window)
 		return NULL;
 	window->lane = lane;
-	window->mw = ibv_alloc_mw(verbs->pd, IBV_MW_TYPE_2);
+	window->mw = ibv_alloc_mw(lane->device->pd, IBV_MW_TYPE_2);
 	if (!window->mw) {
 		free(window);
 		return NULL;
@@ -61,7 +61,7 @@ static void window_bind(struct verbs_lane *lane, struct verbs_window *window, st
 	request->bind_mw.mw = window->mw;
 	request->bind_mw.rkey = window->key;
 	request->bind_mw.bind_info = (struct ibv_mw_bind_info){
-	        .mr = region->memory->mr,
+	        .mr = region->attachments[lane->device->index].memory->mr,
 	        .addr = (uintptr_t)region->base.memory.base + front,
 	        .length = region->base.memory.length - front,
 	        .mw_access_flags = (unsigned)verbs_access(region->base.rights),
@@ -75,20 +75,20 @@ static void window_bind(struct verbs_lane *lane, struct verbs_window *window, st
 
 int verbs_region_expose(struct verbs_lane *lane, struct verbs_region *region)
 {
-	struct verbs *verbs = verbs_of(lane->base.fabric);
+	const struct verbs_attachment *attachment = &region->attachments[lane->device->index];
 	struct verbs_record record = {.rkey = region->base.rkey,
 	        .base = (uintptr_t)region->base.memory.base,
 	        .length = region->base.memory.length,
 	        .kind = VERBS_REGION_IS};
 	struct verbs_window *window;
 
-	if (!region->is_windowed) {
-		record.key = region->memory->mr->rkey;
+	if (!attachment->is_windowed) {
+		record.key = attachment->memory->mr->rkey;
 		return verbs_tell(lane, record);
 	}
-	if (lane->record_count == VERBS_RECORDS_WAITING || !verbs_has_work_room(lane, 1, VERBS_QUEUE_WINDOWS))
+	if (lane->record_count == VERBS_RECORDS_WAITING || !verbs_has_work_room(lane, 1, lane->depths.windows))
 		return -EAGAIN;
-	window = window_get(verbs, lane);
+	window = window_get(lane);
 	if (!window)
 		return -ENOMEM;
 	window_bind(lane, window, region);
@@ -133,11 +133,10 @@ void verbs_windows_free(struct verbs_lane *lane)
 // Waits until the lane's requests up to this one are done. False: the lane has ended instead.
 static bool wait_done(struct verbs_lane *lane, uint64_t position)
 {
-	struct verbs *verbs = verbs_of(lane->base.fabric);
 	uint64_t deadline_ns = wait_now_ns() + REVOKE_NS;
 
 	while (lane->state != VERBS_CLOSED && lane->done < position) {
-		verbs_queue_drain(verbs, lane->queue);
+		verbs_queue_drain(lane->queue);
 		if (lane->done < position && wait_now_ns() > deadline_ns) {
 			log_debug("rdma: the device does not revoke in time: the lane ends peer=%s", lane->base.peer);
 			verbs_close_lane(lane, -ETIMEDOUT);
@@ -153,7 +152,7 @@ static void close_window(struct verbs_window *window)
 	struct verbs_lane *lane = window->lane;
 	bool is_done = false;
 
-	if (lane->state != VERBS_CLOSED && verbs_has_work_room(lane, 1, VERBS_QUEUE)) {
+	if (lane->state != VERBS_CLOSED && verbs_has_work_room(lane, 1, lane->depths.queue)) {
 		struct ibv_send_wr *request = verbs_work_add(lane, IBV_WR_LOCAL_INV, &none, &work, true);
 
 		request->invalidate_rkey = window->key;
@@ -174,10 +173,11 @@ void verbs_region_revoke(struct verbs *verbs, struct verbs_region *region)
 
 	if (!region->base.rights)
 		return;
-	if (!region->is_windowed) {
-		for (struct verbs_lane *lane = verbs->lanes; lane; lane = lane->next)
-			if (verbs_is_open(lane) && (region->base.scope == 0 || region->base.scope == lane->bound_scope))
-				verbs_tell(lane, record);
+	for (struct verbs_lane *lane = verbs->lanes; lane; lane = lane->next) {
+		if (region->attachments[lane->device->index].is_windowed || !verbs_is_open(lane))
+			continue;
+		if (region->base.scope == 0 || region->base.scope == lane->bound_scope)
+			verbs_tell(lane, record);
 	}
 	while (region->windows) {
 		struct verbs_lane *lane = region->windows->lane;

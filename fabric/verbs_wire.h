@@ -28,6 +28,37 @@ struct verbs_refusal {
 	char text[VERBS_REFUSAL]; // ends with NUL
 };
 
+// The exchange over a socket, where there is no connection manager: the client's request, then the server's answer or its refusal, then nothing: the socket stays open as long as the lane.
+// The client's first message on the queue pair, a VERBS_CONTROL, shows the server that it got the answer, and its acknowledgement shows the client that the two devices reach each other.
+enum verbs_letter { VERBS_REQUEST = 1, VERBS_ACCEPTANCE, VERBS_REFUSAL_LETTER };
+
+struct verbs_letter_head {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t length; // with this
+	uint32_t kind;   // enum verbs_letter
+};
+
+struct verbs_exchange {
+	struct verbs_letter_head head;
+	struct verbs_hello hello;
+	uint32_t qp_number; // 24 bits
+	uint32_t psn;       // 24 bits: of the first packet that this side sends
+	uint8_t gid[16];
+	uint16_t lid;         // InfiniBand only
+	uint8_t mtu;          // enum ibv_mtu
+	uint8_t link_layer;   // IBV_LINK_LAYER_*
+	uint8_t gid_type;     // enum ibv_gid_type
+	uint8_t reads_taken;  // reads and atomics that this side works on at once
+	uint8_t reads_posted; // and that it posts at once
+	uint8_t unused;
+};
+
+struct verbs_refusal_letter {
+	struct verbs_letter_head head;
+	struct verbs_refusal refusal;
+};
+
 enum verbs_kind {
 	VERBS_MESSAGE = 1, // the owner's
 	VERBS_CONTROL,     // only credits and records
@@ -56,6 +87,8 @@ struct verbs_record {
 
 static_assert(sizeof(struct verbs_hello) == 16, "fits the 56 bytes of a request");
 static_assert(sizeof(struct verbs_refusal) == 128, "fits the 148 bytes of a refusal");
+static_assert(sizeof(struct verbs_exchange) == 64, "wire size");
+static_assert(sizeof(struct verbs_refusal_letter) == 144, "wire size");
 static_assert(sizeof(struct verbs_header) == 8, "keeps messages aligned");
 static_assert(sizeof(struct verbs_record) == 32, "wire size");
 

@@ -19,7 +19,7 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "Mount the objects of a FarFS server.\n"
                            "\n"
                            "ADDRESS is shm:///path.sock, rdma://host:port, tcp://host:port, or host[:port], which\n"
-                           "chooses.\n"
+                           "chooses. For rdma, ?connect=cm|socket&device=NAME&port=N&gid=N&depth=N may follow.\n"
                            "\n"
                            "  -f                  stay in the foreground; as mount.farfs: only check (mount -f)\n"
                            "  -d                  show every request (implies -f)\n"

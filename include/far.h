@@ -81,7 +81,8 @@ struct far_statistics {
 	uint64_t completions; /* rdma: taken off the device's queues */
 };
 
-/* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port, or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.
+/* Connects. `address`: shm:///path.sock, tcp://host:port, rdma://host:port[?name=value&...] (connect=, device=, port=, gid=, depth=, receives=: far-server(8)),
+ * or host[:port], which chooses. options may be NULL. Cost: 1 + connecting.
  * -ECONNREFUSED, -ENOENT (no such socket), -EHOSTUNREACH (and other codes of connect(2)), -EACCES, -ENODEV (no RDMA device leads there), -EPROTONOSUPPORT
  * (provider not built in, or another wire version), -EMFILE (the server has as many sessions as it can have). */
 FAR_API int far_connect(const char *address, const struct far_options *options, far_session **session);

@@ -182,7 +182,8 @@ static int set_ready_fd(struct options *options, const char *value, char *wrong)
 
 static const struct setting settings[] = {
         {"listen", set_listen, 'l', "ADDRESS",
-                "Listen on tcp://HOST:PORT, rdma://HOST:PORT or shm:///PATH.sock; may be given more than once, and then replaces the "
+                "Listen on tcp://HOST:PORT, rdma://HOST:PORT[?connect=cm|socket&device=NAME&port=N&gid=N&depth=N&receives=N] or "
+                "shm:///PATH.sock; may be given more than once, and then replaces the "
                 "default tcp://127.0.0.1:7440. Each "
                 "port also gets the shared-memory socket that clients of this host find by it. There is no authentication yet: whoever "
                 "reaches "

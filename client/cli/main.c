@@ -78,7 +78,8 @@ int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	        {"server", 's', "ADDRESS", 0,
-	                "Server to talk to: shm:///PATH.sock, rdma://HOST:PORT, tcp://HOST:PORT, or HOST[:PORT], which chooses (default: "
+	                "Server to talk to: shm:///PATH.sock, rdma://HOST:PORT[?connect=cm|socket&device=NAME&port=N&gid=N&depth=N], "
+	                "tcp://HOST:PORT, or HOST[:PORT], which chooses (default: "
 	                "$FARFS_SERVER, else "
 	                "localhost)",
 	                0},

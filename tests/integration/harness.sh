@@ -73,6 +73,7 @@ start_server() {
 		shm) listen=shm://$temp/server.sock ;;
 		tcp) listen=tcp://127.0.0.1:0 ;;
 		rdma) listen=rdma://10.9.0.1:0 ;; # the server's device in scripts/rdma-vm
+		rdma-socket) listen='rdma://10.9.0.1:0?connect=socket' ;;
 		*) bail "unknown provider $provider" ;;
 		esac
 	fi
@@ -81,7 +82,7 @@ start_server() {
 	# Descriptor 5 is where suites keep a file of the mount open: it is not the server's to hold.
 	"$FAR_SERVER" --pool "$pool" --listen "$listen" --no-shm --ready-fd 9 "$@" 9>"$temp/ready" >>"$temp/server.log" 2>&1 </dev/null 5<&- &
 	server_pid=$!
-	address=$(timeout 30 sed -n '/^ready$/q;p' "$temp/ready" | grep "^$provider://" | head -1)
+	address=$(timeout 30 sed -n '/^ready$/q;p' "$temp/ready" | grep "^${provider%-socket}://" | head -1)
 	[ -n "$address" ] || { cat "$temp/server.log" >&2; bail "far-server did not start"; }
 	export FARFS_SERVER=$address FARFS_TEST_ADDRESS=$address
 }

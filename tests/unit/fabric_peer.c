@@ -341,7 +341,12 @@ static _Noreturn void run(const struct fabric_address *address, bool is_sharing,
 	exit(0);
 }
 
-static int start(struct peer *peer, const char *provider, bool is_sharing)
+const char *peer_provider(const char *name)
+{
+	return strcmp(name, "rdma-socket") == 0 ? "rdma" : name;
+}
+
+static int start(struct peer *peer, const char *provider, const char *host, bool is_sharing)
 {
 	struct fabric_address bound;
 	int ready[2];
@@ -351,13 +356,12 @@ static int start(struct peer *peer, const char *provider, bool is_sharing)
 	strcpy(peer->folder, "/tmp/farfs-fabric-XXXXXX");
 	if (!mkdtemp(peer->folder) || pipe(ready) < 0)
 		return -1;
-	snprintf(peer->address.provider, sizeof(peer->address.provider), "%s", provider);
+	peer->address.rdma.is_by_socket = strcmp(provider, "rdma-socket") == 0;
+	strcpy(peer->address.provider, peer_provider(provider));
 	if (strcmp(provider, "shm") == 0)
 		snprintf(peer->address.path, sizeof(peer->address.path), "%s/socket", peer->folder);
-	else if (strcmp(provider, "rdma") == 0)
-		strcpy(peer->address.host, "10.9.0.1"); // of scripts/rdma-vm: no device serves the loopback
 	else
-		strcpy(peer->address.host, "127.0.0.1");
+		strcpy(peer->address.host, host);
 	peer->pid = fork();
 	if (peer->pid == 0) {
 		close(ready[0]);
@@ -374,12 +378,18 @@ static int start(struct peer *peer, const char *provider, bool is_sharing)
 
 int peer_start(struct peer *peer, const char *provider)
 {
-	return start(peer, provider, false);
+	// 10.9.0.1 is of scripts/rdma-vm: no device serves the loopback.
+	return start(peer, provider, strcmp(peer_provider(provider), "rdma") == 0 ? "10.9.0.1" : "127.0.0.1", false);
+}
+
+int peer_start_at(struct peer *peer, const char *provider, const char *host)
+{
+	return start(peer, provider, host, false);
 }
 
 int peer_start_sharing(struct peer *peer, const char *provider)
 {
-	return start(peer, provider, true);
+	return start(peer, provider, "127.0.0.1", true);
 }
 
 void peer_stop(struct peer *peer)

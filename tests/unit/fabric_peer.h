@@ -76,8 +76,14 @@ static inline uint8_t peer_pattern(uint64_t seed, uint64_t i)
 void peer_fill(void *memory, uint64_t length, uint64_t seed);
 bool peer_check(const void *memory, uint64_t length, uint64_t seed);
 
+// The provider of that name: "rdma-socket" is rdma with connect=socket.
+const char *peer_provider(const char *name);
+
 // Forks a server process of this provider and waits until it listens. 0, or -1.
 int peer_start(struct peer *peer, const char *provider);
+
+// The same for one that listens at this address of the host.
+int peer_start_at(struct peer *peer, const char *provider, const char *host);
 
 // The same for one that shares its memory (fabric_options.is_sharing).
 int peer_start_sharing(struct peer *peer, const char *provider);

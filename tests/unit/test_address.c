@@ -50,6 +50,68 @@ static void test_address_parse__brackets_hold_ipv6(void **state)
 	assert_string_equal(parsed("tcp://[::1]").host, "::1");
 }
 
+static void test_address_parse__rdma_takes_options_behind_a_question_mark(void **state)
+{
+	struct fabric_address address = parsed("rdma://10.0.0.1:7000?connect=socket&device=mlx5_0&port=2&gid=3&depth=16&receives=1024");
+
+	(void)state;
+	assert_string_equal(address.host, "10.0.0.1");
+	assert_int_equal(address.port, 7000);
+	assert_true(address.rdma.is_by_socket);
+	assert_string_equal(address.rdma.device, "mlx5_0");
+	assert_int_equal(address.rdma.port, 2);
+	assert_true(address.rdma.has_gid);
+	assert_int_equal(address.rdma.gid_index, 3);
+	assert_int_equal(address.rdma.depth, 16);
+	assert_int_equal(address.rdma.receives, 1024);
+	address = parsed("rdma://[fe80::1%eth0]?connect=cm&device=rxe0");
+	assert_string_equal(address.host, "fe80::1%eth0");
+	assert_int_equal(address.port, 7440);
+	assert_false(address.rdma.is_by_socket);
+	assert_false(address.rdma.has_gid);
+	assert_string_equal(address.rdma.device, "rxe0");
+}
+
+static void test_address_parse__wrong_rdma_options_are_refused_with_a_reason(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *reason;
+	} wrong[] = {
+	        {"rdma://h?", "none of connect="},
+	        {"rdma://h?connect=socket&", "none of connect="},
+	        {"rdma://h?speed=9", "'speed' is none of connect="},
+	        {"rdma://h?connect", "give cm"},
+	        {"rdma://h?connect=tcp", "give cm"},
+	        {"rdma://h?device=", "a device's name"},
+	        {"rdma://h?device=../etc", "a device's name"},
+	        {"rdma://h?device=0123456789012345678901234567890123456789012345678901234567890123", "longer than 63 bytes"},
+	        {"rdma://h?port=0", "1 to 255"},
+	        {"rdma://h?port=256", "1 to 255"},
+	        {"rdma://h?port=-1", "1 to 255"},
+	        {"rdma://h?connect=socket&gid=256", "0 to 255"},
+	        {"rdma://h?connect=socket&gid=x", "0 to 255"},
+	        {"rdma://h?gid=1", "needs connect=socket"},
+	        {"rdma://h?connect=cm&gid=1", "needs connect=socket"},
+	        {"rdma://h?depth=0", "1 to 64"},
+	        {"rdma://h?depth=65", "1 to 64"},
+	        {"rdma://h?receives=63", "64 to 65536"},
+	        {"rdma://h?receives=99999999999999999999", "64 to 65536"},
+	        {"rdma://h?port=1&port=1", "twice"},
+	        {"tcp://h?connect=socket", "only rdma://"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct fabric_address address;
+		struct fabric_error error = {""};
+
+		assert_int_equal(fabric_address_parse(wrong[i].text, &address, &error), -EINVAL);
+		if (!strstr(error.text, wrong[i].reason))
+			fail_msg("%s: %s", wrong[i].text, error.text);
+	}
+}
+
 static void test_address_parse__shm_takes_an_absolute_path(void **state)
 {
 	struct fabric_address address = parsed("shm:///run/farfs/7440.sock");
@@ -86,7 +148,9 @@ static void test_address_parse__wrong_text_is_refused_with_a_reason(void **state
 
 static void test_address_format__is_read_back_the_same(void **state)
 {
-	static const char *const texts[] = {"tcp://host:1", "rdma://[::1]:7440", "shm:///a/b.sock", "tcp://10.1.2.3:65535"};
+	static const char *const texts[] = {"tcp://host:1", "rdma://[::1]:7440", "shm:///a/b.sock", "tcp://10.1.2.3:65535",
+	        "rdma://h:1?connect=socket", "rdma://h:1?device=rxe0&port=1",
+	        "rdma://[::1]:2?connect=socket&device=a&port=255&gid=0&depth=64&receives=65536"};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -192,6 +256,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_address_parse__tcp_and_rdma_take_host_and_port),
 	        cmocka_unit_test(test_address_parse__brackets_hold_ipv6),
+	        cmocka_unit_test(test_address_parse__rdma_takes_options_behind_a_question_mark),
+	        cmocka_unit_test(test_address_parse__wrong_rdma_options_are_refused_with_a_reason),
 	        cmocka_unit_test(test_address_parse__shm_takes_an_absolute_path),
 	        cmocka_unit_test(test_address_parse__wrong_text_is_refused_with_a_reason),
 	        cmocka_unit_test(test_address_format__is_read_back_the_same),

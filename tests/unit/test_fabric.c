@@ -20,7 +20,7 @@
 #include "fabric_peer.h"
 #include "far/limits.h"
 
-// The conformance suite of fabric.h: what every provider must do, between two processes. The provider's name is the program's argument.
+// The conformance suite of fabric.h: what every provider must do, between two processes. The provider's name (peer_provider) is the program's argument.
 
 #define PATIENCE_MS 10000
 
@@ -121,7 +121,7 @@ static int set_up(void **state)
 	struct fabric_error error;
 
 	assert_int_equal(peer_start(&fixture->peer, provider), 0);
-	assert_int_equal(fabric_open(provider, NULL, &fixture->fabric, &error), 0);
+	assert_int_equal(fabric_open(peer_provider(provider), NULL, &fixture->fabric, &error), 0);
 	assert_int_equal(fabric_memory_new(PEER_REGION_LENGTH, &fixture->memory), 0);
 	assert_int_equal(fabric_register(fixture->fabric, &fixture->memory, FABRIC_REMOTE_READ | FABRIC_REMOTE_WRITE | FABRIC_REMOTE_ATOMIC,
 	                         0, &fixture->region),
@@ -928,7 +928,7 @@ static void test_disconnect__server_hears_of_a_client_killed(void **state)
 		struct fabric_error error;
 		struct fabric *fabric;
 
-		if (fabric_open(provider, NULL, &fabric, &error) < 0 ||
+		if (fabric_open(peer_provider(provider), NULL, &fabric, &error) < 0 ||
 		        fabric_connect(fabric, &fixture->peer.address, 5000, &lane, &error) < 0)
 			_exit(1);
 		raise(SIGKILL);
@@ -986,7 +986,7 @@ static uint64_t own_cpu_ns(void)
 static void test_idle__neither_side_uses_cpu(void **state)
 {
 	// The questions before and behind cost some, too: an emulated machine, where rdma is tested, takes ten times as long for them. Polling would use all the 500 ms.
-	const uint64_t limit_ns = strcmp(provider, "rdma") == 0 ? 50000000 : 5000000;
+	const uint64_t limit_ns = strcmp(peer_provider(provider), "rdma") == 0 ? 50000000 : 5000000;
 	struct fixture *fixture = *state;
 	uint64_t peer_before = ask(fixture, (struct peer_message){.command = PEER_CPU});
 	uint64_t before = own_cpu_ns();
@@ -1074,7 +1074,7 @@ int main(int count, char **arguments)
 		provider = arguments[1];
 	if (count > 2) // a pattern with * and ?: only these
 		cmocka_set_test_filter(arguments[2]);
-	if (fabric_open(provider, NULL, &fabric, &error) < 0) {
+	if (fabric_open(peer_provider(provider), NULL, &fabric, &error) < 0) {
 		printf("skipped: %s\n", error.text);
 		return 77;
 	}

@@ -168,6 +168,7 @@ static void test_register__more_than_the_device_takes_is_told_with_the_number(vo
 	struct fabric_address address = {.provider = "rdma", .host = HOST};
 	struct fabric_memory memory;
 	struct fabric_error error;
+	struct verbs_device *device;
 	struct fabric *fabric;
 	struct ibv_mr *mr;
 
@@ -175,13 +176,14 @@ static void test_register__more_than_the_device_takes_is_told_with_the_number(vo
 	assert_int_equal(fabric_open("rdma", NULL, &fabric, &error), 0);
 	assert_int_equal(fabric_listen(fabric, &address, NULL, &error), 0);
 	assert_int_equal(fabric_memory_new(2 << 20, &memory), 0);
-	((struct verbs *)fabric)->attributes.max_mr_size = 1 << 20;
-	mr = verbs_register((struct verbs *)fabric, memory.base, memory.length, 0, &error);
+	device = ((struct verbs *)fabric)->devices[0];
+	device->attributes.max_mr_size = 1 << 20;
+	mr = verbs_register(device, memory.base, memory.length, 0, &error);
 	assert_null(mr);
 	assert_int_equal(errno, ENOMEM);
 	assert_non_null(strstr(error.text, "2 MiB"));
 	assert_non_null(strstr(error.text, "at most 1 MiB"));
-	mr = verbs_register((struct verbs *)fabric, memory.base, 1 << 20, 0, &error);
+	mr = verbs_register(device, memory.base, 1 << 20, 0, &error);
 	assert_non_null(mr);
 	ibv_dereg_mr(mr);
 	fabric_close(fabric);
