@@ -159,6 +159,23 @@ check() {
 	fi
 }
 
+# check_each COMMAND...: it runs cases of its own and prints of each `ok NAME` or `not ok NAME`, with what is to say of it behind `# `.
+check_each() {
+	local line result
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			case_number=$((case_number + 1)) result=${line%%ok *}ok
+			[ "$result" = ok ] || failures=$((failures + 1))
+			line="$result $case_number - $provider: ${line#*ok }"
+			[ "$result" = ok ] || echo "$line" >&2
+			;;
+		*) echo "$line" >&2 ;;
+		esac
+		echo "$line"
+	done < <("$@" 2>"$temp/each.log" || echo "not ok $* (status $?)"; sed 's/^/# /' "$temp/each.log")
+}
+
 # skip NAME REASON: a case that cannot run here; not counted as passed.
 skip() {
 	case_number=$((case_number + 1))

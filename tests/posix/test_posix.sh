@@ -1,0 +1,12 @@
+#!/bin/bash
+# test_posix.sh PROVIDER AREA: the cases of AREA.py, on two mounts of one server.
+. "$(dirname "$0")/../integration/harness.sh"
+area=$(cd "$(dirname "$0")" && pwd)/$2.py
+need_fuse
+start_server 256M
+start_mount "$temp/first"
+start_mount "$temp/second"
+export FARFS_MOUNT=$temp/first FARFS_SECOND_MOUNT=$temp/second
+chmod 755 "$temp" # its cases act as other users, too
+check_each python3 -B "$area"
+finish
