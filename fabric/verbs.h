@@ -235,6 +235,7 @@ struct verbs_device {
 struct verbs_listener {
 	struct rdma_cm_id *id; // or
 	int socket;            // -1
+	bool is_paused;        // there were no descriptors to accept with
 	struct fabric_rdma rdma;
 };
 

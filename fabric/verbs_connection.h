@@ -96,7 +96,7 @@ int verbs_socket_connect(struct verbs *verbs, const struct verbs_target *target,
 int verbs_socket_bind(const struct verbs_target *target, struct verbs_listener *listener);
 int verbs_socket_start(struct verbs *verbs, struct verbs_listener *listener);
 uint16_t verbs_socket_port(const struct verbs_listener *listener);
-void verbs_socket_accept(struct verbs *verbs, const struct verbs_listener *listener);
+void verbs_socket_accept(struct verbs *verbs, struct verbs_listener *listener);
 void verbs_handshake_look(struct verbs *verbs, struct verbs_handshake *handshake);
 // Ends it, the lane excepted; waits until its thread is done.
 void verbs_handshake_end(struct verbs *verbs, struct verbs_handshake *handshake);

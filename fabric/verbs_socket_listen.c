@@ -39,11 +39,15 @@ struct verbs_handshake {
 
 // --- beginning and end ---
 
+// Each second, or not at all (0). What has been asked for goes on: a new connection must not put off the next tick.
 static void set_timer(struct verbs *verbs, time_t seconds)
 {
 	const struct itimerspec every = {.it_interval.tv_sec = seconds, .it_value.tv_sec = seconds};
+	struct itimerspec now = {0};
 
-	timerfd_settime(verbs->timer_fd, 0, &every, NULL);
+	timerfd_gettime(verbs->timer_fd, &now);
+	if (now.it_interval.tv_sec != seconds)
+		timerfd_settime(verbs->timer_fd, 0, &every, NULL);
 }
 
 void verbs_handshake_end(struct verbs *verbs, struct verbs_handshake *handshake)
@@ -94,13 +98,40 @@ static struct verbs_handshake *handshake_new(struct verbs *verbs, const struct v
 	return handshake;
 }
 
-void verbs_socket_accept(struct verbs *verbs, const struct verbs_listener *listener)
+// Without descriptors the one who waits to be accepted would keep the loop awake for nothing: it is looked at again when the timer ticks.
+static void pause_listener(struct verbs *verbs, struct verbs_listener *listener, int code)
+{
+	log_warning("rdma: cannot accept a connection: %s", strerror(code));
+	epoll_ctl(verbs->epoll_fd, EPOLL_CTL_DEL, listener->socket, NULL);
+	listener->is_paused = true;
+	set_timer(verbs, 1);
+}
+
+// Returns whether one has to wait on.
+static bool resume_listeners(struct verbs *verbs)
+{
+	bool is_waiting = false;
+
+	for (unsigned i = 0; i < verbs->listener_count; i++) {
+		struct verbs_listener *listener = &verbs->listeners[i];
+
+		if (listener->is_paused)
+			listener->is_paused = verbs_watch(verbs, listener->socket, VERBS_WATCH_LISTENER, listener) != 0;
+		is_waiting |= listener->is_paused;
+	}
+	return is_waiting;
+}
+
+void verbs_socket_accept(struct verbs *verbs, struct verbs_listener *listener)
 {
 	int fd = accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct verbs_handshake *handshake;
 
-	if (fd < 0) // it went, or there are no descriptors left: others' ends bring some
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_listener(verbs, listener, errno);
 		return;
+	}
 	handshake = handshake_new(verbs, listener, fd);
 	if (!handshake) {
 		close(fd);
@@ -321,6 +352,7 @@ void verbs_handshakes_expire(struct verbs *verbs)
 {
 	uint64_t now_ns = wait_now_ns(), ticks;
 	struct verbs_handshake *next;
+	bool is_waiting;
 
 	if (read(verbs->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
@@ -332,7 +364,9 @@ void verbs_handshakes_expire(struct verbs *verbs)
 			refuse(handshake, "nothing was said for five seconds");
 		verbs_handshake_end(verbs, handshake);
 	}
-	if (!expire_lanes(verbs, now_ns) && !verbs->pending)
+	is_waiting = resume_listeners(verbs);
+	is_waiting |= expire_lanes(verbs, now_ns);
+	if (!is_waiting && !verbs->pending)
 		set_timer(verbs, 0);
 }
 

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fabric/verbs_connection.h"
@@ -179,6 +181,37 @@ static void test_request__gid_of_nobody_is_refused_and_does_not_block_the_server
 	expect_refusal(fd, "does not reach");
 }
 
+static uint64_t peer_cpu_ns(void)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(peer.pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &used), 0);
+	return (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
+}
+
+static void test_request__server_without_descriptors_sleeps_and_serves_when_it_has_some(void **state)
+{
+	const struct timespec pause = {.tv_sec = 2};
+	struct rlimit limit, none;
+	uint64_t before_ns;
+	int fd;
+
+	(void)state;
+	assert_int_equal(prlimit(peer.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max}; // poll(2) wants to watch some
+	assert_int_equal(prlimit(peer.pid, RLIMIT_NOFILE, &none, NULL), 0);
+	fd = open_socket();
+	before_ns = peer_cpu_ns();
+	nanosleep(&pause, NULL);
+	assert_true(peer_cpu_ns() - before_ns < 1000000000); // a loop kept awake takes both seconds
+	assert_int_equal(prlimit(peer.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+	expect_refusal(fd, "not a FarFS peer");
+	expect_service();
+}
+
 // It gets its answer, and never says a word on the queue pair.
 static void test_request__queue_pair_that_nothing_comes_on_ends_in_time(void **state)
 {
@@ -330,6 +363,7 @@ int main(int count, char **arguments)
 	        EACH(test_request__silence_and_half_a_request_end_in_time_and_keep_nobody_out),
 	        EACH(test_request__more_silent_ones_than_there_is_room_for_keep_nobody_out),
 	        EACH(test_request__gid_of_nobody_is_refused_and_does_not_block_the_server),
+	        EACH(test_request__server_without_descriptors_sleeps_and_serves_when_it_has_some),
 	        EACH(test_request__queue_pair_that_nothing_comes_on_ends_in_time),
 	        EACH(test_answer__wrong_ones_are_refused_with_the_reason),
 	        EACH(test_answer__queue_pair_that_is_not_there_is_told_with_both_gids),
