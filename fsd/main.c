@@ -33,6 +33,8 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
                            "  -o log_level=LEVEL  error, warning, info or debug (default info with -f, else\n"
                            "                      warning)\n"
+                           "  -o connect=cm|socket,device=NAME,port=N,gid-index=N  the same for an rdma address as\n"
+                           "                      its options; also --device=NAME and so on\n"
                            "  -o nonempty         mount over a directory that has entries\n"
                            "  -o noallow_other    for this user only (root's mounts are for all by default)\n"
                            "  -o ro,noexec,sync,noatime...  as for any mount; nosuid and nodev are the default,\n"

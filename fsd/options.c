@@ -14,7 +14,7 @@
 // Options in the ways mount(8), fstab(5) and people give them, parsed by libfuse's option parser. As a mount helper, by the name mount.farfs, the letters mean what mount(8) says
 // they do: -s tolerates unknown options, -f only pretends, -n and -v have nothing to say here.
 
-enum { KEY_TYPE = 1 };
+enum { KEY_TYPE = 1, KEY_RDMA };
 
 #define OPTION(text, field, value)                           \
 	{                                                    \
@@ -32,6 +32,14 @@ static const struct fuse_opt table[] = {
         OPTION("noallow_other", is_owner_only, 1),
         OPTION("--help", is_help, 1),
         OPTION("--version", is_version, 1),
+        FUSE_OPT_KEY("connect=", KEY_RDMA),
+        FUSE_OPT_KEY("device=", KEY_RDMA),
+        FUSE_OPT_KEY("port=", KEY_RDMA),
+        FUSE_OPT_KEY("gid-index=", KEY_RDMA),
+        FUSE_OPT_KEY("--connect=", KEY_RDMA),
+        FUSE_OPT_KEY("--device=", KEY_RDMA),
+        FUSE_OPT_KEY("--port=", KEY_RDMA),
+        FUSE_OPT_KEY("--gid-index=", KEY_RDMA),
         FUSE_OPT_KEY("-t ", KEY_TYPE), // mount(8) tells its helper the type
         FUSE_OPT_END,
 };
@@ -102,6 +110,20 @@ static int take_place(struct options *options, const char *text)
 	return *place ? 0 : -1;
 }
 
+// -o device=mlx5_0 or --device=mlx5_0: an option of the rdma address.
+static int take_rdma(struct options *options, const char *text)
+{
+	char name[16];
+	const char *value = strchr(text, '=') + 1;
+
+	text += strspn(text, "-");
+	snprintf(name, sizeof(name), "%.*s", (int)(value - 1 - text), text);
+	if (address_options_add(options->rdma, strcmp(name, "gid-index") == 0 ? "gid" : name, value))
+		return 0;
+	fprintf(stderr, "far-fsd: %s=: the value is too long\n", name);
+	return -1;
+}
+
 // 1 = leave it for libfuse, 0 = taken, -1 = error (said).
 static int take(void *context, const char *text, int key, struct fuse_args *arguments)
 {
@@ -109,6 +131,8 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 
 	if (key == KEY_TYPE)
 		return 0;
+	if (key == KEY_RDMA)
+		return take_rdma(options, text);
 	if (key == FUSE_OPT_KEY_NONOPT)
 		return take_place(options, text);
 	if (text[0] == '-' && text[1] && text[1] != '-')
@@ -149,6 +173,17 @@ static int check(struct options *options)
 		        options->address ? "the directory to mount on" : "the server's address");
 		return EXIT_USAGE;
 	}
+	return 0;
+}
+
+static int add_rdma(struct options *options)
+{
+	char *address = address_options_append(options->address, options->rdma);
+
+	if (!address)
+		return EXIT_SYSTEM;
+	free(options->address);
+	options->address = address;
 	return 0;
 }
 
@@ -205,6 +240,8 @@ int options_parse(int argc, char **argv, struct options *options)
 	if (options->is_help || options->is_version)
 		return 0;
 	status = check(options);
+	if (!status)
+		status = add_rdma(options);
 	if (!status)
 		status = make_absolute(options);
 	return status ? status : add_defaults(options);

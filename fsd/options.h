@@ -7,6 +7,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
 
+#include "far/address_options.h"
 #include "far/log.h"
 
 // Exit statuses of mount helpers, mount(8).
@@ -14,7 +15,8 @@ enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
 
 struct options {
 	char *address;
-	char *directory; // absolute
+	char *directory;                 // absolute
+	char rdma[ADDRESS_OPTIONS_SIZE]; // of the address, until they are part of it
 	double attr_timeout;
 	double entry_timeout;
 	unsigned timeout; // seconds to wait for the server

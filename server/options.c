@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "far/address_options.h"
 #include "far/arguments.h"
 
 #define CONFIG_DEFAULT "/etc/farfs/server.conf"
@@ -88,6 +89,34 @@ static int set_listen(struct options *options, const char *value, char *wrong)
 	}
 	options->listen_count++;
 	return 0;
+}
+
+static int add_rdma(struct options *options, const char *name, const char *value, char *wrong)
+{
+	if (address_options_add(options->rdma, name, value))
+		return 0;
+	snprintf(wrong, 256, "too long");
+	return -EINVAL;
+}
+
+static int set_connect(struct options *options, const char *value, char *wrong)
+{
+	return add_rdma(options, "connect", value, wrong);
+}
+
+static int set_device(struct options *options, const char *value, char *wrong)
+{
+	return add_rdma(options, "device", value, wrong);
+}
+
+static int set_port(struct options *options, const char *value, char *wrong)
+{
+	return add_rdma(options, "port", value, wrong);
+}
+
+static int set_gid_index(struct options *options, const char *value, char *wrong)
+{
+	return add_rdma(options, "gid", value, wrong);
 }
 
 static int set_no_shm(struct options *options, const char *value, char *wrong)
@@ -188,6 +217,12 @@ static const struct setting settings[] = {
                 "port also gets the shared-memory socket that clients of this host find by it. There is no authentication yet: whoever "
                 "reaches "
                 "an address can read and write"},
+        {"connect", set_connect, 'C', "cm|socket",
+                "Of each rdma address: how its lanes are connected, by the connection manager or over a socket (default: cm)"},
+        {"device", set_device, 'D', "NAME", "Of each rdma address: the device (default: chosen by a rule, see far-server(8))"},
+        {"port", set_port, 'O', "N", "Of each rdma address: the device's port (default: one whose link is up)"},
+        {"gid-index", set_gid_index, 'G', "N",
+                "Of each rdma address: the index in the port's table of GIDs, with connect=socket (default: chosen)"},
         {"no-shm", set_no_shm, 'S', NULL, "Do not offer shared memory beside tcp and rdma ports (default: offer it)"},
         {"strict-shm", set_strict_shm, 's', NULL,
                 "Let shared-memory clients only read the pool and write for them: slower, but then not even a faulty program of this user "
@@ -315,6 +350,31 @@ static void fill_argp(struct argp_option *table)
 	table[SETTINGS + 1] = (struct argp_option){.name = "version", .key = 'V', .doc = "Print the version"};
 }
 
+// What was said of each rdma address becomes part of them. Exits like options_parse.
+static void apply_rdma(struct options *options)
+{
+	bool is_used = false;
+
+	for (int i = 0; i < options->listen_count && options->rdma[0]; i++) {
+		struct fabric_address *address = &options->listen[i];
+		struct fabric_error error;
+		char *text, own[384];
+
+		if (strcmp(address->provider, "rdma") != 0)
+			continue;
+		is_used = true;
+		text = address_options_append(fabric_address_format(address, own), options->rdma);
+		if (text && fabric_address_parse(text, address, &error) == 0) {
+			free(text);
+			continue;
+		}
+		fprintf(stderr, "far-server: %s\n", text ? error.text : strerror(ENOMEM));
+		exit(argp_err_exit_status);
+	}
+	if (!is_used && options->rdma[0])
+		log_warning("only rdma addresses take these options: give one with --listen options=%s", options->rdma);
+}
+
 void options_parse(int argc, char **argv, struct options *options)
 {
 	static struct argp_option table[SETTINGS + 3];
@@ -344,12 +404,16 @@ void options_parse(int argc, char **argv, struct options *options)
 	from_file = *options;
 	parsing.is_first_pass = false;
 	options->listen_count = 0;
+	options->rdma[0] = '\0';
 	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
 	if (options->listen_count == 0) {
 		memcpy(options->listen, from_file.listen, sizeof(options->listen));
 		options->listen_count = from_file.listen_count;
 	}
+	if (options->rdma[0] == '\0')
+		memcpy(options->rdma, from_file.rdma, sizeof(options->rdma));
 	if (options->listen_count == 0)
 		options->listen[options->listen_count++] =
 		        (struct fabric_address){.provider = "tcp", .host = "127.0.0.1", .port = FAR_PORT_DEFAULT};
+	apply_rdma(options);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "fabric/fabric.h"
+#include "far/address_options.h"
 #include "far/log.h"
 #include "server/server.h"
 
@@ -14,6 +15,7 @@ struct options {
 	struct server_options server;
 	struct fabric_address listen[OPTIONS_LISTEN_MAX];
 	int listen_count;
+	char rdma[ADDRESS_OPTIONS_SIZE]; // options of each rdma address
 	bool has_no_shm;
 	enum log_level log_level;
 	int ready_fd; // -1 = none

@@ -251,7 +251,7 @@ static int connect_both(struct cli *cli, struct bench_data *data)
 	if (command_connect(cli, &warm))
 		return CLI_FAILURE;
 	data->session = cli->session;
-	error = far_connect(cli->address, &cold, &data->cold_session);
+	error = command_open(cli, &cold, &data->cold_session);
 	return error ? report_error(error) : CLI_OK;
 }
 

@@ -1,9 +1,11 @@
 #include "client/cli/command.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "client/cli/report.h"
 #include "far/arguments.h"
+#include "far/cleanup.h"
 
 // The table of commands and what each does first: parse its arguments, connect.
 
@@ -39,14 +41,39 @@ struct inputs {
 	void *command;
 };
 
+enum { KEY_CONNECT = 0x200, KEY_DEVICE, KEY_PORT, KEY_GID };
+
+const struct argp_option command_server_options[] = {
+        {"server", 's', "ADDRESS", 0,
+                "Server to talk to: shm:///PATH.sock, rdma://HOST:PORT[?connect=cm|socket&device=NAME&port=N&gid=N&depth=N], "
+                "tcp://HOST:PORT, or HOST[:PORT], which chooses (default: $FARFS_SERVER, else localhost)",
+                -1},
+        {"connect", KEY_CONNECT, "cm|socket", 0, "Of an rdma address: connect by the connection manager or over a socket (default: cm)",
+                -1},
+        {"device", KEY_DEVICE, "NAME", 0, "Of an rdma address: the device (default: chosen by a rule, see far-server(8))", -1},
+        {"port", KEY_PORT, "N", 0, "Of an rdma address: the device's port", -1},
+        {"gid-index", KEY_GID, "N", 0, "Of an rdma address: the index in the port's table of GIDs, with connect=socket", -1},
+        {0},
+};
+
+error_t command_take_server(struct cli *cli, int key, char *argument, struct argp_state *state)
+{
+	static const char *const names[] = {"connect", "device", "port", "gid"};
+
+	if (key == 's') {
+		cli->address = argument;
+		return 0;
+	}
+	if (key < KEY_CONNECT || key > KEY_GID)
+		return ARGP_ERR_UNKNOWN;
+	if (!address_options_add(cli->rdma, names[key - KEY_CONNECT], argument))
+		report_usage(state->name, "--%s: too long", names[key - KEY_CONNECT]);
+	return 0;
+}
+
 static error_t parse_shared(int key, char *argument, struct argp_state *state)
 {
-	struct cli *cli = state->input;
-
-	if (key != 's')
-		return ARGP_ERR_UNKNOWN;
-	cli->address = argument;
-	return 0;
+	return command_take_server(state->input, key, argument, state);
 }
 
 static error_t parse_root(int key, char *argument, struct argp_state *state)
@@ -63,15 +90,11 @@ static error_t parse_root(int key, char *argument, struct argp_state *state)
 
 void command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input)
 {
-	static const struct argp_option shared_options[] = {
-	        {"server", 's', "ADDRESS", 0, "Server to talk to (default: $FARFS_SERVER, else localhost)", -1},
-	        {0},
-	};
-	static const struct argp shared = {.options = shared_options, .parser = parse_shared};
+	static const struct argp shared = {.options = command_server_options, .parser = parse_shared};
 	const struct argp own = {.options = argp->options, .parser = argp->parser};
 	const struct argp_child children[] = {{.argp = &own}, {.argp = &shared}, {0}};
 	const struct argp root = {.parser = parse_root, .args_doc = argp->args_doc, .doc = argp->doc, .children = children};
-	const struct arguments_options known = {.own = argp->options, .shared = shared_options};
+	const struct arguments_options known = {.own = argp->options, .shared = command_server_options};
 	struct inputs inputs = {.cli = cli, .command = input};
 	char wrong[ARGUMENTS_WRONG_SIZE];
 
@@ -80,13 +103,20 @@ void command_parse(struct cli *cli, const struct argp *argp, int argc, char **ar
 	argp_parse(&root, argc, argv, 0, NULL, &inputs);
 }
 
+int command_open(const struct cli *cli, const struct far_options *options, far_session **session)
+{
+	CLEANUP(free) char *address = address_options_append(cli->address, cli->rdma);
+
+	return address ? far_connect(address, options, session) : -ENOMEM;
+}
+
 int command_connect(struct cli *cli, const struct far_options *options)
 {
 	int error;
 
 	if (cli->session)
 		return CLI_OK;
-	error = far_connect(cli->address, options, &cli->session);
+	error = command_open(cli, options, &cli->session);
 	if (error) {
 		cli->session = NULL;
 		report_error(error);

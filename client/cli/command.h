@@ -5,6 +5,7 @@
 #include <argp.h>
 
 #include "far.h"
+#include "far/address_options.h"
 
 // Exit statuses, documented in far(1).
 enum cli_status {
@@ -18,8 +19,14 @@ enum cli_status {
 // One run of the program. `session` is opened by the command that needs one and closed by main.
 struct cli {
 	const char *address;
+	char rdma[ADDRESS_OPTIONS_SIZE]; // more options of the address
 	far_session *session;
 };
+
+// The options that say where the server is, before a command and behind it.
+extern const struct argp_option command_server_options[];
+// Takes one of them; ARGP_ERR_UNKNOWN if it is none.
+error_t command_take_server(struct cli *cli, int key, char *argument, struct argp_state *state);
 
 struct command {
 	const char *name;
@@ -35,6 +42,9 @@ const struct command *command_find(const char *name);
 
 // Parses a command's arguments by `argp`, with the options that all commands take besides. Wrong usage ends the program with status CLI_USAGE.
 void command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input);
+
+// far_connect to the server of the command line.
+int command_open(const struct cli *cli, const struct far_options *options, far_session **session);
 
 // Opens cli->session unless it is open. `options` may be NULL. Returns an exit status; what went wrong has been said.
 int command_connect(struct cli *cli, const struct far_options *options);

@@ -20,9 +20,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct parsing *parsing = state->input;
 
+	(void)argument;
 	switch (key) {
-	case 's':
-		parsing->cli->address = argument;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = parsing->cli;
 		return 0;
 	case 'V':
 		printf("far %s\n", far_version());
@@ -36,6 +37,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static error_t parse_server(int key, char *argument, struct argp_state *state)
+{
+	return command_take_server(state->input, key, argument, state);
 }
 
 // Adds the table of commands to the help.
@@ -77,21 +83,18 @@ static int run_command(struct cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	        {"server", 's', "ADDRESS", 0,
-	                "Server to talk to: shm:///PATH.sock, rdma://HOST:PORT[?connect=cm|socket&device=NAME&port=N&gid=N&depth=N], "
-	                "tcp://HOST:PORT, or HOST[:PORT], which chooses (default: "
-	                "$FARFS_SERVER, else "
-	                "localhost)",
-	                0},
 	        {"version", 'V', NULL, 0, "Print the version", 0},
 	        {0},
 	};
+	static const struct argp server = {.options = command_server_options, .parser = parse_server};
+	static const struct argp_child children[] = {{.argp = &server}, {0}};
 	static const struct argp argp = {.options = options,
 	        .parser = parse,
+	        .children = children,
 	        .args_doc = "COMMAND [ARGUMENT...]",
 	        .doc = "FarFS: values in far memory, by key.\v ",
 	        .help_filter = filter_help};
-	static const struct arguments_options known = {.own = options, .ends_at_argument = true};
+	static const struct arguments_options known = {.own = options, .shared = command_server_options, .ends_at_argument = true};
 	const char *address = getenv("FARFS_SERVER");
 	struct cli cli = {.address = address && *address ? address : "localhost"};
 	struct parsing parsing = {.cli = &cli};

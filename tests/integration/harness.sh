@@ -73,7 +73,10 @@ start_server() {
 		shm) listen=shm://$temp/server.sock ;;
 		tcp) listen=tcp://127.0.0.1:0 ;;
 		rdma) listen=rdma://10.9.0.1:0 ;; # the server's device in scripts/rdma-vm
-		rdma-socket) listen='rdma://10.9.0.1:0?connect=socket' ;;
+		rdma-socket)
+			listen=rdma://10.9.0.1:0
+			set -- "$@" --connect=socket --device=rxe0
+			;;
 		*) bail "unknown provider $provider" ;;
 		esac
 	fi

@@ -207,6 +207,19 @@ another_server() {
 	"$FAR" get value | cmp - "$temp/value"
 }
 
+wrong_choice() {
+	fails any 'rxe9' "$FAR" --device=rxe9 ping -c 1
+	fails any 'rxe1.*port' "$FAR" ping -c 1 --device=rxe1 --port=9
+	fails any 'GID' "$FAR" ping -c 1 --connect=socket --device=rxe1 --gid-index=200
+	fails any 'connect=socket' "$FAR" ping -c 1 --gid-index=1
+	mkdir -p "$temp/chosen"
+	fails any 'rxe9' "$FAR_FSD" "$address" "$temp/chosen" -o device=rxe9
+	"$FAR" --device=rxe1 --port=1 ping -c 1
+	start_mount "$temp/chosen" device=rxe1,port=1
+	cmp "$temp/value" "$temp/chosen/value"
+	umount "$temp/chosen"
+}
+
 check "no device: server and client say so" no_device
 devices_are_back
 check_and_mend "a device that is down: the server says so" server_s_device_down
@@ -219,6 +232,7 @@ mnt=$temp/mnt
 start_mount "$mnt"
 cp "$temp/value" "$mnt/value"
 check_as_user "too little locked memory: the client says so" client_s_memlock
+check "a wrong device, port or GID is named" wrong_choice
 check_and_mend "a client whose device is down says so, and works when it is up" client_s_device_down
 check_and_mend "the link goes down during reads: one error, and work again when it is up" link_down_during_reads
 check_and_mend "the server cannot be reached during a transfer: one error, and work again when it can" unreachable_during_transfer

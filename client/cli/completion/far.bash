@@ -34,7 +34,7 @@ _far()
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
 	local commands='put get ls stat rm mv cas mkdir df ping bench doctor version help'
-	local options='--help --usage --server'
+	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
