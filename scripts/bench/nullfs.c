@@ -2,20 +2,17 @@
 // same channel as far-fsd and tells the kernel the same things at INIT, so what a mount of FarFS costs above it is FarFS's own.
 //
 // The file is anonymous memory of SIZE MiB (default 1024), 4 KiB pages as a pool without hugepages has; reads are answered from it without a copy of their own.
-#define FUSE_USE_VERSION 314
 #include <errno.h>
-#include <fuse3/fuse_lowlevel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "null_serve.h"
 
 #define FILE_INO 2
-#define THREADS 2
 
 static char *content;
 static size_t content_size;
@@ -110,28 +107,8 @@ static const struct fuse_lowlevel_ops operations = {
         .write = null_write,
 };
 
-static void *thread_begin(void *context, size_t length, void **buffer)
-{
-	(void)context;
-	*buffer = aligned_alloc(4096, length);
-	return *buffer;
-}
-
-static void thread_end(void *context, void *thread)
-{
-	(void)context;
-	free(thread);
-}
-
 int main(int argc, char **argv)
 {
-	static const struct channel_hooks hooks = {NULL, thread_begin, thread_end, NULL};
-	struct filesystem settings = {.max_background = 512};
-	char *names[] = {argv[0], (char *)"-ofsname=nullfs,subtype=nullfs,default_permissions", NULL};
-	struct fuse_args arguments = FUSE_ARGS_INIT(2, names);
-	struct fuse_session *session;
-	int status = 1;
-
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr, "usage: nullfs DIRECTORY [MiB]\n");
 		return 2;
@@ -142,11 +119,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "nullfs: %zu bytes: %s\n", content_size, strerror(errno));
 		return 1;
 	}
-	channel_block_signals();
-	session = fuse_session_new(&arguments, &operations, sizeof(operations), &settings);
-	if (session && fuse_session_mount(session, argv[1]) == 0) {
-		status = channel_serve(session, THREADS, &hooks) ? 1 : 0;
-		fuse_session_unmount(session);
-	}
-	return status; // with the session: a thread that did not end may use it
+	return null_serve(argv[0], argv[1], &operations);
 }

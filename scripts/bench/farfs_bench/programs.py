@@ -34,6 +34,7 @@ class Programs:
         self.far_server = self._find("server/far-server")
         self.far_fsd = self._find("fsd/far-fsd")
         self.nullfs = self._find("scripts/bench/nullfs")
+        self.nulltree = self._find("scripts/bench/nulltree")
         self.peer_bench = self._find("scripts/bench/peer_bench")
         self.many_objects = self._find("scripts/bench/many_objects")
 

@@ -20,7 +20,7 @@ PEERS = {"Redis unix, get": "redis unix get", "Redis unix, set": "redis unix set
 
 
 def _head(about):
-    options = [word for word, is_given in (("--quick", about["is_quick"]), ("--only=" + ",".join(about["parts"]), len(about["parts"]) < 5))
+    options = [word for word, is_given in (("--quick", about["is_quick"]), ("--only=" + ",".join(about["parts"]), len(about["parts"]) < 6))
                if is_given]
     command = " ".join(["scripts/bench/run", *options])
     minutes = sum(about["seconds"].values()) / 60
@@ -119,6 +119,20 @@ def _mount(results, settings):
             *table(["", "shm / null", "tcp / null", "shm", "tcp", "null FUSE", "tmpfs"], rows)]
 
 
+def _metadata(results, settings):
+    if not results.ran("metadata"):
+        return []
+    rows = []
+    for place, workload in dict.fromkeys(key[1:3] for key in results.samples if key[0] == "metadata"):
+        keys = {name: ("metadata", place, workload, name, "seconds") for name in ("shm", "tcp", "null", "tmpfs")}
+        rows.append([f"{place}, {workload}", spread(results.ratio(keys["null"], keys["shm"])), spread(results.ratio(keys["null"], keys["tcp"])),
+                     spread(results.ratio(keys["tmpfs"], keys["shm"])), *(median(results.spread(*keys[name])) for name in ("shm", "tcp", "null", "tmpfs"))])
+    return ["## Many small files", "",
+            f"A tree of {settings.metadata_files:,} files of 1 KiB in directories of 100, {settings.metadata_rounds} rounds: unpacked, listed with and without attributes, read and removed by the usual programs; "
+            "seconds, and how fast that is beside the null FUSE tree (`scripts/bench/nulltree.c`: names and attributes in its own memory, no bytes, the same channel) and tmpfs: 1 is as fast, 0.5 takes twice as long.", "",
+            *table(["", "shm / null", "tcp / null", "shm / tmpfs", "shm", "tcp", "null FUSE", "tmpfs"], rows)]
+
+
 def _objects(results, settings):
     if not results.ran("objects"):
         return []
@@ -153,6 +167,7 @@ def _idle(results):
 
 def write(results, about, settings, path):
     lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_connections(results, settings), *_mount(results, settings),
+             *_metadata(results, settings),
              *_objects(results, settings), *_idle(results)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")

@@ -38,6 +38,8 @@ class Settings:
     connections_rounds: int
     mount_seconds: float
     mount_rounds: int
+    metadata_files: int
+    metadata_rounds: int
     objects: int
     objects_pool: str
     objects_seconds: float
@@ -45,5 +47,5 @@ class Settings:
     limit_minutes: int
 
 
-FULL = Settings(0.7, 5, 1.0, 5, 1.0, 5, 10_000_000, "4G", 1.0, 5, 20)
-QUICK = Settings(0.15, 3, 0.25, 3, 0.25, 2, 1_000_000, "512M", 0.3, 3, 3)
+FULL = Settings(0.7, 5, 1.0, 5, 1.0, 5, 20_000, 3, 10_000_000, "4G", 1.0, 5, 20)
+QUICK = Settings(0.15, 3, 0.25, 3, 0.25, 2, 2_000, 1, 1_000_000, "512M", 0.3, 3, 3)

@@ -85,3 +85,7 @@ def mount_far(stage, programs, cpus, provider, address):
 
 def mount_null(stage, programs, cpus):
     return stage.mount("null", cpus, [programs.nullfs, stage.path("null"), str(FIO_FILE_MIB)])
+
+
+def mount_null_tree(stage, programs, cpus):
+    return stage.mount("null", cpus, [programs.nulltree, stage.path("null")])
