@@ -43,6 +43,9 @@ struct far_new {
 };
 int far_create(struct far_lane *lane, const struct far_new *object, struct far_attr *attr);
 
+// Makes a regular file without a name (of `object` mode, uid and gid count, and the parent for its group), which far_link may name. It goes with this session's last hold on it.
+int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_attr *attr);
+
 int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
 int far_unlink(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
 int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
@@ -75,7 +78,7 @@ int far_read_mapped(struct far_lane *lane, uint64_t id, size_t length, uint64_t 
 void far_read_mapped_end(struct far_lane *lane);
 
 // Writes `length` bytes (up to FAR_GRANT_SIZE is one call's worth; more is split and may be written in part: returns what was written).
-// flags: FAR_WRITE_APPEND, FAR_WRITE_KILL_SUIDGID. -ENOSPC, -EFBIG.
+// An append of up to FAR_GRANT_SIZE lands whole, unless the pool is nearly full. flags: FAR_WRITE_APPEND, FAR_WRITE_KILL_SUIDGID. -ENOSPC, -EFBIG.
 ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags);
 
 int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);

@@ -186,6 +186,14 @@ int far_create(struct far_lane *lane, const struct far_new *object, struct far_a
 	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
 }
 
+int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_attr *attr)
+{
+	struct far_create_request message = {.parent = object->parent, .mode = object->mode, .uid = object->uid, .gid = object->gid};
+	struct call request = {.op = FAR_OP_TMPFILE, .is_change = true, .message = &message, .length = sizeof(message)};
+
+	return call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+}
+
 int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
 {
 	struct far_link_request message = {.id = id, .parent = parent, .name_length = (uint16_t)name_length};

@@ -45,6 +45,25 @@ static int64_t write_granted(
 	return result;
 }
 
+// Asks for grants until they hold `length` bytes, or there are no more to be had: what is appended must go in one request, for between two another may append.
+static void gather_grants(struct far_lane *lane, uint64_t length)
+{
+	uint64_t before = UINT64_MAX;
+
+	while (put_granted(lane) < length && put_granted(lane) != before) {
+		struct far_request message;
+		struct call request = {.op = FAR_OP_PING, .flags = FAR_PING_WANT_GRANT, .message = &message, .length = sizeof(message)};
+		struct reply reply;
+		int error;
+
+		before = put_granted(lane);
+		error = call(lane, &request, sizeof(struct far_reply), &reply);
+		reply_release(lane, &reply);
+		if (error)
+			return; // the write will meet it, too
+	}
+}
+
 static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes, uint64_t length, uint64_t offset, unsigned flags)
 {
 	struct far_write_request message = {.id = id, .offset = offset};
@@ -58,6 +77,8 @@ static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes,
 	if (error)
 		return error;
 	eager = lane->message_size - sizeof(message);
+	if (flags & FAR_WRITE_APPEND && length > eager)
+		gather_grants(lane, length);
 	if (length > eager && put_granted(lane) > 0)
 		return write_granted(lane, bytes, length, &message, &request);
 	// Without a grant a page at a time: slower, but it always goes on; and pages stay whole.
@@ -70,7 +91,8 @@ ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t
 {
 	size_t done = 0;
 
-	if (flags == 0 && window_write(lane, id, buffer, length, offset))
+	// A file with a window has no set-uid or set-gid bits to clear.
+	if ((flags & ~(unsigned)FAR_WRITE_KILL_SUIDGID) == 0 && window_write(lane, id, buffer, length, offset))
 		done = length;
 	while (done < length) {
 		int64_t written = write_some(lane, id, (const char *)buffer + done, length - done, offset + done, flags);

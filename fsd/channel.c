@@ -8,11 +8,19 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "fsd/fuse_kernel.h"
 
 // Classic /dev/fuse: every thread reads the one descriptor; the kernel wakes one of those that wait. Once the file system is unmounted every read ends
 // with ENODEV, and with it its thread. When a signal ends the daemon instead, the threads finish the request they are at; those that wait for one are woken. The
 // descriptor is closed only when no thread reads it any more, so that its number cannot become something else under one of them.
+//
+// libfuse parses and answers; two things pass by it, since an older one does not know them: operations that hooks.newer answers, and flags of INIT. Those are put into libfuse's own
+// answer to INIT on its way out, which its hook for custom input and output lets us see.
 
 #define LEAVE_TRIES 20U // of LEAVE_NAP_NS: then the process ends without its threads
 #define LEAVE_NAP_NS 100000000L
@@ -30,6 +38,7 @@ struct channel {
 	pthread_t main;
 	_Atomic unsigned running;
 	unsigned begun;
+	uint64_t agreed; // set while INIT is answered, before the kernel sends anything else
 	struct worker workers[];
 };
 
@@ -44,6 +53,76 @@ void *channel_buffer(void)
 {
 	return this_worker->buffer;
 }
+
+const struct fuse_in_header *channel_request(void)
+{
+	return this_worker->buffer;
+}
+
+bool channel_has_agreed(uint64_t init_flag)
+{
+	return this_worker->channel->agreed & init_flag;
+}
+
+int channel_answer(const struct fuse_in_header *request, int error, const void *bytes, size_t length)
+{
+	struct fuse_out_header header = {
+	        .len = (uint32_t)(sizeof(header) + (error ? 0 : length)), .error = error, .unique = request->unique};
+	struct iovec parts[] = {{&header, sizeof(header)}, {(void *)(uintptr_t)bytes, error ? 0 : length}};
+
+	return writev(fuse_session_fd(this_worker->channel->session), parts, 2) < 0 ? -errno : 0;
+}
+
+// --- INIT ---
+
+static uint64_t offered_flags(const struct fuse_init_in *offer)
+{
+	return offer->flags | (offer->flags & FUSE_INIT_EXT ? (uint64_t)offer->flags2 << 32 : 0);
+}
+
+// Adds our flags to an answer to INIT.
+static void agree(struct channel *channel, const struct fuse_init_in *offer, struct fuse_init_out *answer)
+{
+	channel->agreed = offered_flags(offer) & channel->hooks->init_flags;
+	answer->flags |= (uint32_t)channel->agreed;
+	if (channel->agreed >> 32) {
+		answer->flags |= FUSE_INIT_EXT;
+		answer->flags2 |= (uint32_t)(channel->agreed >> 32);
+	}
+}
+
+static bool is_init_answer(const struct iovec *parts, int count)
+{
+	const struct fuse_in_header *request = this_worker ? channel_request() : NULL;
+	const struct fuse_out_header *header = parts[0].iov_base;
+
+	return request && request->opcode == FUSE_INIT && count == 2 && parts[0].iov_len == sizeof(*header) && header->error == 0 &&
+	       header->unique == request->unique && parts[1].iov_len >= sizeof(struct fuse_init_out);
+}
+
+static ssize_t write_answer(int fd, struct iovec *parts, int count, void *userdata)
+{
+	(void)userdata;
+	if (is_init_answer(parts, count))
+		agree(this_worker->channel, (const struct fuse_init_in *)(channel_request() + 1), parts[1].iov_base);
+	return writev(fd, parts, count);
+}
+
+static ssize_t read_request(int fd, void *buffer, size_t length, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buffer, length);
+}
+
+// A libfuse that does not take the hook answers INIT by itself: then nothing more is agreed on.
+static void watch_init(struct fuse_session *session)
+{
+	static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
+
+	fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
+
+// --- threads ---
 
 static void end_signals(sigset_t *set)
 {
@@ -85,7 +164,8 @@ static void *work(void *argument)
 			continue;
 		if (got <= 0)
 			break;
-		fuse_session_process_buf(channel->session, &request);
+		if (!channel->hooks->newer || !channel->hooks->newer(channel->hooks->context, request.mem))
+			fuse_session_process_buf(channel->session, &request);
 	}
 	atomic_fetch_sub_explicit(&channel->running, 1, memory_order_release); // pairs with the acquire in is_running
 	pthread_kill(channel->main, SIGUSR1);
@@ -155,6 +235,7 @@ int channel_serve(struct fuse_session *session, unsigned threads, const struct c
 	channel->session = session;
 	channel->hooks = hooks;
 	channel->main = pthread_self();
+	watch_init(session);
 	for (unsigned i = 0; i < threads; i++)
 		begin_thread(channel);
 	if (channel->begun == 0) {

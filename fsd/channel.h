@@ -3,8 +3,11 @@
 #ifndef FSD_CHANNEL_H
 #define FSD_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+struct fuse_in_header;
 struct fuse_session;
 
 struct channel_hooks {
@@ -17,6 +20,13 @@ struct channel_hooks {
 
 	// Threads serve: requests are answered from now on. NULL: nobody wants to know.
 	void (*begun)(void *context);
+
+	// Sees each request before libfuse does, on its thread: operations that libfuse does not know. True: answered (channel_answer). It may also change the request in its place into
+	// another one that libfuse knows. NULL: there are none.
+	bool (*newer)(void *context, struct fuse_in_header *request);
+
+	// FUSE_* bits of INIT that are agreed to if the kernel offers them, whatever libfuse knows about them.
+	uint64_t init_flags;
 };
 
 // Bytes of the largest request: 1 MiB of data and a page for its headers, as libfuse reads it.
@@ -31,5 +41,14 @@ void channel_block_signals(void);
 // The calling thread's state, as its thread_begin returned it, and its buffer.
 void *channel_thread(void);
 void *channel_buffer(void);
+
+// The request under way on the calling thread, as the kernel sent it; at the front of the buffer.
+const struct fuse_in_header *channel_request(void);
+
+// Answers a request past libfuse: with `error` (a negative errno), or 0 and the operation's struct. 0, or a negative errno if the kernel did not take it.
+int channel_answer(const struct fuse_in_header *request, int error, const void *bytes, size_t length);
+
+// Which of hooks.init_flags the kernel and we agreed on.
+bool channel_has_agreed(uint64_t init_flag);
 
 #endif

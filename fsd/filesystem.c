@@ -16,7 +16,7 @@ struct far_lane *filesystem_lane(void)
 	return channel_thread();
 }
 
-static struct timespec timespec_of(int64_t ns)
+struct timespec filesystem_timespec(int64_t ns)
 {
 	struct timespec time = {.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
 
@@ -39,9 +39,9 @@ void filesystem_stat(const struct far_attr *attr, struct stat *stat)
 	        .st_size = (off_t)attr->size,
 	        .st_blksize = FAR_PAGE_SIZE,
 	        .st_blocks = (blkcnt_t)attr->blocks,
-	        .st_atim = timespec_of(attr->atime_ns),
-	        .st_mtim = timespec_of(attr->mtime_ns),
-	        .st_ctim = timespec_of(attr->ctime_ns),
+	        .st_atim = filesystem_timespec(attr->atime_ns),
+	        .st_mtim = filesystem_timespec(attr->mtime_ns),
+	        .st_ctim = filesystem_timespec(attr->ctime_ns),
 	};
 }
 

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 #include "client/files.h"
+#include "fsd/channel.h"
+#include "fsd/fuse_kernel.h"
 
 // What the mount was asked to be; constant while it serves.
 struct filesystem {
@@ -21,6 +23,10 @@ struct filesystem {
 };
 
 extern const struct fuse_lowlevel_ops filesystem_operations;
+
+// What is agreed with the kernel besides what libfuse 3.14 knows: names of one directory are looked up side by side; we clear set-uid and set-gid bits, being told when; what is opened
+// past the cache may be mapped all the same.
+#define FILESYSTEM_INIT_FLAGS (FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_DIRECT_IO_ALLOW_MMAP)
 
 // --- what the operations share (filesystem.c) ---
 
@@ -34,10 +40,15 @@ struct far_lane *filesystem_lane(void);
 
 // How the kernel shall treat a file that is being opened. O_DIRECT passes the kernel's cache by altogether: otherwise it would ask for the attributes before each
 // read, to know whether its cache is still good. So do logs: through its cache the kernel may cut a write between two pages, and what another mount appends would
-// come between. (What can be read, too, can be mapped, which needs the cache.)
+// come between. (What can be read, too, can be mapped, which needs the cache before Linux 6.6.)
+static inline bool filesystem_is_log(const struct fuse_file_info *file)
+{
+	return file->flags & O_APPEND && ((file->flags & O_ACCMODE) == O_WRONLY || channel_has_agreed(FUSE_DIRECT_IO_ALLOW_MMAP));
+}
+
 static inline void filesystem_set_open_flags(struct fuse_file_info *file)
 {
-	bool is_log = file->flags & O_APPEND && (file->flags & O_ACCMODE) == O_WRONLY;
+	bool is_log = filesystem_is_log(file);
 
 	file->direct_io = is_log || file->flags & O_DIRECT;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
@@ -45,6 +56,7 @@ static inline void filesystem_set_open_flags(struct fuse_file_info *file)
 #endif
 }
 
+struct timespec filesystem_timespec(int64_t ns);
 void filesystem_stat(const struct far_attr *attr, struct stat *stat);
 
 // Answers with an entry, or with the error (0 or a negative errno).
@@ -54,9 +66,19 @@ void filesystem_reply_attr(fuse_req_t request, int error, const struct far_attr 
 // The one place where our negative errno becomes FUSE's positive one.
 void filesystem_reply(fuse_req_t request, int error);
 
+// FAR_SET_KILL_SUIDGID and FAR_WRITE_KILL_SUIDGID are for those who change a file's content and may not keep its set-uid bits. True where the caller of this operation, which the
+// kernel says nothing more about, is one of them (fallocate, copy_file_range).
+static inline bool filesystem_kills_suidgid(fuse_req_t request)
+{
+	return fuse_req_ctx(request)->uid != 0;
+}
+
 // --- operations by file (ops_*.c) ---
 
 void ops_init(void *filesystem, struct fuse_conn_info *connection);
+
+// Those that libfuse does not know; called before it. True: answered.
+bool ops_newer(const struct filesystem *filesystem, struct fuse_in_header *request);
 
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_forget(fuse_req_t request, fuse_ino_t ino, uint64_t count);

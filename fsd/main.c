@@ -183,10 +183,24 @@ static void begun(void *context)
 	log_info("mounted directory=%s threads=%u channel=classic", daemon->options->directory, thread_count(daemon->options));
 }
 
+static bool newer(void *context, struct fuse_in_header *request)
+{
+	const struct daemon *daemon = context;
+
+	return ops_newer(&daemon->filesystem, request);
+}
+
 static int mount_and_serve(struct daemon *daemon)
 {
 	const struct options *options = daemon->options;
-	struct channel_hooks hooks = {daemon, thread_begin, thread_end, begun};
+	struct channel_hooks hooks = {
+	        .context = daemon,
+	        .thread_begin = thread_begin,
+	        .thread_end = thread_end,
+	        .begun = begun,
+	        .newer = newer,
+	        .init_flags = FILESYSTEM_INIT_FLAGS,
+	};
 	struct fuse_session *session =
 	        fuse_session_new(&daemon->options->fuse, &filesystem_operations, sizeof(filesystem_operations), &daemon->filesystem);
 	int error;

@@ -1,4 +1,8 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "fsd/filesystem.h"
 
@@ -12,6 +16,66 @@ void ops_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file
 	(void)file;
 	filesystem_reply_attr(request, error, &attr);
 }
+
+// --- statx ---
+
+static struct fuse_sx_time sx_time_of(int64_t ns)
+{
+	struct timespec time = filesystem_timespec(ns);
+
+	return (struct fuse_sx_time){.tv_sec = time.tv_sec, .tv_nsec = (uint32_t)time.tv_nsec};
+}
+
+static void fill_statx(const struct far_attr *attr, struct fuse_statx *statx)
+{
+	*statx = (struct fuse_statx){
+	        .mask = STATX_BASIC_STATS | STATX_BTIME,
+	        .blksize = FAR_PAGE_SIZE,
+	        .nlink = attr->nlink,
+	        .uid = attr->uid,
+	        .gid = attr->gid,
+	        .mode = (uint16_t)attr->mode,
+	        .ino = attr->id,
+	        .size = attr->size,
+	        .blocks = attr->blocks,
+	        .atime = sx_time_of(attr->atime_ns),
+	        .btime = sx_time_of(attr->btime_ns),
+	        .ctime = sx_time_of(attr->ctime_ns),
+	        .mtime = sx_time_of(attr->mtime_ns),
+	        .rdev_major = major(attr->device),
+	        .rdev_minor = minor(attr->device),
+	};
+}
+
+// Asked where somebody wants the birth time.
+static void answer_statx(const struct filesystem *filesystem, const struct fuse_in_header *request)
+{
+	struct fuse_statx_out out = {.attr_valid = (uint64_t)filesystem->attr_timeout};
+	struct far_attr attr;
+	int error = far_getattr(filesystem_lane(), request->nodeid, &attr);
+
+	if (!error)
+		fill_statx(&attr, &out.stat);
+	out.attr_valid_nsec = (uint32_t)((filesystem->attr_timeout - (double)out.attr_valid) * 1e9);
+	channel_answer(request, error, &out, sizeof(out));
+}
+
+bool ops_newer(const struct filesystem *filesystem, struct fuse_in_header *request)
+{
+	switch (request->opcode) {
+	case FUSE_STATX:
+		answer_statx(filesystem, request);
+		return true;
+	case FUSE_TMPFILE: // request and answer are those of a create
+		((struct fuse_create_in *)(request + 1))->flags |= O_TMPFILE;
+		request->opcode = FUSE_CREATE;
+		return false;
+	default:
+		return false;
+	}
+}
+
+// --- setattr and statfs ---
 
 static int64_t ns_of(struct timespec time)
 {
@@ -49,10 +113,13 @@ void ops_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, int vali
 	        .uid = stat->st_uid,
 	        .gid = stat->st_gid,
 	};
+	const struct fuse_setattr_in *in = (const struct fuse_setattr_in *)(channel_request() + 1);
 	struct far_attr attr;
 	int error;
 
 	(void)file;
+	if (in->valid & FATTR_KILL_SUIDGID) // libfuse keeps it to itself
+		change.valid |= FAR_SET_KILL_SUIDGID;
 	for (unsigned i = 0; i < sizeof(valid_bits) / sizeof(valid_bits[0]); i++)
 		if (valid & valid_bits[i].fuse)
 			change.valid |= valid_bits[i].far;

@@ -87,6 +87,13 @@ static int open_existing(fuse_req_t request, fuse_ino_t parent, const char *name
 	return error;
 }
 
+// The kernel asks for a file without a name as it does for one with a name, and O_TMPFILE, which nobody can pass to open together with O_CREAT. It lets it be linked, or does not
+// (O_EXCL).
+static bool is_nameless(const struct fuse_file_info *file)
+{
+	return (file->flags & O_TMPFILE) == O_TMPFILE;
+}
+
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file)
 {
 	const struct filesystem *filesystem = filesystem_of(request);
@@ -97,7 +104,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 	        .entry_timeout = filesystem->entry_timeout,
 	};
 	struct far_attr attr;
-	int error = far_create(lane, &object, &attr);
+	int error = is_nameless(file) ? far_tmpfile(lane, &object, &attr) : far_create(lane, &object, &attr);
 
 	if (error == -EEXIST && !(file->flags & O_EXCL))
 		error = open_existing(request, parent, name, file->flags, &attr);

@@ -68,11 +68,27 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 		fuse_reply_buf(request, buffer, (size_t)got);
 }
 
+// Whoever may not keep set-uid bits clears them by writing: the kernel says who, or else has done so itself but for what passes its cache.
+static unsigned kill_flag(fuse_req_t request, const struct fuse_file_info *file)
+{
+	const struct fuse_write_in *in = (const struct fuse_write_in *)(channel_request() + 1);
+	bool is_killing;
+
+	if (channel_has_agreed(FUSE_HANDLE_KILLPRIV_V2))
+		is_killing = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
+	else
+		is_killing = (filesystem_is_log(file) || file->flags & O_DIRECT) && filesystem_kills_suidgid(request);
+	return is_killing ? FAR_WRITE_KILL_SUIDGID : 0;
+}
+
 void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
 {
 	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
 	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
-	ssize_t written = far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
+	ssize_t written;
+
+	flags |= kill_flag(request, file);
+	written = far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
 
 	if (written < 0)
 		filesystem_reply(request, (int)written);

@@ -8,7 +8,7 @@ void ops_init(void *context, struct fuse_conn_info *connection)
 	unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_PARALLEL_DIROPS |
 	                  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO;
 	// Splicing costs more than it saves here, and requests must land in our buffers. O_TRUNC comes as a setattr of its own. Another mount may replace
-	// a symlink, so they are not kept. The kernel clears set-uid bits itself, by setattr.
+	// a symlink, so they are not kept. Set-uid bits are cleared by us, told when (FILESYSTEM_INIT_FLAGS), or else by the kernel.
 	unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC |
 	                    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_POSIX_ACL |
 	                    FUSE_CAP_IOCTL_DIR;

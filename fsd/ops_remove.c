@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 
 #include "fsd/filesystem.h"
@@ -18,5 +19,9 @@ void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_in
 {
 	struct far_lane *lane = filesystem_lane();
 
+	if (flags & ~(unsigned)(FAR_RENAME_NOREPLACE | FAR_RENAME_EXCHANGE)) { // RENAME_WHITEOUT
+		filesystem_reply(request, -EINVAL);
+		return;
+	}
 	filesystem_reply(request, far_rename_at(lane, parent, name, strlen(name), new_parent, new_name, strlen(new_name), flags));
 }

@@ -54,6 +54,14 @@ bool grant_offer(struct lane *lane, struct far_grant *wire)
 	return true;
 }
 
+void grant_want_more(struct lane *lane)
+{
+	struct lane_grants *grants = &lane->grants;
+
+	if (grants->wanted <= grants->count && grants->count < FAR_GRANTS_PER_LANE)
+		grants->wanted = grants->count + 1;
+}
+
 // Checks one range against where the lane is: `position` in its grants, `committed` pages of that one. Both move on.
 static int range_check(struct lane_grants *grants, const struct far_range *range, uint32_t *position, uint32_t *committed)
 {
@@ -142,8 +150,9 @@ void grant_settle(struct lane *lane)
 
 	while (grants->count > 0 && grant_at(grants, 0)->committed == grant_at(grants, 0)->pages) {
 		drop_first(lane);
-		if (grants->wanted < FAR_GRANTS_PER_LANE)
-			grants->wanted = grants->wanted ? grants->wanted * 2 : 2;
+		grants->wanted = grants->wanted ? grants->wanted * 2 : 2;
+		if (grants->wanted > FAR_GRANTS_PER_LANE)
+			grants->wanted = FAR_GRANTS_PER_LANE;
 	}
 }
 

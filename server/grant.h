@@ -34,6 +34,9 @@ struct lane_grants {
 // Makes one more grant if the lane is due one and the pool has room. False: none.
 bool grant_offer(struct lane *lane, struct far_grant *wire);
 
+// The lane is due one more than it has, up to FAR_GRANTS_PER_LANE.
+void grant_want_more(struct lane *lane);
+
 // Checks the ranges of one request, in order, against the lane's grants, commits them (seals; they count as used whatever becomes of the request) and
 // gives them as sources. -EINVAL commits nothing. The sources hold until grant_settle.
 int grant_commit(struct lane *lane, const struct far_range *ranges, uint32_t count, struct value_source *sources);

@@ -135,6 +135,31 @@ int handle_create(struct request *request)
 	return error ? error : create(request, &new, target);
 }
 
+int handle_tmpfile(struct request *request)
+{
+	const struct far_create_request *message = request->message;
+	struct object_new new = {.name = {"", 0}, .mode = message->mode & (S_IFMT | 07777), .uid = message->uid, .gid = message->gid};
+	struct far_record *directory, *object;
+	int error;
+
+	if (!S_ISREG(new.mode) || message->name_length || message->target_length)
+		return -EINVAL;
+	error = namespace_directory(request->server, message->parent, &directory);
+	if (error)
+		return error;
+	if (directory->nlink == 0)
+		return -ENOENT;
+	if (directory->mode & S_ISGID)
+		new.gid = directory->gid;
+	error = object_make_nameless(request->server, &new, &object);
+	if (error)
+		return error;
+	error = reply_entry(request, object);
+	if (error)
+		object_destroy(request->server, object);
+	return error;
+}
+
 int handle_link(struct request *request)
 {
 	const struct far_link_request *message = request->message;
@@ -151,6 +176,9 @@ int handle_link(struct request *request)
 		error = -ESTALE;
 	if (!error && object_is_directory(object))
 		error = -EPERM;
+	// What has no name yet is its maker's.
+	if (!error && object_is_nameless(object) && !hold_exists(request->lane->session, message->id))
+		error = -ENOENT;
 	if (!error)
 		error = namespace_directory(request->server, message->parent, &directory);
 	if (!error && namespace_find(request->server, directory, name))

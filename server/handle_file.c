@@ -58,8 +58,10 @@ static void set_mode_and_owner(struct far_record *object, const struct far_setat
 		object->gid = message->gid;
 	if (message->valid & FAR_SET_MODE)
 		object->mode = (object->mode & S_IFMT) | (message->mode & 07777);
-	else if (is_killing)
+	else if (message->valid & FAR_SET_SIZE)
 		object_kill_suidgid(object);
+	else
+		object_kill_suidgid_of_program(object);
 	record_publish(object, (enum far_record_state)state);
 }
 

@@ -209,7 +209,7 @@ static struct far_record *find_upload(const struct request *request, uint64_t id
 {
 	struct far_record *upload = object_by_id(request->server, id);
 
-	if (!upload || upload->parent != 0 || !hold_exists(request->lane->session, id))
+	if (!upload || !object_is_nameless(upload) || !hold_exists(request->lane->session, id))
 		return NULL;
 	return upload;
 }
@@ -225,11 +225,9 @@ int handle_upload(struct request *request)
 
 	if (message->size_hint > space_free_bytes(server))
 		return -ENOSPC;
-	error = object_make(server, &new, &upload);
+	error = object_make_nameless(server, &new, &upload);
 	if (error)
 		return error;
-	upload->nlink = 0;
-	record_publish(upload, FAR_RECORD_ORPHAN);
 	error = hold_add(server, request->lane->session, upload);
 	if (error) {
 		object_destroy(server, upload);

@@ -65,7 +65,8 @@ int handle_hello(struct request *request)
 
 int handle_ping(struct request *request)
 {
-	(void)request;
+	if (request->flags & FAR_PING_WANT_GRANT)
+		grant_want_more(request->lane);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ int namespace_create(struct server *server, const struct object_new *new, struct
 
 // --- further names and removal (namespace_link.c) ---
 
-// -EMLINK, -ENOENT (object or directory removed), -ENOSPC. The name is free.
+// A further name, or the first of an object that began without one. -EMLINK, -ENOENT (object or directory removed), -ENOSPC. The name is free.
 int namespace_link(struct server *server, struct far_record *object, struct far_record *directory, struct far_span name);
 
 // Removes a name. Directories must be empty: -ENOTEMPTY. The object lives on while it has names or holders. -ENOSPC only where an object must take over another of its names in a full pool.

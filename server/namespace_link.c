@@ -77,13 +77,40 @@ fail:
 	return error;
 }
 
+// The first name of an object that began without one: it becomes its own name record. Behind the reserve there is nothing to undo.
+static int give_name(struct server *server, struct far_record *object, struct far_record *directory, struct far_span name)
+{
+	uint64_t parent = object_id(server, directory);
+	uint64_t offset = record_offset(server->pool, object);
+	uint64_t old_block = 0; // there is no old name
+	uint32_t old_size = 0;
+
+	if (space_keep_reserve(server))
+		return -ENOSPC;
+	record_publish(object, FAR_RECORD_BUSY); // R6
+	SPACE_MUST(server, record_rename(server->pool, object, parent, name, &old_block, &old_size));
+	object->name_hash = (uint32_t)index_hash(server->index, parent, name);
+	SPACE_MUST(server, index_insert(server->index, offset));
+	SPACE_MUST(server, directory_insert(server->pool, directory, offset));
+	object->nlink = 1;
+	server->figures.objects++;
+	object_touch_status(server, object);
+	record_publish(object, FAR_RECORD_LIVE);
+	object_touch_content(server, directory);
+	return 0;
+}
+
 int namespace_link(struct server *server, struct far_record *object, struct far_record *directory, struct far_span name)
 {
 	struct far_record *link;
 	uint64_t *head;
 	int error;
 
-	if (object->nlink == 0 || directory->nlink == 0)
+	if (directory->nlink == 0)
+		return -ENOENT;
+	if (object_is_nameless(object))
+		return give_name(server, object, directory, name);
+	if (object->nlink == 0)
 		return -ENOENT;
 	if (object->nlink >= FAR_LINK_MAX)
 		return -EMLINK;

@@ -96,6 +96,22 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 	return 0;
 }
 
+int object_make_nameless(struct server *server, const struct object_new *new, struct far_record **out)
+{
+	int error = object_make(server, new, out);
+
+	if (error)
+		return error;
+	(*out)->nlink = 0;
+	record_publish(*out, FAR_RECORD_ORPHAN);
+	return 0;
+}
+
+bool object_is_nameless(const struct far_record *object)
+{
+	return object->nlink == 0 && object->parent == 0;
+}
+
 // The block of a name that did not fit into its record.
 static void release_name(struct server *server, struct far_record *record)
 {
@@ -133,7 +149,13 @@ void object_kill_suidgid(struct far_record *object)
 {
 	if (S_ISDIR(object->mode))
 		return;
-	object->mode &= ~(uint32_t)S_ISUID;
-	if (object->mode & S_IXGRP)
-		object->mode &= ~(uint32_t)S_ISGID;
+	object->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+}
+
+void object_kill_suidgid_of_program(struct far_record *object)
+{
+	uint32_t set_gid = object->mode & S_IXGRP ? 0 : object->mode & S_ISGID;
+
+	object_kill_suidgid(object);
+	object->mode |= set_gid;
 }

@@ -41,13 +41,22 @@ void object_touch_content(struct server *server, struct far_record *object);
 // S_ISGID to a directory. -ENOSPC.
 int object_make(struct server *server, const struct object_new *new, struct far_record **object);
 
+// Makes an object without a name, and lets those see it who know its id: it lives while somebody holds it, so the caller adds a hold, or destroys it. -ENOSPC.
+int object_make_nameless(struct server *server, const struct object_new *new, struct far_record **object);
+
+// True while an object that began without a name has not got one.
+bool object_is_nameless(const struct far_record *object);
+
 // Ends an object that was made but never published, or that has neither name nor holder: value and record go to reclaim.
 void object_destroy(struct server *server, struct far_record *object);
 
 // Called when a name or a hold went: destroys the object if it was the last, makes it an orphan if somebody holds it, else publishes a new word.
 void object_settle(struct server *server, struct far_record *object);
 
-// Clears set-uid, and set-gid where group-execute is set.
+// Clears set-uid and set-gid of what is no directory: for a change of the content by somebody who may not keep them.
 void object_kill_suidgid(struct far_record *object);
+
+// The same for a change of the owner: set-gid without group-execute stays, it gives nobody any rights.
+void object_kill_suidgid_of_program(struct far_record *object);
 
 #endif

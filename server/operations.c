@@ -17,7 +17,7 @@
 
 static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_HELLO] = {.name = "hello", .handle = handle_hello, .request_size = HELLO_SIZE, .has_tail = true},
-        [FAR_OP_PING] = {.name = "ping", .handle = handle_ping, .request_size = sizeof(struct far_request)},
+        [FAR_OP_PING] = {.name = "ping", .handle = handle_ping, .request_size = sizeof(struct far_request), .flags = FAR_PING_WANT_GRANT},
         [FAR_OP_STATFS] = {.name = "statfs", .handle = handle_statfs, .request_size = sizeof(struct far_request)},
         [FAR_OP_FORGET] = {.name = "forget",
                 .handle = handle_forget,
@@ -119,6 +119,11 @@ static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_WINDOW] = {.name = "window",
                 .handle = handle_window,
                 .request_size = sizeof(struct far_object_request),
+                .is_mutation = true},
+        [FAR_OP_TMPFILE] = {.name = "tmpfile",
+                .handle = handle_tmpfile,
+                .request_size = sizeof(struct far_create_request),
+                .flags = FAR_GET_LOCATE,
                 .is_mutation = true},
         [FAR_OP_EXTENTS] = {.name = "extents",
                 .handle = handle_extents,

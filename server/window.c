@@ -63,6 +63,8 @@ static int open_check(const struct lane *lane, const struct far_record *object)
 
 	if (!pool_is_shared(lane->server->pool) || !lane->transport->has_loads)
 		return -EOPNOTSUPP;
+	if (object->mode & (S_ISUID | S_ISGID)) // each write may have to clear them
+		return -EOPNOTSUPP;
 	return S_ISREG(object->mode) && has_pages && object->nlink > 0 ? 0 : -EOPNOTSUPP;
 }
 

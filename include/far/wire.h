@@ -13,12 +13,12 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 3U
+#define FAR_WIRE_VERSION 4U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
 	FAR_OP_HELLO = 1,  // far_hello_request -> far_hello_reply; the first message of a lane
-	FAR_OP_PING = 2,   // far_request -> far_reply
+	FAR_OP_PING = 2,   // far_request -> far_reply; flags: enum far_ping_flag
 	FAR_OP_STATFS = 3, // far_request -> far_statfs_reply
 	FAR_OP_FORGET = 4, // far_forget_request -> no reply
 	// by key
@@ -47,6 +47,7 @@ enum far_op {
 	FAR_OP_READLINK = 41,  // far_object_request -> far_reply and the target
 	FAR_OP_EXTENTS = 42,   // far_read_request -> far_get_reply that only locates
 	FAR_OP_WINDOW = 43,    // far_object_request -> far_window_reply: the right to write an object's own pages (layout.h R7)
+	FAR_OP_TMPFILE = 44,   // far_create_request -> far_entry_reply: a nameless regular file, held by the session; FAR_OP_LINK names it
 	FAR_OP_LIMIT = 64,
 };
 
@@ -168,6 +169,11 @@ struct far_wire_extent {
 	uint64_t length;
 };
 static_assert(sizeof(struct far_wire_extent) == 24, "wire");
+
+enum far_ping_flag {
+	// The next write needs more memory than the lane's grants have left: the reply brings one more grant, if the lane may have one more.
+	FAR_PING_WANT_GRANT = 1,
+};
 
 struct far_hello_request {
 	struct far_request header;
@@ -417,7 +423,7 @@ enum far_setattr_valid {
 	FAR_SET_ATIME_NOW = 64,
 	FAR_SET_MTIME_NOW = 128,
 	FAR_SET_CTIME = 256,
-	FAR_SET_KILL_SUIDGID = 512, // with size or owner: clear set-uid, and set-gid where group-execute is set
+	FAR_SET_KILL_SUIDGID = 512, // with size: clear set-uid and set-gid; with owner: set-gid only where group-execute is set
 };
 
 struct far_setattr_request {
@@ -435,6 +441,7 @@ struct far_setattr_request {
 
 // Makes a file, directory, symlink or special file by the type in `mode`. Behind it: the name, then a symlink's target.
 // A parent with S_ISGID gives its group, and S_ISGID to a directory. FAR_STATUS_EXISTS if the name is taken.
+// FAR_OP_TMPFILE: a regular file in no directory; `parent` is only asked for its group, and nothing stands behind the struct.
 struct far_create_request {
 	struct far_request header;
 	uint64_t parent;
@@ -466,9 +473,9 @@ struct far_rename_at_request {
 };
 
 enum far_write_flag {
-	FAR_WRITE_APPEND = 1, // at the end, whatever `offset` says
-	FAR_WRITE_RANGES = 2, // the bytes are in grants: ranges x struct far_range behind the struct
-	FAR_WRITE_KILL_SUIDGID = 4,
+	FAR_WRITE_APPEND = 1,       // at the end, whatever `offset` says
+	FAR_WRITE_RANGES = 2,       // the bytes are in grants: ranges x struct far_range behind the struct
+	FAR_WRITE_KILL_SUIDGID = 4, // clear set-uid and set-gid
 };
 
 // Behind it: the bytes, or ranges.

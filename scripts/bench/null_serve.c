@@ -22,7 +22,8 @@ static void thread_end(void *context, void *thread)
 
 int null_serve(char *program, const char *directory, const struct fuse_lowlevel_ops *operations)
 {
-	static const struct channel_hooks hooks = {NULL, thread_begin, thread_end, NULL};
+	static const struct channel_hooks hooks = {
+	        .thread_begin = thread_begin, .thread_end = thread_end, .init_flags = FILESYSTEM_INIT_FLAGS};
 	static struct filesystem settings = {.max_background = 512};
 	char *names[] = {program, (char *)"-ofsname=nullfs,subtype=nullfs,default_permissions", NULL};
 	struct fuse_args arguments = FUSE_ARGS_INIT(2, names);

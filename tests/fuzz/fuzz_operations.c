@@ -114,8 +114,8 @@ static void lane_begin(struct lane *lane)
 
 static bool tells_id(unsigned op)
 {
-	return op == FAR_OP_CREATE || op == FAR_OP_LOOKUP || op == FAR_OP_LINK || op == FAR_OP_UPLOAD || op == FAR_OP_MKDIR ||
-	       op == FAR_OP_STAT;
+	return op == FAR_OP_CREATE || op == FAR_OP_LOOKUP || op == FAR_OP_LINK || op == FAR_OP_UPLOAD || op == FAR_OP_TMPFILE ||
+	       op == FAR_OP_MKDIR || op == FAR_OP_STAT;
 }
 
 static uint32_t dispatch(struct lane *lane, unsigned which, const void *message, uint32_t length)
@@ -273,6 +273,15 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		create->target_length = (uint16_t)(S_ISLNK(create->mode) && tail > 1 ? tail - 1 : 0);
 		create->name_length = (uint16_t)(tail - create->target_length);
 		set_name(message + sizeof(*create), create->name_length, false);
+		break;
+	}
+	case FAR_OP_TMPFILE: {
+		struct far_create_request *create = (struct far_create_request *)message;
+
+		set_id(message, offsetof(struct far_create_request, parent));
+		create->mode = S_IFREG | (create->mode & 07777);
+		create->name_length = create->name_length == 1; // seldom: it has none
+		create->target_length = 0;
 		break;
 	}
 	case FAR_OP_LINK:

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import shutil
+import socket
 import stat
 import sys
 import tempfile
@@ -18,9 +19,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 FIRST, SECOND = os.environ["FARFS_MOUNT"], os.environ["FARFS_SECOND_MOUNT"]
 SLOWER = int(os.environ.get("slower", "1"))  # where the device is emulated: divide counts that are only there to be many
+KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 LIMIT_S = 60 * (1 if SLOWER == 1 else 5)  # of a case
 
 cases = []
+
+
+class Skipped(Exception):
+    """The case cannot show anything here; says why."""
 
 
 def case(name):
@@ -104,6 +110,40 @@ def mode_of(name):
     return stat.S_IMODE(os.lstat(name).st_mode)
 
 
+def owner_of(name):
+    status = os.lstat(name)
+    return status.st_uid, status.st_gid
+
+
+KINDS = ("regular", "directory", "fifo", "block", "char", "socket", "symlink")
+
+
+def bind(name):
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(name)
+
+
+def make(kind, name, owner=None, mode=None):
+    """An object of one of KINDS."""
+    {
+        "regular": lambda: write(name),
+        "directory": lambda: os.mkdir(name, 0o755),
+        "fifo": lambda: os.mkfifo(name, 0o644),
+        "block": lambda: os.mknod(name, stat.S_IFBLK | 0o644, os.makedev(1, 2)),
+        "char": lambda: os.mknod(name, stat.S_IFCHR | 0o644, os.makedev(1, 2)),
+        "socket": lambda: bind(name),
+        "symlink": lambda: os.symlink("nowhere", name),
+    }[kind]()
+    if owner:
+        os.lchown(name, *owner)
+    if mode is not None:
+        os.chmod(name, mode)
+
+
+def remove(name):
+    (os.rmdir if stat.S_ISDIR(os.lstat(name).st_mode) else os.unlink)(name)
+
+
 # --- others ---
 
 
@@ -116,6 +156,8 @@ def child(function, *arguments):
         try:
             function(*arguments)
             text = b""
+        except Skipped as skipped:
+            text = f"skipped {skipped}".encode()
         except OSError as error:
             text = f"errno {error.errno} {error.strerror}".encode()
         except BaseException:
@@ -129,6 +171,8 @@ def child(function, *arguments):
     if text.startswith("errno "):
         _, code, said = text.split(" ", 2)
         raise OSError(int(code), said)
+    if text.startswith("skipped "):
+        raise Skipped(text.split(" ", 1)[1])
     if text or status:
         raise AssertionError(text or f"the child ended with status {status}")
 
@@ -181,8 +225,8 @@ def run_case(function, folder):
     function()
 
 
-def report(name, failure):
-    print(("not ok " if failure else "ok ") + name)
+def report(name, failure, skipped=""):
+    print(("not ok " if failure else "ok ") + name + (" # SKIP " + skipped if skipped else ""))
     for line in failure.splitlines():
         print("# " + line)
     sys.stdout.flush()
@@ -207,6 +251,8 @@ def run():
         try:
             child(limited, function, os.path.join(top, str(number)))
             report(name, "")
+        except Skipped as skipped:
+            report(name, "", str(skipped))
         except (AssertionError, OSError) as error:
             report(name, str(error) or repr(error))
     shutil.rmtree(top)

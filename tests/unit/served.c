@@ -244,6 +244,16 @@ int served_mkdir(struct served_lane *client, const char *key)
 	return served_call(client, FAR_OP_MKDIR, 0, &request, sizeof(request), text(key));
 }
 
+int served_tmpfile(struct served_lane *client, uint64_t parent, uint32_t mode, struct far_attr *attr)
+{
+	struct far_create_request request = {.parent = parent, .mode = mode, .uid = 1000, .gid = 1000};
+	int status = served_call(client, FAR_OP_TMPFILE, 0, &request, sizeof(request), (struct served_parts){0});
+
+	if (status == FAR_STATUS_OK && attr)
+		*attr = ((const struct far_entry_reply *)client->reply)->attr;
+	return status;
+}
+
 int served_symlink(struct served_lane *client, uint64_t parent, const char *name, const char *target, struct far_attr *attr)
 {
 	struct far_create_request request = {

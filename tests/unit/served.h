@@ -56,6 +56,7 @@ int served_stat(struct served_lane *client, const char *key, struct far_attr *at
 int served_rename(struct served_lane *client, const char *from, const char *to, unsigned flags);
 int served_mkdir(struct served_lane *client, const char *key);
 int served_create(struct served_lane *client, uint64_t parent, const char *name, uint32_t mode, struct far_attr *attr);
+int served_tmpfile(struct served_lane *client, uint64_t parent, uint32_t mode, struct far_attr *attr);
 int served_symlink(struct served_lane *client, uint64_t parent, const char *name, const char *target, struct far_attr *attr);
 int served_lookup(struct served_lane *client, uint64_t parent, const char *name, struct far_attr *attr);
 int served_unlink(struct served_lane *client, unsigned op, uint64_t parent, const char *name);

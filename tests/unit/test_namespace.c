@@ -334,6 +334,63 @@ static void test_create__setgid_parent_gives_its_group(void **state)
 	assert_int_equal(attr.device, 0x103);
 }
 
+static void test_tmpfile__is_named_by_a_link_once(void **state)
+{
+	struct far_attr directory, attr;
+	char long_name[201];
+
+	(void)state;
+	memset(long_name, 'n', 200);
+	long_name[200] = '\0';
+	served_create(client, FAR_ROOT_ID, "d", 040755, &directory);
+	assert_int_equal(served_tmpfile(client, directory.id, 0100640, &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.nlink, 0);
+	assert_int_equal(attr.mode, 0100640);
+	served_write(client, attr.id, 0, "content", 7, 0);
+	assert_int_equal(served_link(client, attr.id, directory.id, long_name, &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.nlink, 1);
+	assert_int_equal(served_link(client, attr.id, FAR_ROOT_ID, "second", &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.nlink, 2);
+	key_has("second", "content");
+	assert_int_equal(served_unlink(client, FAR_OP_UNLINK, directory.id, long_name), FAR_STATUS_OK);
+	assert_int_equal(served_rename(client, "second", "d/third", 0), FAR_STATUS_OK);
+	key_has("d/third", "content");
+	assert_int_equal(served_unlink(client, FAR_OP_UNLINK, directory.id, "third"), FAR_STATUS_OK);
+	assert_int_equal(served_link(client, attr.id, directory.id, "fourth", &attr), FAR_STATUS_NOT_FOUND);
+}
+
+static void test_tmpfile__only_its_holder_names_it(void **state)
+{
+	struct served_lane *other = served_join(server);
+	struct far_attr attr;
+
+	(void)state;
+	assert_int_equal(served_tmpfile(client, FAR_ROOT_ID, 0100600, &attr), FAR_STATUS_OK);
+	assert_int_equal(served_link(other, attr.id, FAR_ROOT_ID, "f", NULL), FAR_STATUS_NOT_FOUND);
+	served_write(client, attr.id, 0, "x", 1, 0);
+	served_forget(client, attr.id, 1);
+	assert_int_equal(served_getattr(client, attr.id, NULL), FAR_STATUS_STALE);
+	served_leave(other);
+}
+
+static void test_tmpfile__what_it_cannot_be_is_refused(void **state)
+{
+	struct far_attr directory, attr;
+
+	(void)state;
+	assert_int_equal(served_tmpfile(client, FAR_ROOT_ID, 040755, NULL), FAR_STATUS_INVALID);
+	assert_int_equal(served_tmpfile(client, FAR_ROOT_ID, 0, NULL), FAR_STATUS_INVALID);
+	assert_int_equal(served_tmpfile(client, 12345, 0100600, NULL), FAR_STATUS_STALE);
+	served_create(client, FAR_ROOT_ID, "f", 0100600, &attr);
+	assert_int_equal(served_tmpfile(client, attr.id, 0100600, NULL), FAR_STATUS_NOT_DIRECTORY);
+	served_create(client, FAR_ROOT_ID, "d", 042755, &directory);
+	assert_int_equal(served_tmpfile(client, directory.id, 0100600, &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.gid, directory.gid);
+	served_unlink(client, FAR_OP_RMDIR, FAR_ROOT_ID, "d");
+	assert_int_equal(served_tmpfile(client, directory.id, 0100600, NULL), FAR_STATUS_NOT_FOUND);
+	assert_int_equal(served_link(client, attr.id, directory.id, "x", NULL), FAR_STATUS_NOT_FOUND);
+}
+
 static void test_symlink__any_target_up_to_the_limit_reads_back(void **state)
 {
 	char target[FAR_SYMLINK_MAX + 2];
@@ -405,6 +462,23 @@ static void test_setattr__owner_change_clears_set_uid(void **state)
 	served_write(client, attr.id, 0, "x", 1, FAR_WRITE_KILL_SUIDGID);
 	served_getattr(client, attr.id, &attr);
 	assert_int_equal(attr.mode, 0100711);
+}
+
+static void test_suidgid__set_gid_without_group_execute_goes_by_writes_alone(void **state)
+{
+	struct far_setattr_request owner = {.uid = 9, .valid = FAR_SET_UID | FAR_SET_KILL_SUIDGID};
+	struct far_setattr_request size = {.size = 5, .valid = FAR_SET_SIZE | FAR_SET_KILL_SUIDGID};
+	struct far_attr attr;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "f", 0106644, &attr);
+	owner.id = size.id = attr.id;
+	served_call(client, FAR_OP_SETATTR, 0, &owner, sizeof(owner), (struct served_parts){0});
+	served_getattr(client, attr.id, &attr);
+	assert_int_equal(attr.mode, 0102644);
+	served_call(client, FAR_OP_SETATTR, 0, &size, sizeof(size), (struct served_parts){0});
+	served_getattr(client, attr.id, &attr);
+	assert_int_equal(attr.mode, 0100644);
 }
 
 static void test_list__every_entry_once_by_cursor_and_prefix(void **state)
@@ -535,9 +609,13 @@ int main(void)
 	        TEST(test_rename__onto_another_name_of_the_same_object_does_nothing),
 	        TEST(test_rename__over_a_first_name_leaves_the_other_links),
 	        TEST(test_create__setgid_parent_gives_its_group),
+	        TEST(test_tmpfile__is_named_by_a_link_once),
+	        TEST(test_tmpfile__only_its_holder_names_it),
+	        TEST(test_tmpfile__what_it_cannot_be_is_refused),
 	        TEST(test_symlink__any_target_up_to_the_limit_reads_back),
 	        TEST(test_times__change_as_posix_says_and_always_forward),
 	        TEST(test_setattr__owner_change_clears_set_uid),
+	        TEST(test_suidgid__set_gid_without_group_execute_goes_by_writes_alone),
 	        TEST(test_list__every_entry_once_by_cursor_and_prefix),
 	        TEST(test_list__a_prefix_that_few_match_is_looked_for_in_steps),
 	        TEST(test_names__random_changes_keep_the_tree_whole),

@@ -199,6 +199,44 @@ static void test_grant__another_follows_when_one_is_used_up(void **state)
 	served_leave(client);
 }
 
+static void test_grant__more_are_given_to_a_lane_that_asks(void **state)
+{
+	struct served_lane *client = served_join(server);
+	struct far_request ping;
+
+	(void)state;
+	for (unsigned count = 1; count <= FAR_GRANTS_PER_LANE + 1; count++) {
+		assert_int_equal(client->granted, count < FAR_GRANTS_PER_LANE ? count : FAR_GRANTS_PER_LANE);
+		assert_int_equal(served_call(client, FAR_OP_PING, 0, &ping, sizeof(ping), (struct served_parts){0}), FAR_STATUS_OK);
+		assert_int_equal(client->granted, count < FAR_GRANTS_PER_LANE ? count : FAR_GRANTS_PER_LANE);
+		served_call(client, FAR_OP_PING, FAR_PING_WANT_GRANT, &ping, sizeof(ping), (struct served_parts){0});
+	}
+	assert_int_equal(client->lane.grants.count, FAR_GRANTS_PER_LANE);
+	served_leave(client);
+}
+
+static void test_grant__asking_and_using_up_never_make_more_than_the_most(void **state)
+{
+	struct served_lane *client = served_join(server);
+	uint8_t *bytes = calloc(1, FAR_GRANT_SIZE);
+	struct far_request ping;
+	struct far_range range;
+
+	(void)state;
+	for (unsigned count = 1; count < 3; count++)
+		served_call(client, FAR_OP_PING, FAR_PING_WANT_GRANT, &ping, sizeof(ping), (struct served_parts){0});
+	assert_int_equal(client->lane.grants.count, 3);
+	range = served_fill(client, bytes, client->grant.length);
+	assert_int_equal(put_range(client, "k", &range, 1), FAR_STATUS_OK);
+	for (unsigned i = 0; i < 10; i++) {
+		served_call(client, FAR_OP_PING, 0, &ping, sizeof(ping), (struct served_parts){0});
+		assert_true(client->lane.grants.count <= FAR_GRANTS_PER_LANE);
+	}
+	served_delete(client, "k");
+	free(bytes);
+	served_leave(client);
+}
+
 static void test_grant__filled_but_not_committed_comes_back_with_the_lane(void **state)
 {
 	struct served_lane *client = served_join(server);
@@ -315,6 +353,8 @@ int main(void)
 	        TEST(test_put_ranges__value_is_the_granted_memory),
 	        TEST(test_put_ranges__wrong_ranges_are_refused_and_change_nothing),
 	        TEST(test_grant__another_follows_when_one_is_used_up),
+	        TEST(test_grant__more_are_given_to_a_lane_that_asks),
+	        TEST(test_grant__asking_and_using_up_never_make_more_than_the_most),
 	        TEST(test_grant__filled_but_not_committed_comes_back_with_the_lane),
 	        TEST(test_upload__becomes_the_keys_value_at_once),
 	        TEST(test_upload__not_published_goes_with_the_session),

@@ -126,6 +126,18 @@ static void test_open__needs_pages_and_a_shared_pool(void **state_)
 	served_leave(unmapped);
 }
 
+static void test_open__refuses_what_a_write_may_have_to_clear(void **state_)
+{
+	struct far_setattr_request change = {.id = world.file.id, .mode = 04755, .valid = FAR_SET_MODE};
+
+	(void)state_;
+	assert_int_equal(served_call(world.writer, FAR_OP_SETATTR, 0, &change, sizeof(change), (struct served_parts){0}), FAR_STATUS_OK);
+	assert_int_not_equal(state(), FAR_RECORD_WRITTEN);
+	assert_int_equal(open_window(world.writer), FAR_STATUS_NOT_SUPPORTED);
+	served_write(world.writer, world.file.id, 0, "x", 1, FAR_WRITE_KILL_SUIDGID);
+	assert_int_equal(open_window(world.writer), FAR_STATUS_OK);
+}
+
 static void test_own_session__sees_its_writes_counted_and_keeps_the_window(void **state_)
 {
 	uint64_t before = version();
@@ -285,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        EACH(test_open__is_told_by_the_word_and_found_again),
 	        EACH(test_open__needs_pages_and_a_shared_pool),
+	        EACH(test_open__refuses_what_a_write_may_have_to_clear),
 	        EACH(test_own_session__sees_its_writes_counted_and_keeps_the_window),
 	        EACH(test_mtime__is_the_writes_but_never_to_come),
 	        EACH(test_others__end_the_window),
