@@ -340,6 +340,37 @@ def capabilities_elsewhere():
             refuses(errno.ENODATA, os.getxattr, "f", CAPABILITY)
 
 
+@case("set-uid and set-gid end with a write or truncation by one who may not keep them, root's stay")
+def set_id_bits():
+    def fresh_file():
+        write("f", bytes(100000))
+        os.chmod("f", 0o6777)
+
+    def rewrite(flags_more=0):
+        with opened("f", os.O_WRONLY | flags_more) as fd:
+            for _ in range(10):
+                os.pwrite(fd, b"x" * 4096, 4096)
+
+    def write_direct():
+        import mmap
+
+        with opened("f", os.O_WRONLY | os.O_DIRECT) as fd, mmap.mmap(-1, 4096) as page:
+            os.pwrite(fd, page, 0)
+
+    for change in (rewrite, lambda: rewrite(os.O_APPEND), lambda: rewrite(os.O_TRUNC), lambda: os.truncate("f", 5), write_direct):
+        fresh_file()
+        change()
+        equal(mode_of("f"), 0o6777)
+        as_user(1234, 1234, change)
+        equal(mode_of("f"), 0o777)
+    with opened("f") as fd, opened(os.path.join(there(), "f"), os.O_RDONLY):
+        for number in range(20):
+            os.pwrite(fd, b"y", number)
+        os.chmod(os.path.join(there(), "f"), 0o4777)
+        as_user(1234, 1234, os.pwrite, fd, b"z", 0)
+        equal(mode_of("f"), 0o777)
+
+
 @case("other security attributes are kept for root, on any type")
 def security():
     os.mkfifo("p")
