@@ -205,7 +205,8 @@ int handle_xattr_set(struct request *request)
 	if (message->value_length > FAR_XATTR_VALUE_MAX)
 		return -E2BIG;
 	if (xattr_fact_is_name(name))
-		return message->upload ? -EPERM : xattr_fact_set(object, name, (struct far_span){value.bytes, value.length});
+		return message->upload ? -EPERM
+		                       : xattr_fact_set(object, name, (struct far_span){value.bytes, value.length}, request->flags);
 	return message->upload ? set_uploaded(request, object, name) : set(request, object, name, &value);
 }
 
@@ -221,7 +222,7 @@ int handle_xattr_remove(struct request *request)
 	if (!object)
 		return -ESTALE;
 	if (xattr_fact_is_name(name))
-		return 0;
+		return xattr_fact_remove(object, name);
 	error = xattr_remove(request->server, object, name);
 	if (!error)
 		object_touch_status(request->server, object);

@@ -199,6 +199,7 @@ void xattr_remove_all(struct server *server, struct far_record *object)
 	struct xattr *attribute = xattr_first(server, object);
 
 	object->attributes = 0;
+	object->flags &= ~FAR_RECORD_CAPABLE & 15U;
 	while (attribute) {
 		struct xattr *next = xattr_next(server, attribute);
 

@@ -75,11 +75,18 @@ int xattr_fact_get(const struct far_record *object, struct far_span name, char v
 	return fact ? fact->get(object, value) : -ENODATA;
 }
 
-int xattr_fact_set(const struct far_record *object, struct far_span name, struct far_span value)
+int xattr_fact_set(const struct far_record *object, struct far_span name, struct far_span value, unsigned flags)
 {
 	const struct fact *fact = find(object, name);
 
+	if (fact && flags & FAR_XATTR_CREATE)
+		return -EEXIST;
 	return fact && fact->may_be(value.bytes, value.length) ? 0 : -EPERM;
+}
+
+int xattr_fact_remove(const struct far_record *object, struct far_span name)
+{
+	return find(object, name) ? 0 : -ENODATA;
 }
 
 const char *xattr_fact_name(const struct far_record *object, unsigned position)

@@ -15,8 +15,11 @@ bool xattr_fact_is_name(struct far_span name);
 // The value. Returns its length, or -ENODATA.
 int xattr_fact_get(const struct far_record *object, struct far_span name, char value[XATTR_FACT_MAX]);
 
-// What setting it comes to: 0 (without effect) or -EPERM.
-int xattr_fact_set(const struct far_record *object, struct far_span name, struct far_span value);
+// What setting it comes to: 0 (without effect), -EPERM, or -EEXIST with FAR_XATTR_CREATE in flags.
+int xattr_fact_set(const struct far_record *object, struct far_span name, struct far_span value, unsigned flags);
+
+// What removing it comes to: 0 (without effect) or -ENODATA.
+int xattr_fact_remove(const struct far_record *object, struct far_span name);
 
 // The name of each fact that the object has; NULL: there are no more.
 const char *xattr_fact_name(const struct far_record *object, unsigned position);

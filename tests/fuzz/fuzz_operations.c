@@ -16,6 +16,7 @@
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
+#include "server/xattr.h"
 
 #define POOL (8U << 20)
 #define BUFFER (1U << 20)
@@ -487,6 +488,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	lane_fini(&lanes[1]);
 	make_ample();
 	remove_all(server->root);
+	xattr_remove_all(server, server->root);
 	server_settle(server);
 	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",

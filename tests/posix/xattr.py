@@ -433,6 +433,8 @@ def facts_kept():
         refuses(errno.EPERM, os.setxattr, "f", "user.far.location", b"elsewhere")
         refuses(errno.EPERM, os.setxattr, "f", "user.far.other", b"1")
         refuses(errno.EPERM, os.setxattr, "f", "user.far.version", bytes(10000))
+        refuses(errno.EEXIST, os.setxattr, "f", "user.far.version", b"99", os.XATTR_CREATE)
+        refuses(errno.ENODATA, os.removexattr, "f", "user.far.other")
         os.setxattr("f", "user.far.version", b"99")
         os.setxattr("f", "user.far.location", b"extents=3 pages=77")
         os.removexattr("f", "user.far.version")
