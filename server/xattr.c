@@ -67,8 +67,7 @@ static void link_behind(struct far_record *object, struct xattr *before, uint64_
 
 // --- values ---
 
-// The part of a record that says where a value is.
-static struct far_record value_of(const struct xattr *attribute)
+struct far_record xattr_value_record(const struct xattr *attribute)
 {
 	struct far_record value = {
 	        .value_kind = attribute->value_kind,
@@ -91,7 +90,7 @@ void *xattr_bytes(const struct server *server, struct xattr *attribute)
 
 void xattr_read(const struct server *server, const struct xattr *attribute, uint32_t offset, uint32_t length, void *to)
 {
-	struct far_record value = value_of(attribute);
+	struct far_record value = xattr_value_record(attribute);
 
 	if (attribute->value_kind == FAR_VALUE_INLINE)
 		memcpy(to, (const char *)(attribute + 1) + attribute->name_length + offset, length);
@@ -99,7 +98,7 @@ void xattr_read(const struct server *server, const struct xattr *attribute, uint
 		value_read(server->pool, &value, offset, length, to);
 }
 
-static uint32_t block_size(const struct xattr *attribute)
+uint32_t xattr_block_size(const struct xattr *attribute)
 {
 	uint32_t inside = attribute->value_kind == FAR_VALUE_INLINE ? attribute->value_length : 0;
 
@@ -108,10 +107,10 @@ static uint32_t block_size(const struct xattr *attribute)
 
 static void destroy(struct server *server, struct xattr *attribute)
 {
-	struct far_record value = value_of(attribute);
+	struct far_record value = xattr_value_record(attribute);
 
 	value_release(server, &value); // an inline one has nothing of its own
-	pool_block_free(server->pool, offset_of(server, attribute), block_size(attribute));
+	pool_block_free(server->pool, offset_of(server, attribute), xattr_block_size(attribute));
 }
 
 // Where the value comes to be: behind the name where that makes one block, else in memory of its own.
@@ -140,7 +139,7 @@ static int make(struct server *server, struct far_span name, const struct xattr_
 	header.block = stored.u.value.block;
 	header.pages = stored.u.value.pages;
 	header.extents = stored.u.value.extents;
-	offset = space_alloc_block(server, block_size(&header));
+	offset = space_alloc_block(server, xattr_block_size(&header));
 	if (!offset) {
 		if (!value->stored)
 			value_release(server, &stored);

@@ -48,6 +48,10 @@ void xattr_read(const struct server *server, const struct xattr *attribute, uint
 // The bytes of a value of up to FAR_BLOCK_MAX, which lie in one piece.
 void *xattr_bytes(const struct server *server, struct xattr *attribute);
 
+// What an attribute has of the pool: a block of so many bytes, and what a record with this value would have (an inline one: nothing).
+uint32_t xattr_block_size(const struct xattr *attribute);
+struct far_record xattr_value_record(const struct xattr *attribute);
+
 // A value to be set: bytes, or one that is stored already and becomes the attribute's own on success.
 struct xattr_value {
 	const void *bytes;
