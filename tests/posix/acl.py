@@ -5,11 +5,12 @@ import stat
 import struct
 import subprocess
 
-from mounted import as_user, case, equal, mode_of, opened, read, refuses, run, there, touches, unchanged, write
+from mounted import AT_FDCWD, as_user, case, checked, equal, libc, mode_of, opened, read, refuses, run, there, touches, unchanged, write
 
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
 NOBODY = 0xFFFFFFFF
+AT_SYMLINK_FOLLOW = 0x400
 OWNER, FRIEND, STRANGER = 1200, 1201, 1202  # users, and their groups
 
 
@@ -176,6 +177,19 @@ def plain_default():
     equal((mode_of("d/f"), has("d/f", ACCESS)), (0o640, False))
     os.mkdir("d/e")
     equal((mode_of("d/e"), has("d/e", ACCESS), has("d/e", DEFAULT)), (0o740, False, True))
+
+
+@case("a file that begins without a name (O_TMPFILE) inherits, too, and keeps it when it is linked")
+def tmpfile():
+    os.mkdir("d")
+    setfacl("-d", "-m", f"u:{FRIEND}:r", "d")
+    os.umask(0o077)
+    with opened("d", os.O_RDWR | os.O_TMPFILE, 0o666) as fd:
+        checked(libc.linkat(AT_FDCWD, f"/proc/self/fd/{fd}".encode(), AT_FDCWD, b"f", AT_SYMLINK_FOLLOW))
+    equal((getfacl("f")[1], mode_of("f")), (f"user:{FRIEND}:r--", 0o644))
+    os.mkdir("plain")
+    with opened("plain", os.O_RDWR | os.O_TMPFILE, 0o666) as fd:
+        equal(os.fstat(fd).st_mode & 0o777, 0o600)
 
 
 @case("without a default ACL the umask counts")
