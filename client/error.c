@@ -40,6 +40,8 @@ static const struct {
         {EDEADLK, "a source called its own session: give it another session"},
         {EIO, "the connection broke during the call: the change may or may not have happened"},
         {EXDEV, "not within one server"},
+        {ENODATA, "no such extended attribute"},
+        {E2BIG, "longer than an extended attribute's value can be"},
 };
 
 const char *far_strerror(int error)

@@ -37,6 +37,7 @@ struct far_new {
 	const char *name;
 	size_t name_length;
 	uint32_t mode, uid, gid;
+	uint32_t umask; // taken off the mode unless the parent has a default ACL
 	uint64_t device;
 	const char *target;
 	size_t target_length;
@@ -80,6 +81,25 @@ void far_read_mapped_end(struct far_lane *lane);
 // Writes `length` bytes (up to FAR_GRANT_SIZE is one call's worth; more is split and may be written in part: returns what was written).
 // An append of up to FAR_GRANT_SIZE lands whole, unless the pool is nearly full. flags: FAR_WRITE_APPEND, FAR_WRITE_KILL_SUIDGID. -ENOSPC, -EFBIG.
 ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags);
+
+// Extended attributes. Names have a namespace (user., trusted., security., or system.posix_acl_access and system.posix_acl_default) and up to FAR_XATTR_NAME_MAX bytes:
+// -EOPNOTSUPP, -EINVAL, -ENAMETOOLONG. Results are lengths; room 0 asks for the length alone, too little room is -ERANGE. An attribute that is not there is -ENODATA: where the pool is
+// mapped without asking the server if the object has none at all. A value or list that fits no message takes a round trip for each part that does.
+ssize_t far_getxattr(struct far_lane *lane, uint64_t id, const char *name, size_t name_length, void *value, size_t room);
+
+// Names, each with a NUL. flags: FAR_XATTR_FACTS.
+ssize_t far_listxattr(struct far_lane *lane, uint64_t id, char *list, size_t room, unsigned flags);
+
+// flags: FAR_XATTR_CREATE (-EEXIST), FAR_XATTR_REPLACE (-ENODATA), FAR_XATTR_KILL_SGID. -E2BIG above FAR_XATTR_VALUE_MAX, -ENOSPC, -EPERM (a fact). One round trip; three for values
+// that fit no message.
+struct far_xattr {
+	const char *name;
+	size_t name_length;
+	const void *value;
+	size_t length;
+};
+int far_setxattr(struct far_lane *lane, uint64_t id, const struct far_xattr *attribute, unsigned flags);
+int far_removexattr(struct far_lane *lane, uint64_t id, const char *name, size_t name_length);
 
 int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);
 

@@ -5,6 +5,7 @@
 #include "client/files.h"
 #include "client/locate.h"
 #include "client/look.h"
+#include "client/record_of.h"
 #include "far/attr.h"
 #include "far/key.h"
 
@@ -99,6 +100,20 @@ static bool is_object(const struct far_record *record, uint64_t id)
 	return id == FAR_ROOT_ID ? S_ISDIR(record->mode) : record->id == id;
 }
 
+const struct far_record *record_mapped(struct far_lane *lane, uint64_t id)
+{
+	const struct far_record *record;
+	uint64_t offset;
+
+	if (!lane->connection || !lane->pool.loads)
+		return NULL;
+	offset = record_of(lane, id);
+	if (offset == 0 || offset > lane->pool_length - sizeof(*record))
+		return NULL;
+	record = (const struct far_record *)((const char *)lane->pool.loads + offset);
+	return is_object(record, id) ? record : NULL;
+}
+
 // Where the pool is mapped, attributes are read where they are. The word before and behind tells whether they are of one piece (R6).
 static bool getattr_mapped(const struct far_lane *lane, uint64_t id, uint64_t offset, struct far_attr *attr)
 {
@@ -171,6 +186,7 @@ int far_create(struct far_lane *lane, const struct far_new *object, struct far_a
 	        .gid = object->gid,
 	        .name_length = (uint16_t)object->name_length,
 	        .target_length = (uint16_t)object->target_length,
+	        .umask = object->umask,
 	};
 	struct call request = {
 	        .op = FAR_OP_CREATE,
@@ -188,7 +204,8 @@ int far_create(struct far_lane *lane, const struct far_new *object, struct far_a
 
 int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_attr *attr)
 {
-	struct far_create_request message = {.parent = object->parent, .mode = object->mode, .uid = object->uid, .gid = object->gid};
+	struct far_create_request message = {
+	        .parent = object->parent, .mode = object->mode, .uid = object->uid, .gid = object->gid, .umask = object->umask};
 	struct call request = {.op = FAR_OP_TMPFILE, .is_change = true, .message = &message, .length = sizeof(message)};
 
 	return call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);

@@ -6,8 +6,8 @@
 
 #include "fsd/channel.h"
 
-// The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without (extended attributes: EOPNOTSUPP) or does it itself
-// for this mount alone (advisory locks).
+// The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without or does it itself for this mount
+// alone (advisory locks).
 
 #define NS_PER_SECOND 1000000000
 
@@ -99,6 +99,10 @@ const struct fuse_lowlevel_ops filesystem_operations = {
         .unlink = ops_unlink,
         .rmdir = ops_rmdir,
         .rename = ops_rename,
+        .getxattr = ops_getxattr,
+        .setxattr = ops_setxattr,
+        .listxattr = ops_listxattr,
+        .removexattr = ops_removexattr,
         .open = ops_open,
         .release = ops_release,
         .flush = ops_flush,

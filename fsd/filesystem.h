@@ -20,6 +20,8 @@ struct filesystem {
 	double attr_timeout;  // seconds the kernel may trust attributes, 0 by default
 	double entry_timeout; // and names
 	unsigned max_background;
+	bool has_acls;        // POSIX ACLs count
+	bool is_hiding_facts; // user.far.* is not listed
 };
 
 extern const struct fuse_lowlevel_ops filesystem_operations;
@@ -98,6 +100,11 @@ void ops_readlink(fuse_req_t request, fuse_ino_t ino);
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name, unsigned flags);
+
+void ops_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, size_t size);
+void ops_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void ops_listxattr(fuse_req_t request, fuse_ino_t ino, size_t size);
+void ops_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name);
 
 void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
 void ops_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);

@@ -35,6 +35,9 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "                      warning)\n"
                            "  -o connect=cm|socket,device=NAME,port=N,gid-index=N  the same for an rdma address as\n"
                            "                      its options; also --device=NAME and so on\n"
+                           "  -o acl              POSIX access control lists, as setfacl(1) sets them, count\n"
+                           "  -o nofacts          do not list the attributes user.far.* that files have of\n"
+                           "                      themselves (getfattr -n still shows them)\n"
                            "  -o nonempty         mount over a directory that has entries\n"
                            "  -o noallow_other    for this user only (root's mounts are for all by default)\n"
                            "  -o ro,noexec,sync,noatime...  as for any mount; nosuid and nodev are the default,\n"
@@ -230,6 +233,8 @@ static int run(struct options *options)
 	                        .attr_timeout = options->attr_timeout,
 	                        .entry_timeout = options->entry_timeout,
 	                        .max_background = options->max_background,
+	                        .has_acls = options->has_acls,
+	                        .is_hiding_facts = options->is_hiding_facts,
 	                },
 	        .report = -1,
 	};

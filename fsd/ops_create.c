@@ -5,7 +5,7 @@
 
 #include "fsd/filesystem.h"
 
-// New objects and names. The kernel has applied the umask.
+// New objects and names. The kernel has applied the umask, but for mounts with ACLs: there a directory's default list takes its place, which the server sees to.
 
 static struct far_new new_object(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
@@ -18,6 +18,7 @@ static struct far_new new_object(fuse_req_t request, fuse_ino_t parent, const ch
 	        .mode = mode,
 	        .uid = caller->uid,
 	        .gid = caller->gid,
+	        .umask = filesystem_of(request)->has_acls ? caller->umask : 0,
 	};
 }
 

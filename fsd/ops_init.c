@@ -10,8 +10,14 @@ void ops_init(void *context, struct fuse_conn_info *connection)
 	// Splicing costs more than it saves here, and requests must land in our buffers. O_TRUNC comes as a setattr of its own. Another mount may replace
 	// a symlink, so they are not kept. Set-uid bits are cleared by us, told when (FILESYSTEM_INIT_FLAGS), or else by the kernel.
 	unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC |
-	                    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_POSIX_ACL |
-	                    FUSE_CAP_IOCTL_DIR;
+	                    FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_IOCTL_DIR;
+	// With ACLs the server applies the umask, for a directory's default list takes its place.
+	unsigned acls = FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+
+	if (filesystem->has_acls)
+		wanted |= acls;
+	else
+		unwanted |= acls;
 
 	connection->want = (connection->want | (connection->capable & wanted)) & ~unwanted;
 	connection->max_write = 1U << 20;

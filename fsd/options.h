@@ -31,6 +31,8 @@ struct options {
 	int is_fake;   // only check
 	int is_help;
 	int is_version;
+	int has_acls;          // -o acl
+	int is_hiding_facts;   // -o nofacts
 	int is_owner_only;     // -o noallow_other
 	char *unknown;         // the first option that nobody knows
 	struct fuse_args fuse; // what goes to libfuse

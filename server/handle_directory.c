@@ -6,6 +6,7 @@
 #include "server/directory.h"
 #include "server/holds.h"
 #include "server/namespace.h"
+#include "server/object_acl.h"
 #include "server/operations.h"
 #include "server/record.h"
 #include "server/session.h"
@@ -116,8 +117,11 @@ static int create(struct request *request, struct object_new *new, struct far_sp
 int handle_create(struct request *request)
 {
 	const struct far_create_request *message = request->message;
-	struct object_new new = {
-	        .mode = message->mode & (S_IFMT | 07777), .uid = message->uid, .gid = message->gid, .device = message->device};
+	struct object_new new = {.mode = message->mode & (S_IFMT | 07777),
+	        .uid = message->uid,
+	        .gid = message->gid,
+	        .device = message->device,
+	        .umask = message->umask};
 	struct far_span target;
 	int error;
 
@@ -154,7 +158,9 @@ int handle_tmpfile(struct request *request)
 	error = object_make_nameless(request->server, &new, &object);
 	if (error)
 		return error;
-	error = reply_entry(request, object);
+	error = object_acl_inherit(request->server, directory, object, message->umask);
+	if (!error)
+		error = reply_entry(request, object);
 	if (error)
 		object_destroy(request->server, object);
 	return error;

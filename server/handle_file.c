@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "server/object_acl.h"
 #include "server/operations.h"
 #include "server/record.h"
 #include "server/value.h"
@@ -44,7 +45,7 @@ static int set_size(struct request *request, struct far_record *object, uint64_t
 
 // Set-uid and set-gid do not survive a change of owner (not even root's), nor one of size by somebody who may not keep them.
 // R6: a client that looks at the record itself must not see one owner with the other's set-uid bit.
-static void set_mode_and_owner(struct far_record *object, const struct far_setattr_request *message)
+static void set_mode_and_owner(struct server *server, struct far_record *object, const struct far_setattr_request *message)
 {
 	bool is_killing = message->valid & (FAR_SET_KILL_SUIDGID | FAR_SET_UID | FAR_SET_GID);
 	unsigned state = FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed));
@@ -63,6 +64,10 @@ static void set_mode_and_owner(struct far_record *object, const struct far_setat
 	else
 		object_kill_suidgid_of_program(object);
 	record_publish(object, (enum far_record_state)state);
+	if (message->valid & FAR_SET_MODE)
+		object_acl_follow_mode(server, object);
+	if (message->valid & (FAR_SET_UID | FAR_SET_GID))
+		xattr_drop_capability(server, object);
 }
 
 static void set_times(struct server *server, struct far_record *object, const struct far_setattr_request *message)
@@ -95,7 +100,7 @@ int handle_setattr(struct request *request)
 	if (error)
 		return error;
 	if (message->valid) {
-		set_mode_and_owner(object, message);
+		set_mode_and_owner(request->server, object, message);
 		set_times(request->server, object, message);
 	}
 	reply_attr(request, object);

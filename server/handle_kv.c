@@ -11,6 +11,7 @@
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
+#include "server/upload.h"
 #include "server/value.h"
 
 static struct namespace_owner session_owner(const struct request *request)
@@ -204,16 +205,6 @@ int handle_put(struct request *request)
 	return put(request, key, &new);
 }
 
-// An upload is a nameless object that this session holds: it has never had a parent.
-static struct far_record *find_upload(const struct request *request, uint64_t id)
-{
-	struct far_record *upload = object_by_id(request->server, id);
-
-	if (!upload || !object_is_nameless(upload) || !hold_exists(request->lane->session, id))
-		return NULL;
-	return upload;
-}
-
 int handle_upload(struct request *request)
 {
 	const struct far_upload_request *message = request->message;
@@ -240,7 +231,7 @@ int handle_upload(struct request *request)
 int handle_publish(struct request *request)
 {
 	const struct far_put_request *message = request->message;
-	struct far_record *upload = find_upload(request, message->upload);
+	struct far_record *upload = upload_find(request, message->upload);
 	struct new_value new = {0};
 	struct far_record value;
 	struct far_span key;
@@ -265,10 +256,7 @@ int handle_publish(struct request *request)
 	error = put(request, key, &new);
 	if (error)
 		return error;
-	upload->value_kind = FAR_VALUE_EMPTY;
-	memset(&upload->u.value, 0, sizeof(upload->u.value));
-	atomic_store_explicit(&upload->size, 0, memory_order_relaxed);
-	hold_drop(request->server, request->lane->session, message->upload, UINT64_MAX);
+	upload_use_up(request, upload, message->upload);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "far/attr.h"
 #include "far/broken.h"
+#include "server/object_acl.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
@@ -63,6 +64,7 @@ void object_touch_status(struct server *server, struct far_record *object)
 
 void object_touch_content(struct server *server, struct far_record *object)
 {
+	xattr_drop_capability(server, object);
 	object_touch_status(server, object);
 	object->mtime_ns = object->ctime_ns;
 }
@@ -72,6 +74,7 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 	uint64_t parent = new->directory ? object_id(server, new->directory) : 0;
 	uint64_t offset = space_new_record(server, parent, new->name, new->value_room);
 	struct far_record *object;
+	int error;
 
 	if (!offset)
 		return -ENOSPC;
@@ -92,8 +95,11 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 	if (new->directory)
 		object->name_hash = (uint32_t)index_hash(server->index, parent, new->name);
 	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
+	error = object_acl_inherit(server, new->directory, object, new->umask);
+	if (error)
+		object_destroy(server, object);
 	*out = object;
-	return 0;
+	return error;
 }
 
 int object_make_nameless(struct server *server, const struct object_new *new, struct far_record **out)
@@ -131,6 +137,7 @@ void object_destroy(struct server *server, struct far_record *object)
 		record_publish(object, FAR_RECORD_FREE);
 	if (S_ISREG(object->mode) || S_ISLNK(object->mode))
 		value_release(server, &value);
+	xattr_remove_all(server, object);
 	release_name(server, object);
 	reclaim_record(server->reclaim, record_offset(server->pool, object), record_size(object));
 }

@@ -13,6 +13,7 @@ struct object_new {
 	struct far_record *directory; // NULL: a nameless one
 	struct far_span name;
 	uint32_t mode, uid, gid;
+	uint32_t umask; // taken off the mode unless the directory has a default ACL
 	uint64_t device;
 	uint32_t value_room; // bytes for an inline value
 };
@@ -33,7 +34,7 @@ int object_require_value(const struct far_record *object);
 
 void object_get_attr(const struct server *server, const struct far_record *object, struct far_attr *attr);
 
-// Stamp a change; ctime strictly increases over the changes of one object, mtime is set to the same.
+// Stamp a change; ctime strictly increases over the changes of one object, mtime is set to the same. A change of content ends file capabilities.
 void object_touch_status(struct server *server, struct far_record *object);
 void object_touch_content(struct server *server, struct far_record *object);
 

@@ -54,7 +54,7 @@ uint64_t record_new(struct pool *pool, uint64_t parent, struct far_span name, ui
 	record->id = generation << FAR_ID_POSITION_BITS | offset / FAR_GRANULE;
 	record->parent = parent;
 	record->capacity = (uint16_t)(size - sizeof(*record));
-	record->name_room = (uint16_t)name_room;
+	record->name_room = name_room & 0x1ff;
 	record->name_length = (uint8_t)name.length;
 	memcpy(name_area(record), name.bytes ? name.bytes : "", name.length);
 	return offset;
@@ -113,7 +113,7 @@ int record_rename(
 		record->flags |= FAR_RECORD_LONG_NAME;
 	} else {
 		memmove(name_area(record), name.bytes, name.length);
-		record->flags &= (uint16_t)~FAR_RECORD_LONG_NAME;
+		record->flags &= ~FAR_RECORD_LONG_NAME & 15U;
 	}
 	record->name_length = (uint8_t)name.length;
 	record->parent = parent;

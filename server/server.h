@@ -36,6 +36,7 @@ struct server {
 	struct far_record *root;
 	struct id_table windows; // object id -> struct window
 	struct id_table links;   // object id -> record offset of its newest additional name (namespace_link.c)
+	uint64_t xattr_stamp;    // of the last extended attribute set (xattr.h)
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;

@@ -65,6 +65,8 @@ static int open_check(const struct lane *lane, const struct far_record *object)
 		return -EOPNOTSUPP;
 	if (object->mode & (S_ISUID | S_ISGID)) // each write may have to clear them
 		return -EOPNOTSUPP;
+	if (object->flags & FAR_RECORD_CAPABLE)
+		return -EOPNOTSUPP; // the first write ends that, which is the server's to see
 	return S_ISREG(object->mode) && has_pages && object->nlink > 0 ? 0 : -EOPNOTSUPP;
 }
 
@@ -130,7 +132,7 @@ void window_close(struct server *server, struct far_record *object)
 	struct window *window = window_of(server, object);
 
 	count_in(window);
-	object->flags &= (uint16_t)~FAR_RECORD_WINDOW;
+	object->flags &= ~FAR_RECORD_WINDOW & 15U;
 	id_table_remove(&server->windows, object->id);
 	record_publish(object, FAR_RECORD_LIVE);
 	// seq_cst pairs with fabric_read_begin, as in reclaim: we see the section of a client that has seen the old word.

@@ -35,7 +35,7 @@
 #include "far/limits.h"
 
 #define FAR_POOL_MAGIC 0x3130304c4f4f5046ULL // "FPOOL001"
-#define FAR_LAYOUT_VERSION 2U
+#define FAR_LAYOUT_VERSION 3U
 
 // The first page of the pool.
 struct far_pool_header {
@@ -122,16 +122,21 @@ struct far_record {
 			uint64_t device; // character and block devices
 		} special;
 	} u;
-	uint32_t holds;     // sessions that hold the object
-	uint16_t flags;     // enum far_record_flag
-	uint16_t name_room; // bytes of the name area behind the fixed part; an inline value begins behind it
+	uint64_t holds : 11;      // sessions that hold the object
+	uint64_t flags : 4;       // enum far_record_flag
+	uint64_t name_room : 9;   // bytes of the name area behind the fixed part; an inline value begins behind it
+	uint64_t attributes : 40; // extended attributes (server/xattr.h): where the first is, in granules; 0 = the object has none
 };
 static_assert(sizeof(struct far_record) == 128, "remote layout");
+static_assert(FAR_SESSIONS_MAX < 1U << 11, "held by all sessions");
+static_assert(FAR_NAME_MAX < 1U << 8, "rounded up it fits name_room");
+static_assert(FAR_POOL_MAX / FAR_GRANULE <= 1ULL << 40, "attributes");
 static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version and size together");
 
 enum far_record_flag {
 	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
 	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
+	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
 };
 
 // Where a session tells of what it writes through a window (R7). The session's to write, the server's to read.

@@ -2,10 +2,14 @@
 #ifndef FAR_LIMITS_H
 #define FAR_LIMITS_H
 
-#define FAR_NAME_MAX 255     // one component of a key; what POSIX programs expect (NAME_MAX)
-#define FAR_KEY_MAX 4095     // a whole key; PATH_MAX less the terminating NUL
-#define FAR_SYMLINK_MAX 4095 // target of a symbolic link; PATH_MAX less the terminating NUL
-#define FAR_LINK_MAX 65000   // names of one object; ext4's bound, so that programs that probe it feel at home
+#define FAR_NAME_MAX 255           // one component of a key; what POSIX programs expect (NAME_MAX)
+#define FAR_KEY_MAX 4095           // a whole key; PATH_MAX less the terminating NUL
+#define FAR_SYMLINK_MAX 4095       // target of a symbolic link; PATH_MAX less the terminating NUL
+#define FAR_XATTR_NAME_MAX 255     // an extended attribute's name with its namespace; the kernel's XATTR_NAME_MAX
+#define FAR_XATTR_VALUE_MAX 65536U // the kernel's XATTR_SIZE_MAX
+// All names of one object, each with its NUL: the kernel passes 64 KiB on (XATTR_LIST_MAX), and the facts that are listed with them (server/xattr_facts.c) must find room.
+#define FAR_XATTR_LIST_MAX (65536U - 256U)
+#define FAR_LINK_MAX 65000 // names of one object; ext4's bound, so that programs that probe it feel at home
 
 #define FAR_PAGE_SHIFT 12
 #define FAR_PAGE_SIZE 4096U // granularity of large values, equal to the kernel's page

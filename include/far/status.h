@@ -29,6 +29,8 @@ static const int far_status_errno[FAR_STATUS_LIMIT] = {
         [FAR_STATUS_NO_SESSION] = ENOTCONN,
         [FAR_STATUS_NO_MEMORY] = ENOMEM,
         [FAR_STATUS_CROSS_DEVICE] = EXDEV,
+        [FAR_STATUS_NO_DATA] = ENODATA,
+        [FAR_STATUS_TOO_LONG] = E2BIG,
 };
 
 // Negative errno of a status from the wire; -EPROTO for one that does not exist.

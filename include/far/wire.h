@@ -48,6 +48,11 @@ enum far_op {
 	FAR_OP_EXTENTS = 42,   // far_read_request -> far_get_reply that only locates
 	FAR_OP_WINDOW = 43,    // far_object_request -> far_window_reply: the right to write an object's own pages (layout.h R7)
 	FAR_OP_TMPFILE = 44,   // far_create_request -> far_entry_reply: a nameless regular file, held by the session; FAR_OP_LINK names it
+	// extended attributes, by object id
+	FAR_OP_XATTR_GET = 48,    // far_xattr_get_request -> far_xattr_reply
+	FAR_OP_XATTR_SET = 49,    // far_xattr_set_request -> far_reply
+	FAR_OP_XATTR_LIST = 50,   // far_xattr_get_request -> far_xattr_reply
+	FAR_OP_XATTR_REMOVE = 51, // far_xattr_get_request -> far_reply
 	FAR_OP_LIMIT = 64,
 };
 
@@ -75,6 +80,8 @@ enum far_status {
 	FAR_STATUS_NO_SESSION,     // ENOTCONN: hello names a session that the server does not know
 	FAR_STATUS_NO_MEMORY,      // ENOMEM
 	FAR_STATUS_CROSS_DEVICE,   // EXDEV
+	FAR_STATUS_NO_DATA,        // ENODATA: no such extended attribute
+	FAR_STATUS_TOO_LONG,       // E2BIG: an extended attribute's value
 	FAR_STATUS_LIMIT,
 };
 
@@ -441,7 +448,7 @@ struct far_setattr_request {
 
 // Makes a file, directory, symlink or special file by the type in `mode`. Behind it: the name, then a symlink's target.
 // A parent with S_ISGID gives its group, and S_ISGID to a directory. FAR_STATUS_EXISTS if the name is taken.
-// FAR_OP_TMPFILE: a regular file in no directory; `parent` is only asked for its group, and nothing stands behind the struct.
+// FAR_OP_TMPFILE: a regular file in no directory; `parent` is only asked for its group and default ACL, and nothing stands behind the struct.
 struct far_create_request {
 	struct far_request header;
 	uint64_t parent;
@@ -451,7 +458,10 @@ struct far_create_request {
 	uint32_t gid;
 	uint16_t name_length;
 	uint16_t target_length;
+	uint32_t umask; // taken off the mode unless the parent has a default ACL
+	uint32_t reserved;
 };
+static_assert(sizeof(struct far_create_request) == 56, "wire");
 
 // Behind it: the name.
 struct far_link_request {
@@ -497,5 +507,44 @@ struct far_write_reply {
 	int64_t mtime_ns;
 	uint64_t length; // bytes written: fewer than asked, but more than 0, when the pool ran full on the way
 };
+
+// --- extended attributes ---
+
+enum far_xattr_flag {
+	FAR_XATTR_CREATE = 1,    // set: FAR_STATUS_EXISTS if the attribute is there
+	FAR_XATTR_REPLACE = 2,   // set: FAR_STATUS_NO_DATA if it is not
+	FAR_XATTR_KILL_SGID = 4, // set of an access ACL: by somebody who may not keep the set-gid bit
+	FAR_XATTR_FACTS = 8,     // list: the attributes user.far.*, too, that the object has of itself
+};
+
+// Of get, list and remove. Behind it: the name (none for list).
+struct far_xattr_get_request {
+	struct far_request header;
+	uint64_t id;
+	uint32_t offset; // get, list: of the first byte wanted; at or behind the end: only the length is told
+	uint16_t name_length;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_xattr_get_request) == 32, "wire");
+
+// Of get and list. Behind it: the bytes from the offset on, as many as the message holds; of list: names, each with a NUL.
+struct far_xattr_reply {
+	struct far_reply header;
+	uint64_t stamp;  // the same in all parts of one value or list: another one says that it has changed meanwhile
+	uint32_t length; // of the whole
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_xattr_reply) == 40, "wire");
+
+// Behind it: the name, then the value. One that no message holds is written into an upload of this session first, which a set that succeeds uses up.
+struct far_xattr_set_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t upload; // 0: the value is here
+	uint32_t value_length;
+	uint16_t name_length;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_xattr_set_request) == 40, "wire");
 
 #endif

@@ -16,6 +16,7 @@
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
+#include "server/xattr.h"
 
 #define POOL (8U << 20)
 #define BUFFER (1U << 20)
@@ -163,6 +164,37 @@ static void set_name(uint8_t *name, uint32_t length, bool is_key)
 {
 	for (uint32_t i = 0; i < length; i++)
 		name[i] = is_key && i % 2 == 1 && i + 1 < length && name[i] & 4 ? '/' : (uint8_t)('a' + name[i] % 3);
+}
+
+// One of a few names, as long as there is room for it. Returns its length.
+static uint16_t set_attribute_name(uint8_t *name, uint32_t room, unsigned chosen)
+{
+	static const char *const names[] = {"user.a", "user.b", "security.capability", "system.posix_acl_access",
+	        "system.posix_acl_default", "user.far.version", "trusted.cccccccccccccccccccccccccccccccccccc", "none.a"};
+	const char *text = names[chosen % (sizeof(names) / sizeof(names[0]))];
+	uint32_t length = (uint32_t)strlen(text);
+
+	if (length > room)
+		length = room;
+	memcpy(name, text, length);
+	return (uint16_t)length;
+}
+
+// A value that begins like an access control list becomes one whose tags are in order.
+static void make_list(uint8_t *value, uint32_t length)
+{
+	static const uint8_t tags[] = {1, 2, 4, 8, 16, 32};
+
+	if (length < 4 || value[0] != 2)
+		return;
+	memset(value + 1, 0, 3);
+	for (uint32_t i = 0; 4 + (i + 1) * 8 <= length && i < sizeof(tags); i++) {
+		uint8_t *entry = value + 4 + (size_t)i * 8;
+
+		entry[0] = tags[i];
+		entry[1] = entry[3] = 0;
+		entry[2] &= 7;
+	}
 }
 
 // Makes those fields fit that arbitrary bytes would hardly ever hit: ids, lengths of the variable parts, ranges of the grant.
@@ -320,6 +352,36 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 	case FAR_OP_READLINK:
 		set_id(message, offsetof(struct far_object_request, id));
 		break;
+	case FAR_OP_XATTR_SET: {
+		struct far_xattr_set_request *set = (struct far_xattr_set_request *)message;
+
+		set_id(message, offsetof(struct far_xattr_set_request, id));
+		if (set->upload & 1)
+			set_id(message, offsetof(struct far_xattr_set_request, upload));
+		else
+			set->upload = 0;
+		set->name_length = set_attribute_name(message + sizeof(*set), tail, set->name_length);
+		if (!set->upload)
+			set->value_length = tail - set->name_length;
+		else
+			header->length = (uint32_t)sizeof(*set) + set->name_length;
+		make_list(message + sizeof(*set) + set->name_length, tail - set->name_length);
+		break;
+	}
+	case FAR_OP_XATTR_GET:
+	case FAR_OP_XATTR_REMOVE: {
+		struct far_xattr_get_request *get = (struct far_xattr_get_request *)message;
+
+		set_id(message, offsetof(struct far_xattr_get_request, id));
+		get->offset &= 0xfff;
+		get->name_length = set_attribute_name(message + sizeof(*get), tail, get->name_length);
+		header->length = (uint32_t)sizeof(*get) + get->name_length;
+		break;
+	}
+	case FAR_OP_XATTR_LIST:
+		set_id(message, offsetof(struct far_xattr_get_request, id));
+		((struct far_xattr_get_request *)message)->name_length = 0;
+		break;
 	case FAR_OP_READDIR:
 		set_id(message, offsetof(struct far_list_request, id));
 		break;
@@ -426,6 +488,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	lane_fini(&lanes[1]);
 	make_ample();
 	remove_all(server->root);
+	xattr_remove_all(server, server->root);
 	server_settle(server);
 	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",

@@ -228,13 +228,6 @@ def statfs():
     equal(os.pathconf(".", "PC_NAME_MAX"), 255)
 
 
-@case("extended attributes are refused: EOPNOTSUPP")
-def attributes():
-    write("f")
-    if IS_MOUNT:
-        refuses(errno.EOPNOTSUPP, os.setxattr, "f", "user.a", b"1")
-
-
 @case("ENOSPC: a full pool refuses, keeps what is there, and goes on when there is room")
 def full():
     if not IS_MOUNT:

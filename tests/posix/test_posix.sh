@@ -4,8 +4,12 @@
 area=$(cd "$(dirname "$0")" && pwd)/$2.py
 need_fuse
 start_server 256M
-start_mount "$temp/first"
-start_mount "$temp/second"
+case $2 in
+acl) options=acl ;; # what these mounts are given besides
+*) options= ;;
+esac
+start_mount "$temp/first" $options
+start_mount "$temp/second" $options
 export FARFS_MOUNT=$temp/first FARFS_SECOND_MOUNT=$temp/second
 chmod 755 "$temp" # its cases act as other users, too
 check_each python3 -B "$area"
