@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "far/log.h"
+#include "server/check.h"
 #include "server/directory.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -347,6 +348,11 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		header->length = (uint32_t)(operation->request_size + tail / sizeof(struct far_forget) * sizeof(struct far_forget));
 		for (uint32_t i = 0; i < tail / sizeof(struct far_forget); i++)
 			set_id(message, operation->request_size + i * sizeof(struct far_forget));
+		break;
+	case FAR_OP_CHECK:
+		// The one under way, if there is one, or a new one.
+		((struct far_check_request *)message)->check =
+		        server->check && message[sizeof(*header)] & 1 ? check_number(server->check) : 0;
 		break;
 	case FAR_OP_GETATTR:
 	case FAR_OP_READLINK:
