@@ -113,7 +113,7 @@ start_mount_process() {
 	mkdir -p "$1"
 	"$FAR_FSD" "$address" "$1" -f 2>>"$temp/fsd.log" </dev/null &
 	fsd_pid=$!
-	wait_until 100 mountpoint -q "$1" || bail "far-fsd did not mount"
+	wait_until 100 mountpoint -q "$1" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }
 
 # Waits until the daemon behind the mount has given everything back.
