@@ -4,7 +4,7 @@
 need_fuse
 start_server 256M
 seconds=${FARFS_STORM_SECONDS:-6}
-first=$temp/first second=$temp/second third=$temp/third
+first=$temp/first second=$temp/second
 free_at_start=$(free_bytes)
 
 # checks_until PROCESS FILE: far fsck again and again while the process lives; how often goes to the file.
@@ -34,7 +34,7 @@ both_show_the_same() {
 	wc -l <"$temp/tree1"
 }
 
-# kill_mount PROCESS DIRECTORY
+# kill_mount PROCESS DIRECTORY: who works there goes on in the directory beneath, so it is not mounted on again.
 kill_mount() {
 	kill -9 "$1"
 	umount -l "$2"
@@ -42,8 +42,9 @@ kill_mount() {
 }
 
 storm_with_killed_mounts() {
-	local round storm checks=0
+	local round storm third
 	for round in 1 2 3; do
+		third=$temp/third-$round
 		start_mount_process "$third"
 		python3 -B "$here/storms.py" storm $((seconds / 2 + 1)) $((round + 1)) "$first" "$third" 2>/dev/null &
 		storm=$!
@@ -58,7 +59,7 @@ storm_with_killed_mounts() {
 
 # In a folder of its own, killed whole.
 held_by_killed_mount() {
-	local before after holder
+	local before after holder third=$temp/holding
 	before=$(settled_free_bytes)
 	start_mount_process "$third"
 	python3 -B "$here/storms.py" hold "$third/held" 20 >"$temp/holder" &

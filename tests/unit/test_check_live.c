@@ -10,7 +10,7 @@
 #include "testing.h"
 
 #define POOL (32U << 20)
-#define ROUNDS 40
+#define ROUNDS 200
 #define NAMES 12
 
 struct world {
@@ -19,6 +19,8 @@ struct world {
 	struct served_lane *checker;
 	uint64_t directories[4];
 	uint64_t random;
+	uint64_t upload; // under way, 0 = none
+	struct served_lane *reader;
 };
 
 static struct world world;
@@ -32,6 +34,8 @@ static int set_up(void **state)
 	world.server = served_open(POOL);
 	world.client = served_join(world.server);
 	world.checker = served_join(world.server);
+	world.reader = served_join_mapped(world.server);
+	world.upload = 0;
 	world.random = 88172645463325252ULL;
 	world.directories[0] = FAR_ROOT_ID;
 	for (unsigned i = 1; i < 4; i++) {
@@ -45,6 +49,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	served_leave(world.reader);
 	served_leave(world.checker);
 	served_leave(world.client);
 	served_close(world.server);
@@ -87,22 +92,27 @@ static void rename_some(void)
 	        (struct served_parts){from, request.name_length, to, request.new_name_length});
 }
 
+// Some time passes between an upload's beginning and its end, so that its memory changes hands while a check knows it.
 static void upload_some(void)
 {
 	static uint8_t bytes[4096];
 	struct far_upload_request upload = {0};
-	struct far_put_request publish = {0};
-	uint64_t id;
+	struct far_put_request publish = {.upload = world.upload, .key_length = 5};
 
-	assert_int_equal(served_call(world.client, FAR_OP_UPLOAD, 0, &upload, sizeof(upload), (struct served_parts){0}), FAR_STATUS_OK);
-	id = ((struct far_attr_reply *)world.client->reply)->attr.id;
-	for (unsigned i = 0; i <= below(5); i++)
-		served_write(world.client, id, i * 8192, bytes, (uint32_t)below(sizeof(bytes)) + 1, 0);
-	publish.upload = id;
-	publish.key_length = 5;
-	if (below(4))
-		served_call(world.client, FAR_OP_PUBLISH, 0, &publish, sizeof(publish), (struct served_parts){"d1/up", 5, NULL, 0});
-	served_forget(world.client, id, 1);
+	if (world.upload && below(40))
+		return;
+	if (world.upload) {
+		if (below(4))
+			served_call(world.client, FAR_OP_PUBLISH, 0, &publish, sizeof(publish), (struct served_parts){"d1/up", 5, NULL, 0});
+		served_forget(world.client, world.upload, 1);
+		world.upload = 0;
+		return;
+	}
+	if (served_call(world.client, FAR_OP_UPLOAD, 0, &upload, sizeof(upload), (struct served_parts){0}) != FAR_STATUS_OK)
+		return; // the pool is full of what waits for the reader
+	world.upload = ((struct far_attr_reply *)world.client->reply)->attr.id;
+	for (uint64_t i = below(5); i < 5; i++)
+		served_write(world.client, world.upload, i * 8192, bytes, (uint32_t)below(sizeof(bytes)) + 1, 0);
 }
 
 static void put_granted(void)
@@ -186,12 +196,15 @@ static void test_check_live__finds_nothing_false_between_requests(void **state)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct check *check;
 
+		world.reader->section = round; // odd: what is freed has to wait
 		assert_int_equal(check_begin(world.server, world.checker->lane.session, &check), 0);
 		do {
 			for (uint64_t requests = below(round % 8 + 1); requests > 0; requests--)
 				do_something();
 			if (below(3) == 0)
 				server_settle(world.server);
+			if (below(200) == 0)
+				world.reader->section += 2;
 		} while (!check_step(check, 0));
 		fail_on_findings(check);
 		check_end(check);
