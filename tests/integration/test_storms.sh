@@ -3,7 +3,7 @@
 . "$(dirname "$0")/harness.sh"
 need_fuse
 start_server 256M
-seconds=${FARFS_STORM_SECONDS:-6}
+seconds=${FARFS_STORM_SECONDS:-$((slower > 1 ? 20 : 6))}
 first=$temp/first second=$temp/second
 free_at_start=$(free_bytes)
 
