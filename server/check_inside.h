@@ -62,6 +62,8 @@ void check_found(struct check *check, enum far_check_kind kind, const struct far
 
 // Whether a block of that size, or a record, begins there and was handed out sometime: what may be looked at.
 bool check_is_block(const struct pool *pool, uint64_t offset, uint32_t size);
+// Bytes of the block that begins there and was handed out sometime, or 0.
+uint32_t check_block_size(const struct pool *pool, uint64_t offset);
 struct far_record *check_record_at(const struct pool *pool, uint64_t offset);
 
 // Notes an owner. False: it is not what it should be, and a finding tells so; it must not be followed. `what` names it, like "extent".
@@ -105,6 +107,12 @@ struct far_bucket *check_overflow(const struct check *check, const struct far_bu
 
 // check_value.c
 void check_value(struct check *check, const struct far_record *object);
+
+// Only where its bytes are: also of a record that stands for a value alone.
+void check_place_of_value(struct check *check, const struct far_record *value);
+
+// check_attributes.c: extended attributes.
+void check_attributes(struct check *check, const struct far_record *object);
 
 // check_tree.c: what the directory's tree has under the cookie, 0 = nothing.
 uint64_t check_tree_find(const struct check *check, const struct far_record *directory, uint64_t cookie);

@@ -42,6 +42,13 @@ bool check_is_block(const struct pool *pool, uint64_t offset, uint32_t size)
 	return slab && size > 0 && size <= FAR_BLOCK_MAX && slab->size == pool_block_round(size);
 }
 
+uint32_t check_block_size(const struct pool *pool, uint64_t offset)
+{
+	const struct slab *slab = slab_of(pool, offset, SLAB_BLOCKS);
+
+	return slab ? slab->size : 0;
+}
+
 struct far_record *check_record_at(const struct pool *pool, uint64_t offset)
 {
 	return slab_of(pool, offset, SLAB_RECORDS) ? record_at(pool, offset) : NULL;

@@ -198,6 +198,8 @@ static void check_record(struct check *check, const struct far_record *record, c
 		return;
 	}
 	check_own_name(check, record);
+	if (state != FAR_RECORD_LINK)
+		check_attributes(check, record);
 	switch (state) {
 	case FAR_RECORD_LIVE:
 	case FAR_RECORD_ORPHAN:

@@ -150,7 +150,7 @@ static void check_tail(struct check *check, const struct far_record *object)
 	}
 }
 
-static void check_kind(struct check *check, const struct far_record *object)
+void check_place_of_value(struct check *check, const struct far_record *object)
 {
 	uint64_t found = check->figures.findings;
 
@@ -188,7 +188,7 @@ void check_value(struct check *check, const struct far_record *object)
 	}
 	if (size > FAR_FILE_MAX || (S_ISLNK(object->mode) && (size == 0 || size > FAR_SYMLINK_MAX)))
 		check_found(check, FAR_CHECK_SIZE, object, "%llu bytes cannot be", (unsigned long long)size);
-	check_kind(check, object);
+	check_place_of_value(check, object);
 }
 
 // --- a value that changes its record ---

@@ -1,9 +1,9 @@
-#include "server/check.h"
 #include "server/upload.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
+#include "server/check.h"
 #include "server/holds.h"
 #include "server/session.h"
 

@@ -28,6 +28,7 @@ enum far_check_kind {
 	FAR_CHECK_SLAB,       // a slab's own figures and chain
 	FAR_CHECK_SPACE,      // free-space accounting
 	FAR_CHECK_COUNT,      // counts of names and objects
+	FAR_CHECK_ATTRIBUTE,  // an extended attribute, or the list of them
 	FAR_CHECK_LIMIT,
 };
 
@@ -57,6 +58,7 @@ static inline const char *far_check_name(unsigned kind)
 	        [FAR_CHECK_SLAB] = "slab",
 	        [FAR_CHECK_SPACE] = "space",
 	        [FAR_CHECK_COUNT] = "count",
+	        [FAR_CHECK_ATTRIBUTE] = "attribute",
 	};
 
 	return kind < FAR_CHECK_LIMIT && names[kind] ? names[kind] : "unknown";

@@ -13,6 +13,7 @@
 #include "server/reclaim_inside.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "server/xattr.h"
 #include "testing.h"
 
 #define POOL (32U << 20)
@@ -595,6 +596,44 @@ static void test_check__finds_value_of_a_directory(void **state)
 	is_clean();
 }
 
+// --- extended attributes ---
+
+static void set_attribute(struct far_record *object, const char *name, uint32_t length)
+{
+	static char bytes[6000];
+	struct far_xattr_set_request request = {.id = object->id, .value_length = length, .name_length = (uint16_t)strlen(name)};
+
+	assert_int_equal(served_call(world.client, FAR_OP_XATTR_SET, 0, &request, sizeof(request),
+	                         (struct served_parts){name, request.name_length, bytes, length}),
+	        FAR_STATUS_OK);
+}
+
+static void test_check__finds_broken_list_of_attributes(void **state)
+{
+	struct xattr *first;
+	uint64_t next;
+
+	(void)state;
+	set_attribute(world.small, "user.small", 10);
+	set_attribute(world.small, "user.large", 4090);
+	set_attribute(world.directory, "user.of-a-directory", 100);
+	set_attribute(world.orphan, "user.of-an-orphan", 5);
+	is_clean();
+	first = xattr_first(world.server, world.small);
+	next = first->next;
+	first->next = next + 16;
+	finds(FAR_CHECK_ATTRIBUTE, "no extended attribute is at");
+	first->next = (uint64_t)world.small->attributes * FAR_GRANULE;
+	finds(FAR_CHECK_TWICE, "attribute");
+	first->next = 0;
+	finds(FAR_CHECK_LEAK, "belongs to nothing");
+	first->next = next;
+	((struct xattr *)pool_at(world.pool, next))->block += 16;
+	finds(FAR_CHECK_OUTSIDE, "value: no block");
+	((struct xattr *)pool_at(world.pool, next))->block -= 16;
+	is_clean();
+}
+
 // --- memory ---
 
 static void test_check__finds_leaked_pages(void **state)
@@ -727,6 +766,7 @@ int main(void)
 	        DAMAGE(finds_bytes_behind_the_end),
 	        DAMAGE(finds_extent_map_that_is_none),
 	        DAMAGE(finds_value_of_a_directory),
+	        DAMAGE(finds_broken_list_of_attributes),
 	        DAMAGE(finds_leaked_pages),
 	        DAMAGE(finds_leaked_block_and_record),
 	        DAMAGE(finds_block_in_use_that_is_free),
