@@ -61,6 +61,22 @@ struct far_space {
 	uint64_t objects, sessions, operations, uptime_ns, segment_size;
 };
 
+/* What a check of the server found: a kind ("leak", "nlink", ...; far(1) lists them), the object's id or 0, and a text for people. Lives as long as the call that tells it. */
+struct far_check_finding {
+	const char *kind;
+	uint64_t id;
+	const char *text; /* text_length bytes, no end */
+	size_t text_length;
+};
+
+/* What a check looked at: objects and names, pages and small blocks in use. `unsettled` of them, or counts, changed meanwhile and could not be judged. */
+struct far_check_summary {
+	uint64_t objects, names, pages, blocks, unsettled, findings;
+};
+
+/* Returns 0 to go on, else what far_check is to return. It may not use the session. */
+typedef int far_check_tell(void *context, const struct far_check_finding *finding);
+
 /* What this session did since it was opened, all lanes together. */
 struct far_statistics {
 	uint64_t requests;                  /* messages that asked the server */
@@ -161,6 +177,10 @@ FAR_API void far_list_close(far_list *list);
 FAR_API int far_ping(far_session *session);
 FAR_API int far_space(far_session *session, struct far_space *space);
 FAR_API int far_statistics(far_session *session, struct far_statistics *statistics);
+
+/* Checks the server's structures: names, directories, link counts, values, memory. Changes nothing; the server goes on meanwhile. `tell` (may be NULL) gets each finding, up to
+   1,000; summary->findings counts all. -EMFILE: another check is under way. Cost: one for each 0.2 ms that the check takes, about half of the server's time until the end. */
+FAR_API int far_check(far_session *session, far_check_tell *tell, void *context, struct far_check_summary *summary);
 
 /* The general text of a code that a call returned (negative or positive). Static memory. */
 FAR_API const char *far_strerror(int error);

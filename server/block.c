@@ -12,8 +12,6 @@
 // chained through their own memory (records: behind the word, which must keep its count, layout.h R1). The slab of an address is found through a table by page.
 // An empty block slab goes back to the pages at once, an empty record slab only under need: records are type-stable (R3).
 
-#define RECORD_CHAIN_OFFSET 16 // the chain of freed records overwrites `size`, never word and version
-
 static uint32_t class_of(uint32_t size)
 {
 	uint32_t step;
@@ -193,6 +191,7 @@ static uint64_t slab_take(struct pool *pool, enum slab_kind kind, uint32_t size)
 		slabs->empty[kind]--;
 	if (slab->used == slab->capacity)
 		room_list_remove(slabs, index);
+	slabs_note(slabs, block_offset(slab, number));
 	return block_offset(slab, number);
 }
 
@@ -205,6 +204,7 @@ static void slab_give(struct pool *pool, uint64_t offset)
 	uint32_t number = (uint32_t)(inside / slab->size);
 
 	assert(inside % slab->size == 0 && number < slab->fresh && slab->used > 0);
+	slabs_note(slabs, offset);
 	*chain_link(pool, slab, number) = slab->free_head;
 	slab->free_head = (uint16_t)number;
 	if (slab->used-- == slab->capacity)

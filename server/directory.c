@@ -4,52 +4,17 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "server/directory_inside.h"
+
 // A radix tree over cookies with 64 ways a node, compressed: a path without branches has no nodes, and a node stores only the children it has (bitmap and
 // packed array, grown and shrunk by doubling). So a directory of one entry costs one small block, and a cookie far from the others costs no more.
 // Leaves (level 0) hold record offsets, inner nodes hold node offsets.
 
-#define BITS 6U
-#define CAPACITY_MIN 4U
-#define CAPACITY_MAX 64U
 #define PATH_MAX_NODES 11 // 64-bit cookies, 6 bits a level
-
-struct node {
-	uint64_t present; // bit i: child i exists
-	uint64_t prefix;  // cookie bits above this node's
-	uint32_t level;   // 0 = leaf
-	uint32_t capacity;
-	uint64_t children[];
-};
 
 static struct node *node_at(const struct pool *pool, uint64_t offset)
 {
 	return pool_at(pool, offset);
-}
-
-static uint32_t node_size(uint32_t capacity)
-{
-	return (uint32_t)(sizeof(struct node) + capacity * sizeof(uint64_t));
-}
-
-// The bits above the `level`-th digit: 0 beyond the last.
-static uint64_t prefix_at(uint64_t cookie, uint32_t level)
-{
-	return (level + 1) * BITS < 64 ? cookie >> ((level + 1) * BITS) : 0;
-}
-
-static unsigned digit_at(uint64_t cookie, uint32_t level)
-{
-	return (unsigned)(cookie >> (level * BITS)) & 63;
-}
-
-static uint32_t children_of(const struct node *node)
-{
-	return (uint32_t)__builtin_popcountll(node->present);
-}
-
-static uint32_t rank_of(const struct node *node, unsigned digit)
-{
-	return (uint32_t)__builtin_popcountll(node->present & ((1ULL << digit) - 1));
 }
 
 static uint64_t node_new(struct pool *pool, uint32_t level, uint64_t prefix, uint32_t capacity)

@@ -3,31 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "server/extent_leaf_inside.h"
+
 // Two levels are enough: a root of 4 KiB names 255 leaves of 255 extents, and a root grows to a whole segment.
-
-#define ROOT_BIT 1ULL
-#define LEAF_CAPACITY_MIN 3U
-#define LEAF_CAPACITY_MAX 255U // a block of 4096 bytes
-
-struct leaf {
-	uint32_t count;
-	uint32_t capacity;
-	uint64_t reserved;
-	struct far_extent extents[];
-};
-
-struct root_entry {
-	uint32_t first_page; // lower bound of the leaf's file pages; entry 0 takes everything below, too
-	uint32_t reserved;
-	uint64_t leaf;
-};
-
-struct root {
-	uint32_t count;
-	uint32_t capacity;
-	uint64_t bytes; // allocated: a block up to FAR_BLOCK_MAX, else whole pages
-	struct root_entry entries[];
-};
 
 // Where an extent is or belongs.
 struct place {
@@ -44,11 +22,6 @@ static struct leaf *leaf_at(const struct pool *pool, uint64_t offset)
 static struct root *root_of(const struct pool *pool, uint64_t handle)
 {
 	return handle & ROOT_BIT ? pool_at(pool, handle & ~ROOT_BIT) : NULL;
-}
-
-static uint32_t leaf_size(uint32_t capacity)
-{
-	return (uint32_t)(sizeof(struct leaf) + capacity * sizeof(struct far_extent));
 }
 
 static uint64_t leaf_new(struct pool *pool, uint32_t capacity)

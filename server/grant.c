@@ -4,6 +4,7 @@
 
 #include "server/lane.h"
 #include "server/space.h"
+#include "server/watch.h"
 
 #define GRANT_LEAST_PAGES 16U // 64 KiB: a smaller grant would not hold one value that does not fit a message well
 
@@ -118,6 +119,7 @@ int grant_commit(struct lane *lane, const struct far_range *ranges, uint32_t cou
 void grant_take(struct server *server, struct grant *grant, uint32_t pool_page, uint32_t pages)
 {
 	server->granted_pages -= pages;
+	watch_note_pages(server->pool, pool_page, pages);
 	for (uint32_t page = pool_page - grant->page; pages > 0; page++, pages--)
 		grant->taken[page / 64] |= 1ULL << (page % 64);
 }

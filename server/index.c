@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "far/bucket.h"
+#include "server/index_inside.h"
 #include "server/record.h"
 
 // Linear hashing (W. Litwin, VLDB 1980): with n buckets in use, 2^L <= n < 2^(L+1), a hash belongs to bucket h mod 2^(L+1) if that is below n, else to
@@ -15,19 +16,9 @@
 // A bucket is one cache line: 7 slots and a link to an overflow bucket (a pool block); see far/bucket.h for what remote readers find where. Slots change by single
 // 8-byte stores; a reader that meets a split on its way may miss an entry, and then asks the server.
 
-#define CHUNK_PAGES (FAR_CHUNK_BUCKETS * (uint32_t)sizeof(struct far_bucket) / FAR_PAGE_SIZE)
 #define BUCKETS_MIN FAR_CHUNK_BUCKETS
 #define LOAD_MAX 80U // entries per 100 slots: above, the table grows by one bucket an insertion
 #define LOAD_MIN 40U
-
-struct index {
-	struct pool *pool;
-	uint64_t buckets;
-	uint64_t entries;
-	uint64_t seed;
-	uint64_t table;       // pool offset of the chunk table
-	uint32_t table_pages; // its size
-};
 
 static uint64_t load(const _Atomic uint64_t *slot)
 {
@@ -333,6 +324,7 @@ int index_insert(struct index *index, uint64_t record)
 		return -ENOSPC;
 	store(place, far_bucket_slot(hash, record));
 	index->entries++;
+	index->changes++;
 	if (index->entries * 100 > index->buckets * FAR_BUCKET_SLOTS * LOAD_MAX)
 		grow(index);
 	return 0;
@@ -350,6 +342,7 @@ void index_remove(struct index *index, uint64_t record)
 			store(&bucket->slots[i], 0);
 			compact(index, head);
 			index->entries--;
+			index->changes++;
 			if (index->buckets > BUCKETS_MIN && index->entries * 100 < index->buckets * FAR_BUCKET_SLOTS * LOAD_MIN)
 				shrink(index);
 			return;

@@ -9,6 +9,10 @@ void lane_init(struct lane *lane)
 	struct server *server = lane->server;
 
 	lane->number = ++server->lane_last;
+	lane->next = server->lanes;
+	if (lane->next)
+		lane->next->previous = lane;
+	server->lanes = lane;
 	if (!lane->transport->has_loads)
 		return;
 	lane->mapped_next = server->mapped_lanes;
@@ -29,9 +33,20 @@ static void unlist_mapped(struct lane *lane)
 		lane->server->mapped_lanes = lane->mapped_next;
 }
 
+static void unlist(struct lane *lane)
+{
+	if (lane->next)
+		lane->next->previous = lane->previous;
+	if (lane->previous)
+		lane->previous->next = lane->next;
+	else
+		lane->server->lanes = lane->next;
+}
+
 void lane_fini(struct lane *lane)
 {
 	unlist_mapped(lane);
+	unlist(lane);
 	while (lane->transfer_count > 0)
 		lane_transfer_done(lane);
 	grant_drop_all(lane);

@@ -40,6 +40,7 @@ struct lane {
 	uint64_t transfers[FAR_LANE_DEPTH]; // tickets of writes under way, oldest first
 	uint32_t transfer_first;
 	uint32_t transfer_count;
+	struct lane *previous, *next;               // server->lanes
 	struct lane *mapped_previous, *mapped_next; // lanes with loads: server->mapped_lanes
 };
 

@@ -62,6 +62,7 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .flags = FAR_PUT_EXPECT_VERSION,
                 .has_tail = true,
                 .is_mutation = true},
+        [FAR_OP_CHECK] = {.name = "check", .handle = handle_check, .request_size = sizeof(struct far_check_request), .is_mutation = true},
         // Entries that add a hold change the record's count of holders.
         [FAR_OP_LOOKUP] = {.name = "lookup",
                 .handle = handle_lookup,

@@ -68,6 +68,11 @@ static void mark(uint64_t *bitmap, uint32_t page, uint32_t pages, bool taken)
 	}
 }
 
+void pages_note(struct pages *pages, uint32_t page, uint32_t count)
+{
+	mark(pages->noted, page, count, true);
+}
+
 int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift)
 {
 	uint64_t count = length >> segment_shift;
@@ -150,6 +155,8 @@ static uint32_t take_in_segment(struct pages *pages, uint32_t index, uint32_t wa
 		return 0;
 	*got = best_length < want ? best_length : want;
 	mark(pages->bitmap, best, *got, true);
+	if (pages->noted)
+		pages_note(pages, best, *got);
 	pages->segments[index].free -= *got;
 	pages->free -= *got;
 	return best;
@@ -226,6 +233,8 @@ void pool_pages_free(struct pool *pool, uint32_t page, uint32_t pages)
 	uint32_t run;
 
 	mark(all->bitmap, page, pages, false);
+	if (all->noted)
+		pages_note(all, page, pages);
 	all->segments[index].free += pages;
 	all->free += pages;
 	run = find_bit(all->bitmap, page + pages, end, true) - run_start(all->bitmap, page, begin);

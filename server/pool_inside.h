@@ -27,11 +27,13 @@ struct pages {
 	uint32_t segment_count;
 	uint32_t segment_pages_shift; // log2 of pages in a segment
 	uint64_t free;                // pages
+	uint64_t *noted;              // one bit a page, or NULL: not watched (watch.h)
 };
 
 enum slab_kind { SLAB_BLOCKS, SLAB_RECORDS, SLAB_KINDS };
 
 #define SLAB_NONE UINT32_MAX
+#define RECORD_CHAIN_OFFSET 16 // the chain of freed records overwrites `size`, never word and version
 
 // A run of SLAB_PAGES pages cut into blocks of one class. Freed blocks are chained by their number through the block's own memory.
 struct slab {
@@ -55,6 +57,7 @@ struct slabs {
 	uint32_t *of_page; // page -> slab + 1, 0 = none; mapped lazily
 	uint32_t with_room[SLAB_KINDS][BLOCK_CLASSES];
 	uint32_t empty[SLAB_KINDS]; // slabs without a block handed out
+	uint64_t *noted;            // one bit a granule, set where a block begins; NULL: not watched (watch.h)
 	uint32_t generation;        // the highest of any record's id: new record memory goes on from it
 };
 
@@ -71,6 +74,18 @@ struct pool {
 
 int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift);
 void pages_fini(struct pages *pages);
+
+// For watch.h: notes pages, while watched.
+void pages_note(struct pages *pages, uint32_t page, uint32_t count);
+
+// The same of a block, if watched.
+static inline void slabs_note(struct slabs *slabs, uint64_t offset)
+{
+	uint64_t granule = offset / FAR_GRANULE;
+
+	if (slabs->noted)
+		slabs->noted[granule >> 6] |= 1ULL << (granule & 63);
+}
 
 int slabs_init(struct slabs *slabs, uint64_t length);
 void slabs_fini(struct slabs *slabs, uint64_t length);

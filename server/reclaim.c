@@ -6,44 +6,13 @@
 #include <string.h>
 
 #include "far/log.h"
+#include "server/reclaim_inside.h"
+#include "server/watch.h"
 
 // Memory comes in to the open batch. A run closes it: from then on the batch waits for the read sections open at that moment and for the transfers begun until then, both
 // of which cover every reader that could have found the memory before it was unlinked. Batches become free in the order they were closed.
 
 #define BATCH_ITEMS 4096U // a fuller open batch asks for a run
-
-enum item_kind { ITEM_PAGES, ITEM_BLOCK, ITEM_RECORD, ITEM_CALL };
-
-struct item {
-	uint64_t offset; // or page, or the address of a reclaim_call
-	uint32_t size;   // bytes, or pages
-	uint32_t kind;
-};
-
-struct batch {
-	struct batch *next;
-	struct item *items;
-	uint32_t count;
-	uint32_t capacity;
-	struct reclaim_section *sections;
-	int section_count;
-	uint64_t tickets; // waits until every ticket below is done
-};
-
-struct reclaim {
-	struct pool *pool;
-	struct reclaim_readers readers;
-	struct batch *open;
-	struct batch *spare; // one kept, so that the usual run allocates nothing
-	struct batch *oldest;
-	struct batch *newest;
-	uint64_t bytes;
-	// Transfers: tickets [low, next) may be under way; done[] remembers which of them are over, a ring of `window` (a power of two).
-	uint64_t low;
-	uint64_t next;
-	uint64_t window;
-	uint8_t *done;
-};
 
 int reclaim_new(struct pool *pool, const struct reclaim_readers *readers, struct reclaim **out)
 {
@@ -151,16 +120,19 @@ static void add(struct reclaim *reclaim, struct item item)
 
 void reclaim_pages(struct reclaim *reclaim, uint32_t page, uint32_t pages)
 {
+	watch_note_pages(reclaim->pool, page, pages);
 	add(reclaim, (struct item){page, pages, ITEM_PAGES});
 }
 
 void reclaim_block(struct reclaim *reclaim, uint64_t offset, uint32_t size)
 {
+	watch_note_block(reclaim->pool, offset);
 	add(reclaim, (struct item){offset, size, ITEM_BLOCK});
 }
 
 void reclaim_record(struct reclaim *reclaim, uint64_t offset, uint32_t size)
 {
+	watch_note_block(reclaim->pool, offset);
 	add(reclaim, (struct item){offset, size, ITEM_RECORD});
 }
 

@@ -12,6 +12,7 @@
 #include "server/pool.h"
 #include "server/reclaim.h"
 
+struct check;
 struct lane;
 struct session;
 
@@ -34,15 +35,17 @@ struct server {
 	struct reclaim *reclaim;
 	struct index *index;
 	struct far_record *root;
-	struct id_table windows; // object id -> struct window
-	struct id_table links;   // object id -> record offset of its newest additional name (namespace_link.c)
-	uint64_t xattr_stamp;    // of the last extended attribute set (xattr.h)
+	struct id_table windows;    // object id -> struct window
+	uint32_t lingering_windows; // closed, but a store through them may be under way
+	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
+	uint64_t xattr_stamp;       // of the last extended attribute set (xattr.h)
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;
-	uint32_t session_last; // id counter, see session.c
-	uint64_t lane_last;    // lane numbers given out
-	struct lane *mapped_lanes;
+	uint32_t session_last;     // id counter, see session.c
+	uint64_t lane_last;        // lane numbers given out
+	struct lane *lanes;        // all, by lane->next
+	struct lane *mapped_lanes; // those with loads
 
 	const void *zeros; // ZEROS_LENGTH bytes that read 0 and use no memory: source of holes in pushes
 	uint32_t reserve_page;
@@ -54,6 +57,7 @@ struct server {
 
 	int64_t now_ns; // CLOCK_REALTIME of the request under way, 0 = not asked yet
 	uint64_t started_ns;
+	struct check *check; // the one under way, or NULL
 	struct server_figures figures;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "far/log.h"
+#include "server/check.h"
 #include "server/holds.h"
 #include "server/window.h"
 
@@ -89,6 +90,7 @@ int session_join(struct lane *lane, const struct far_hello_request *request)
 
 static void session_free(struct server *server, struct session *session)
 {
+	check_end_of(server, session);
 	window_close_all(server, session);
 	hold_drop_all(server, session);
 	server->sessions[place_of(session->id)] = NULL;

@@ -5,9 +5,6 @@
 #include "far/log.h"
 #include "server/record.h"
 
-// 256 KiB: one step needs at most a few blocks of classes that have no free one, each of which may take a slab of pages.
-#define RESERVE_PAGES 64U
-
 bool space_reclaim(struct server *server)
 {
 	uint64_t waiting = reclaim_bytes(server->reclaim);
@@ -55,7 +52,7 @@ int space_keep_reserve(struct server *server)
 	uint32_t got;
 
 	if (server->reserve_page == 0)
-		server->reserve_page = space_alloc_pages(server, RESERVE_PAGES, RESERVE_PAGES, &got);
+		server->reserve_page = space_alloc_pages(server, SPACE_RESERVE_PAGES, SPACE_RESERVE_PAGES, &got);
 	return server->reserve_page ? 0 : -ENOSPC;
 }
 
@@ -66,7 +63,7 @@ void space_use_reserve(struct server *server)
 		        (unsigned long long)pool_length(server->pool));
 		abort();
 	}
-	pool_pages_free(server->pool, server->reserve_page, RESERVE_PAGES);
+	pool_pages_free(server->pool, server->reserve_page, SPACE_RESERVE_PAGES);
 	server->reserve_page = 0;
 }
 

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "server/check.h"
 #include "server/holds.h"
 #include "server/session.h"
 
@@ -15,6 +16,7 @@ struct far_record *upload_find(const struct request *request, uint64_t id)
 
 void upload_use_up(struct request *request, struct far_record *upload, uint64_t id)
 {
+	check_note_move(request->server, upload);
 	upload->value_kind = FAR_VALUE_EMPTY;
 	memset(&upload->u.value, 0, sizeof(upload->u.value));
 	atomic_store_explicit(&upload->size, 0, memory_order_relaxed);

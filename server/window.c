@@ -11,19 +11,10 @@
 #include "server/session.h"
 #include "server/space.h"
 #include "server/value.h"
+#include "server/window_inside.h"
 
 // Closing never waits. The word changes, so no store begins behind it; one that had begun is within a read section, and until those that are open now have ended the window
 // lingers: memory that is freed meanwhile is not reused (reclaim), the version is raised once more when it is over, and bytes that came to lie behind a new end are cleared.
-
-struct window {
-	struct reclaim_call call; // the end of its lingering
-	struct server *server;
-	struct far_record *object;
-	uint64_t id;
-	const struct session *session;
-	uint64_t cell;
-	uint64_t counted; // of the cell's writes
-};
 
 static struct window *window_of(const struct server *server, const struct far_record *object)
 {
@@ -114,7 +105,7 @@ static void window_free(struct window *window)
 }
 
 // No store through the window is under way any more.
-static void linger_over(struct reclaim_call *call)
+void window_linger_over(struct reclaim_call *call)
 {
 	struct window *window = (struct window *)call;
 	struct far_record *object = record_by_id(window->server->pool, window->id);
@@ -124,6 +115,7 @@ static void linger_over(struct reclaim_call *call)
 		        &object->version, atomic_load_explicit(&object->version, memory_order_relaxed) + 1, memory_order_relaxed);
 	if (object)
 		value_clear_tail(window->server, object);
+	window->server->lingering_windows--;
 	window_free(window);
 }
 
@@ -143,7 +135,8 @@ void window_close(struct server *server, struct far_record *object)
 		return;
 	}
 	atomic_store_explicit(&object->version, atomic_load_explicit(&object->version, memory_order_relaxed) + 1, memory_order_relaxed);
-	window->call.run = linger_over;
+	server->lingering_windows++;
+	window->call.run = window_linger_over;
 	reclaim_later(server->reclaim, &window->call);
 }
 

@@ -19,6 +19,7 @@ const struct command commands[] = {
         {"cas", "store a value if the version is the expected one", cmd_cas},
         {"mkdir", "make directories", cmd_mkdir},
         {"df", "show how full the server is", cmd_df},
+        {"fsck", "check that the server's structures fit together", cmd_fsck},
         {"ping", "measure the way to the server and back", cmd_ping},
         {"bench", "measure gets and puts", cmd_bench},
         {"doctor", "check this machine's set-up, and the way to a server", cmd_doctor},

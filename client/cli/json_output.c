@@ -68,6 +68,14 @@ void json_add_key(struct json_object *object, const char *key, size_t length)
 	json_add_text(object, "key_hex", hex);
 }
 
+void json_add_bytes(struct json_object *object, const char *name, const char *bytes, size_t length)
+{
+	CLEANUP(free) char *text = replace_invalid(bytes, length);
+
+	if (text)
+		json_add_text(object, name, text);
+}
+
 static void add_time(struct json_object *object, const char *name, int64_t time_ns)
 {
 	json_object_object_add(object, name, json_object_new_int64(time_ns));

@@ -11,6 +11,8 @@
 void json_add_key(struct json_object *object, const char *key, size_t length);
 void json_add_u64(struct json_object *object, const char *name, uint64_t value);
 void json_add_double(struct json_object *object, const char *name, double value);
+// Bytes that are not UTF-8 are replaced.
+void json_add_bytes(struct json_object *object, const char *name, const char *bytes, size_t length);
 void json_add_text(struct json_object *object, const char *name, const char *value);
 
 // A key with its attributes. Object ids use all 64 bits, more than many readers of JSON keep: they are texts.

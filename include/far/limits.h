@@ -40,6 +40,11 @@
 // A listing by prefix looks at so many entries a request, chosen or not: about 0.1 ms, so others wait no longer for it than for a large push.
 #define FAR_LIST_SCAN_MAX 1024U
 
+// One step of a check (far fsck): others wait so long for it, about as for two listings. What is looked at within one step whatever it takes: one object, and what check_owners.c meets.
+#define FAR_CHECK_STEP_NS 200000U
+// The counts of names and objects at a check's end take longer at once, so that in a server that is busy they are of one moment up to some 100,000.
+#define FAR_CHECK_COUNT_NS 1000000U
+
 #define FAR_SESSIONS_MAX 1024U
 #define FAR_LANES_PER_SESSION 64U // one a thread; fsd uses one per CPU
 #define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to

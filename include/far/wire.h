@@ -32,6 +32,8 @@ enum far_op {
 	FAR_OP_UPLOAD = 17, // far_upload_request -> far_attr_reply: a nameless object, held by the session
 	FAR_OP_PUBLISH =
 	        18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
+	// of the server as a whole
+	FAR_OP_CHECK = 20, // far_check_request -> far_check_reply: one step of a check of the server's structures
 	// by object id
 	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
 	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
@@ -239,6 +241,41 @@ struct far_statfs_reply {
 	uint64_t boot_id;
 	uint64_t uptime_ns;
 };
+
+// The first one has check 0, which begins a check, the others the number that the first reply told. A server runs one at a time: FAR_STATUS_TOO_MANY while another session's is
+// under way. FAR_STATUS_STALE: there is no such check. A check ends with its last reply, with its session, or when the session begins another.
+struct far_check_request {
+	struct far_request header;
+	uint64_t check;
+};
+
+// What was looked at so far.
+struct far_check_figures {
+	uint64_t objects;   // live ones and orphans
+	uint64_t names;     // further names of objects too
+	uint64_t pages;     // that somebody owns
+	uint64_t blocks;    // small blocks and records that somebody owns
+	uint64_t unsettled; // pages, blocks, directories and counts that could not be judged because they changed meanwhile
+	uint64_t findings;  // found, those included that were too many to be told
+};
+static_assert(sizeof(struct far_check_figures) == 48, "wire");
+
+// Behind it: count x (struct far_finding, text).
+struct far_check_reply {
+	struct far_reply header;
+	uint64_t check;
+	struct far_check_figures figures;
+	uint32_t count;
+	uint32_t is_done; // 1 = this is the last reply, and the check has ended
+};
+static_assert(sizeof(struct far_check_reply) == 88, "wire");
+
+struct far_finding {
+	uint32_t kind; // enum far_check_kind, include/far/check.h
+	uint32_t text_length;
+	uint64_t id; // of the object, 0 = none
+};
+static_assert(sizeof(struct far_finding) == 16, "wire");
 
 enum far_get_flag {
 	FAR_GET_LOCATE = 1,             // send the location, even of a value that is in the reply

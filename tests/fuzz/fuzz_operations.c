@@ -1,6 +1,7 @@
 // libFuzzer: arbitrary bytes as a sequence of requests into dispatch, on a small pool and two sessions. Each request is an op byte, a flags byte, a length byte pair and its
 // bytes; the header is made well-formed, so that what is behind the first check is reached (a first byte of 0 sends the bytes as they are). Ids in requests are taken from a
-// table of those that replies told, so that they mean something. After each run everything is removed, and the pool must have what it had at the start.
+// table of those that replies told, so that they mean something. After some runs a check (server/check.h) must find nothing; after each everything is removed, and the pool must have what it had
+// at the start.
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "far/log.h"
+#include "server/check.h"
 #include "server/directory.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -23,6 +25,7 @@
 #define IDS 16
 #define LEFT_PAGES 250U // of the pool when it is made scarce: enough for a few dozen objects and a grant
 #define HOGS_MAX 256
+#define CHECK_EVERY 16 // runs: a check takes as long as some runs
 
 static struct server *server;
 static uint64_t free_at_start;
@@ -348,6 +351,11 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		for (uint32_t i = 0; i < tail / sizeof(struct far_forget); i++)
 			set_id(message, operation->request_size + i * sizeof(struct far_forget));
 		break;
+	case FAR_OP_CHECK:
+		// The one under way, if there is one, or a new one.
+		((struct far_check_request *)message)->check =
+		        server->check && message[sizeof(*header)] & 1 ? check_number(server->check) : 0;
+		break;
 	case FAR_OP_GETATTR:
 	case FAR_OP_READLINK:
 		set_id(message, offsetof(struct far_object_request, id));
@@ -435,6 +443,25 @@ static void remove_all(struct far_record *directory)
 	}
 }
 
+// Whatever the requests were, the structures fit together. What make_scarce took belongs to nothing: it is given back before.
+static void check_all(const struct lane *lane)
+{
+	const struct check_finding *finding;
+	struct check *check = server->check;
+
+	check_end(check);
+	if (check_begin(server, lane->session, &check))
+		abort();
+	while (!check_step(check, UINT64_MAX))
+		;
+	finding = check_peek(check);
+	if (finding) {
+		fprintf(stderr, "%s: %.*s\n", far_check_name(finding->kind), (int)finding->length, finding->text);
+		abort();
+	}
+	check_end(check);
+}
+
 // Takes most of the pool away, so that the paths of a full one are met.
 static void make_scarce(void)
 {
@@ -460,6 +487,7 @@ static void make_ample(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
+	static unsigned number;
 	struct lane lanes[2];
 	unsigned which = 0;
 
@@ -484,9 +512,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		bytes += taken;
 		length -= taken;
 	}
+	make_ample();
+	if (number++ % CHECK_EVERY == 0)
+		check_all(&lanes[0]);
 	lane_fini(&lanes[0]);
 	lane_fini(&lanes[1]);
-	make_ample();
 	remove_all(server->root);
 	xattr_remove_all(server, server->root);
 	server_settle(server);

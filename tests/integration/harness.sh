@@ -113,7 +113,7 @@ start_mount_process() {
 	mkdir -p "$1"
 	"$FAR_FSD" "$address" "$1" -f 2>>"$temp/fsd.log" </dev/null &
 	fsd_pid=$!
-	wait_until 100 mountpoint -q "$1" || bail "far-fsd did not mount"
+	wait_until 100 mountpoint -q "$1" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }
 
 # Waits until the daemon behind the mount has given everything back.
@@ -185,7 +185,7 @@ skip() {
 	echo "ok $case_number - $provider: $1 # SKIP $2"
 }
 
-# Mounts end by umount alone and give everything back, the server ends by SIGTERM with status 0, and no sanitizer complained.
+# Mounts end by umount alone and give everything back, far fsck finds nothing, the server ends by SIGTERM with status 0, and no sanitizer complained.
 ends_cleanly() {
 	local mount status=0
 	while read -r mount; do
@@ -193,11 +193,17 @@ ends_cleanly() {
 	done < <(awk -v top="$temp/" 'index($2, top) == 1 {print $2}' /proc/self/mounts | tac)
 	if [ -n "$server_pid" ]; then
 		wait_until 100 sessions_are 1 || { echo "sessions are left"; status=1; }
+		is_consistent || status=1
 		stop_server || { echo "the server's status is $?"; tail -20 "$temp/server.log"; status=1; }
 	fi
 	wait_until 100 no_mount_process || { echo "a far-fsd goes on"; status=1; }
 	cat "$temp"/sanitizer.* 2>/dev/null && status=1
 	return $status
+}
+
+# The server's structures fit together. What changes meanwhile does not count.
+is_consistent() {
+	timeout 120 "$FAR" fsck || { echo "far fsck: status $?"; return 1; }
 }
 
 no_mount_process() {
