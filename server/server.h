@@ -9,6 +9,7 @@
 #include "server/id_table.h"
 #include "server/index.h"
 #include "server/load.h"
+#include "server/locks.h"
 #include "server/pool.h"
 #include "server/reclaim.h"
 
@@ -37,6 +38,7 @@ struct server {
 	struct id_table windows; // object id -> struct window
 	struct id_table links;   // object id -> record offset of its newest additional name (namespace_link.c)
 	uint64_t xattr_stamp;    // of the last extended attribute set (xattr.h)
+	struct locks locks;
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;
