@@ -132,9 +132,11 @@ int lock_holders_note(struct lock_holders *holders, const struct lock_holder *ho
 	return note(holders, holder, epoch, false);
 }
 
-int lock_holders_lock(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch)
+int lock_holders_result(struct lock_holders *holders, const struct lock_holder *holder, int error, uint64_t epoch)
 {
-	return note(holders, holder, epoch, true);
+	int result = note(holders, holder, epoch, error == 0);
+
+	return error && result != -EIO ? error : result;
 }
 
 static bool forget_owner(struct lock_holders *holders, uint64_t ino, uint64_t owner, bool is_flock)

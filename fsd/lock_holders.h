@@ -27,8 +27,9 @@ void lock_holders_free(struct lock_holders *holders);
 // Before it asks for a lock: remembers it, so that a close from now on unlocks. `epoch`: of the session now. -EIO: it has lost locks; -ENOLCK: no memory.
 int lock_holders_note(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch);
 
-// It has got a lock, in the session of this epoch. -EIO: and has lost others; -ENOLCK: closed meanwhile, and there is no memory to know it again.
-int lock_holders_lock(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch);
+// What it is told: it has got a lock (error 0), in the session of this epoch, or not. -EIO: it has lost others, which goes before any other error; -ENOLCK: closed meanwhile, and there is no
+// memory to know it again.
+int lock_holders_result(struct lock_holders *holders, const struct lock_holder *holder, int error, uint64_t epoch);
 
 // It has unlocked all: forgets it, by whatever open file.
 void lock_holders_unlock(struct lock_holders *holders, const struct lock_holder *holder);

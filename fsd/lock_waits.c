@@ -87,9 +87,9 @@ static void wake(struct lock_waits *waits)
 static void answer(struct lock_waits *waits, struct waiter *waiter, int error, uint64_t epoch)
 {
 	fuse_req_interrupt_func(waiter->wait.request, NULL, NULL);
-	if (error == 0)
-		error = lock_holders_lock(waits->holders, &waiter->wait.holder, epoch);
-	filesystem_reply(waiter->wait.request, error);
+	if (error) // it may have lost locks since
+		epoch = far_session_epoch(waits->session);
+	filesystem_reply(waiter->wait.request, lock_holders_result(waits->holders, &waiter->wait.holder, error, epoch));
 	free(waiter);
 }
 

@@ -53,9 +53,7 @@ static void try_lock(fuse_req_t request, struct lock_wait *wait)
 		lock_waits_ask(filesystem->lock_waits, lane, wait);
 		return;
 	}
-	if (!error)
-		error = lock_holders_lock(filesystem->lock_holders, &wait->holder, far_lane_epoch(lane));
-	filesystem_reply(request, error);
+	filesystem_reply(request, lock_holders_result(filesystem->lock_holders, &wait->holder, error, far_lane_epoch(lane)));
 }
 
 static void lock(fuse_req_t request, struct lock_wait *wait, bool is_waiting)
