@@ -49,6 +49,27 @@ static bool is_reply(const struct fabric_event *event)
 	return event->length >= sizeof(*message) && message->length == event->length;
 }
 
+// Notices come between replies, on a lane that has asked for them.
+static bool is_notice(const struct far_reply *message)
+{
+	return message->op == FAR_OP_NOTICES && message->flags & FAR_REPLY_NOTICE;
+}
+
+static int take_notices(struct far_lane *lane, const struct fabric_event *event)
+{
+	const struct far_notices *message = event->message;
+	const struct far_notice *notices = (const struct far_notice *)(message + 1);
+	uint32_t length = event->length;
+
+	if (!lane->notice_taker || length < sizeof(*message) || length - sizeof(*message) != (uint64_t)message->count * sizeof(*notices))
+		return out_of_step(lane, "notices");
+	for (uint32_t i = 0; i < message->count; i++)
+		if (notices[i].kind == FAR_NOTICE_LOCK)
+			lane->notice_taker(lane->notice_context, notices[i].ticket, far_status_to_error(notices[i].status));
+	fabric_receive_release(event->lane, message);
+	return 0;
+}
+
 // Takes in what the fabric found. Replies that came before the connection ended still count: the server may have said why it ended it.
 static int take_events(struct far_lane *lane, const struct fabric_event *events, int found)
 {
@@ -64,6 +85,14 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 		} else if (event->kind == FABRIC_CLOSED) {
 			error = event->status ? event->status : -ECONNRESET;
 		} else if (event->kind == FABRIC_RECEIVED) {
+			int wrong = 0;
+
+			if (is_reply(event) && is_notice(event->message)) {
+				wrong = take_notices(lane, event);
+				if (wrong)
+					return wrong;
+				continue;
+			}
 			if (!is_reply(event) || lane->reply_count == LANE_REPLIES)
 				return out_of_step(lane, "not a reply");
 			lane->replies[(lane->reply_first + lane->reply_count++) % LANE_REPLIES] = event->message;
@@ -90,6 +119,21 @@ static int progress(struct far_lane *lane, int timeout_ms)
 		return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
 	}
 	return take_events(lane, events, found);
+}
+
+int call_take(struct far_lane *lane, int *error)
+{
+	struct fabric_event events[EVENTS];
+	int found;
+
+	*error = -EIO;
+	if (lane->broken)
+		return call_lost(lane, lane->broken);
+	if (!lane->connection)
+		return 0;
+	found = fabric_poll(lane->fabric, events, EVENTS);
+	*error = take_events(lane, events, found);
+	return found > 0 ? found : 0;
 }
 
 // The coarse clock moves every few ms and costs no more than a load.

@@ -36,6 +36,9 @@ int call_wait_posts(struct far_lane *lane);
 // Makes progress without waiting long: for a post that found no room.
 int call_poll(struct far_lane *lane);
 
+// Takes in what has come, without waiting. Returns how many events; *error is the connection's (-EIO...), or 0.
+int call_take(struct far_lane *lane, int *error);
+
 // Ends the connection because a post failed; returns -EIO, with a text.
 int call_lost(struct far_lane *lane, int error);
 

@@ -103,4 +103,46 @@ int far_removexattr(struct far_lane *lane, uint64_t id, const char *name, size_t
 
 int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);
 
+// --- locks (locks.c) ---
+
+// Locks belong to an owner, a number of the caller's choice, within the session: when the session ends they are gone. Which session a lane is in tells its epoch: locks of
+// another epoch are lost.
+struct far_lock {
+	uint64_t id;
+	uint64_t owner; // not 0
+	uint64_t start; // first and last byte; flock: 0 and FAR_LOCK_END
+	uint64_t end;
+	uint64_t ticket; // far_lock_wait: not 0, unique while it waits
+	uint32_t pid;    // told to who tests
+	bool is_exclusive;
+	bool is_flock; // else a record lock
+};
+
+// 0, -EAGAIN (another owner's lock is in the way), -ENOLCK (bounds), -ESTALE. One round trip, as the others.
+int far_lock_set(struct far_lane *lane, const struct far_lock *lock);
+
+// Locks (0), or queues the request (1): then a notice tells the end. To ask again for what waits, or was had meanwhile, does no harm. -EDEADLK, -ENOLCK, -ESTALE.
+int far_lock_wait(struct far_lane *lane, const struct far_lock *lock);
+
+// Unlocks the range. -ENOLCK: a hole would make one lock two, and there is no room.
+int far_lock_clear(struct far_lane *lane, const struct far_lock *lock);
+
+// 1 and the lock that is in the way (pid 0: of another session), or 0.
+int far_lock_test(struct far_lane *lane, const struct far_lock *lock, struct far_lock *found);
+
+// Takes a waiting request back. -ENOENT: it does not wait (any more); if it has got its lock the notice has been delivered before this returns, on the lane that takes notices.
+int far_lock_cancel(struct far_lane *lane, uint64_t ticket);
+
+// The number of the server's sessions that this client has had when the lane's, the newest, began.
+uint64_t far_lane_epoch(const struct far_lane *lane);
+uint64_t far_session_epoch(far_session *session);
+
+// From now on, as long as its connection lives, this lane takes the session's notices: `taker` is called for each inside of calls on the lane and of far_notices_wait; error is 0 or a
+// negative errno. It must not call on the lane. Connects if need be.
+typedef void far_notice_taker(void *context, uint64_t ticket, int error);
+int far_notices_begin(struct far_lane *lane, far_notice_taker *taker, void *context);
+
+// Waits for notices, or until wake_fd is readable, or timeout_ms (negative: for ever). 0, or -EIO: the connection has broken, and notices may be lost.
+int far_notices_wait(struct far_lane *lane, int wake_fd, int timeout_ms);
+
 #endif

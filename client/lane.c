@@ -17,6 +17,7 @@
 #define REMEMBERED 8          // sessions that one thread uses in turn without asking the session
 #define RETRY_NS 100000000ULL // a server found away is not tried again for so long
 #define CONNECT_MS 1000       // again, to a server that may be gone
+#define CONNECT_TRIES 3
 #define CONNECT_FIRST_MS 5000 // what the kernel's RDMA connection manager sends and loses it sends again after 4.3 s
 
 struct remembered {
@@ -180,21 +181,36 @@ static void say_hello(struct far_lane *lane, struct far_hello_request *hello)
 	pthread_mutex_unlock(&session->mutex);
 }
 
-// Takes what the server said. Another thread may have begun a session meanwhile: then this lane stays in its own, which is as good.
-static int take_hello(struct far_lane *lane, const struct far_hello_reply *hello)
+// The session that hello joined, or began, is ours. False: another thread has begun one meanwhile. There must be one alone, which has all locks and holds.
+static bool adopt_session(struct far_lane *lane, const struct far_hello_request *asked, const struct far_hello_reply *hello)
 {
 	struct far_session *session = lane->session;
+	bool is_late;
+
+	pthread_mutex_lock(&session->mutex);
+	is_late = !asked->session && session->id;
+	if (!is_late) {
+		if (!asked->session)
+			atomic_fetch_add_explicit(&session->epoch, 1, memory_order_relaxed);
+		if (hello->lanes_max > 0 && hello->lanes_max < session->lanes_max)
+			session->lanes_max = hello->lanes_max;
+		session->id = hello->session;
+		session->boot_id = hello->boot_id;
+		memcpy(session->secret, hello->secret, sizeof(session->secret));
+		lane->epoch = atomic_load_explicit(&session->epoch, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&session->mutex);
+	return !is_late;
+}
+
+static int take_hello(struct far_lane *lane, const struct far_hello_request *asked, const struct far_hello_reply *hello)
+{
 
 	lane->eager_limit = hello->eager_limit;
 	lane->boot_id = hello->boot_id;
 	lane->pool_length = hello->pool_length;
-	pthread_mutex_lock(&session->mutex);
-	if (hello->lanes_max > 0 && hello->lanes_max < session->lanes_max)
-		session->lanes_max = hello->lanes_max;
-	session->id = hello->session;
-	session->boot_id = hello->boot_id;
-	memcpy(session->secret, hello->secret, sizeof(session->secret));
-	pthread_mutex_unlock(&session->mutex);
+	if (!adopt_session(lane, asked, hello))
+		return -ENOTCONN;
 	return fabric_import(lane->connection, hello->pool_rkey, hello->pool_length, &lane->pool);
 }
 
@@ -220,8 +236,8 @@ static int hello_once(struct far_lane *lane)
 		return error;
 	error = call_receive(lane, sizeof(struct far_hello_reply), &reply);
 	if (!error)
-		error = take_hello(lane, (const struct far_hello_reply *)reply.message);
-	else if (error == -ENOTCONN)
+		error = take_hello(lane, &message, (const struct far_hello_reply *)reply.message);
+	else if (error == -ENOTCONN && message.session)
 		forget_session(lane->session, message.session);
 	reply_release(lane, &reply);
 	return error;
@@ -260,13 +276,14 @@ static bool was_connected(struct far_session *session)
 
 int lane_connect(struct far_lane *lane)
 {
-	int error;
+	int error, tries = 0;
 
 	if (lane->retry_at_ns && now_ns() < lane->retry_at_ns)
 		return error_set(-ENOTCONN, "%s: the server cannot be reached", lane->session->address_text);
-	error = connect_once(lane);
-	if (error == -ENOTCONN) // the server does not know the session: it was started again, or ended it
+	// Again if the server does not know the session (it was started again, or has ended it), and if another lane has begun the next one first.
+	do
 		error = connect_once(lane);
+	while (error == -ENOTCONN && ++tries < CONNECT_TRIES);
 	if (error) {
 		lane->retry_at_ns = now_ns() + RETRY_NS;
 		// far_connect wants to know why; to all later calls it is one thing, and -ENOENT for a missing socket would be mistaken for a missing key.

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/files.h"
 #include "fabric/fabric.h"
 #include "far.h"
 #include "far/layout.h"
@@ -109,6 +110,10 @@ struct far_lane {
 	uint64_t root;       // pool offset of the root's record, 0 = not known
 	struct lane_index index;
 
+	uint64_t epoch;                 // of the server's session that the connection joined
+	far_notice_taker *notice_taker; // NULL: notices do not come here
+	void *notice_context;
+
 	struct key_cache *keys;
 	struct file_cache *files;
 	struct lane_statistics statistics;
@@ -124,7 +129,8 @@ struct far_session {
 	int timeout_ms;
 	unsigned lanes_max;
 	uint64_t cache_entries;
-	uint64_t seed[2]; // of the location caches' hash
+	uint64_t seed[2];       // of the location caches' hash
+	_Atomic uint64_t epoch; // sessions that the server has begun for us; written under the mutex
 
 	pthread_mutex_t mutex; // guards what follows
 	struct far_lane *lanes[FAR_LANES_PER_SESSION];

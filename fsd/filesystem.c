@@ -1,19 +1,26 @@
 #include "fsd/filesystem.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "fsd/channel.h"
 
-// The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without or does it itself for this mount
-// alone (advisory locks).
+// The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without.
 
 #define NS_PER_SECOND 1000000000
 
 struct far_lane *filesystem_lane(void)
 {
 	return channel_thread();
+}
+
+uint64_t filesystem_next_file(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
 struct timespec filesystem_timespec(int64_t ns)
@@ -109,9 +116,12 @@ const struct fuse_lowlevel_ops filesystem_operations = {
         .fsync = ops_fsync,
         .read = ops_read,
         .write = ops_write,
-        .opendir = ops_open,
+        .getlk = ops_getlk,
+        .setlk = ops_setlk,
+        .flock = ops_flock,
+        .opendir = ops_opendir,
         .readdir = ops_readdir,
         .readdirplus = ops_readdirplus,
-        .releasedir = ops_release,
+        .releasedir = ops_releasedir,
         .fsyncdir = ops_fsync,
 };

@@ -20,8 +20,12 @@ struct filesystem {
 	double attr_timeout;  // seconds the kernel may trust attributes, 0 by default
 	double entry_timeout; // and names
 	unsigned max_background;
-	bool has_acls;        // POSIX ACLs count
-	bool is_hiding_facts; // user.far.* is not listed
+	bool has_acls;          // POSIX ACLs count
+	bool is_hiding_facts;   // user.far.* is not listed
+	bool are_records_local; // locks of fcntl(2): the kernel's, for this mount alone
+	bool are_flocks_local;
+	struct lock_holders *lock_holders;
+	struct lock_waits *lock_waits;
 };
 
 extern const struct fuse_lowlevel_ops filesystem_operations;
@@ -39,6 +43,9 @@ static inline const struct filesystem *filesystem_of(fuse_req_t request)
 
 // The serving thread's lane.
 struct far_lane *filesystem_lane(void);
+
+// A number for an open file, by which its locks are known.
+uint64_t filesystem_next_file(void);
 
 // How the kernel shall treat a file that is being opened. O_DIRECT passes the kernel's cache by altogether: otherwise it would ask for the attributes before each
 // read, to know whether its cache is still good. So do logs: through its cache the kernel may cut a write between two pages, and what another mount appends would
@@ -64,6 +71,13 @@ void filesystem_stat(const struct far_attr *attr, struct stat *stat);
 // Answers with an entry, or with the error (0 or a negative errno).
 void filesystem_reply_entry(fuse_req_t request, int error, const struct far_attr *attr);
 void filesystem_reply_attr(fuse_req_t request, int error, const struct far_attr *attr);
+
+// A process closes an open file (flush), the open file ends (release): their locks end (ops_lock.c).
+void filesystem_flush_locks(const struct filesystem *filesystem, fuse_ino_t ino, const struct fuse_file_info *file);
+void filesystem_release_locks(const struct filesystem *filesystem, fuse_ino_t ino, const struct fuse_file_info *file);
+
+// Whether locks got by this open file are lost: then it is neither read nor written by it (-EIO), as others may have changed what they protected.
+bool filesystem_has_lost_locks(const struct filesystem *filesystem, fuse_ino_t ino, const struct fuse_file_info *file);
 
 // The one place where our negative errno becomes FUSE's positive one.
 void filesystem_reply(fuse_req_t request, int error);
@@ -113,6 +127,12 @@ void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_fil
 void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file);
 
+void ops_getlk(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file, struct flock *range);
+void ops_setlk(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file, struct flock *range, int is_waiting);
+void ops_flock(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file, int how);
+
+void ops_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
+void ops_releasedir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
 void ops_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 void ops_readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 

@@ -9,6 +9,8 @@
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "fsd/lock_holders.h"
+#include "fsd/lock_waits.h"
 #include "fsd/options.h"
 
 // far-fsd ADDRESS DIRECTORY: mounts a server's objects. Also installed as mount.farfs, for mount(8) and fstab(5). Goes into the background once the mount is there; until then errors
@@ -31,6 +33,9 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
                            "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
+                           "  -o local_lock=WHICH none, flock, posix or all: locks that the kernel keeps for this\n"
+                           "                      mount alone (default none: all mounts see each other's)\n"
+                           "  -o nolock           local_lock=all\n"
                            "  -o log_level=LEVEL  error, warning, info or debug (default info with -f, else\n"
                            "                      warning)\n"
                            "  -o connect=cm|socket,device=NAME,port=N,gid-index=N  the same for an rdma address as\n"
@@ -122,6 +127,16 @@ static int connect_server(const struct options *options, struct filesystem *file
 	return 0;
 }
 
+static int prepare_locks(struct filesystem *filesystem)
+{
+	filesystem->lock_holders = lock_holders_new();
+	filesystem->lock_waits = filesystem->lock_holders ? lock_waits_new(filesystem->session, filesystem->lock_holders) : NULL;
+	if (filesystem->lock_waits)
+		return 0;
+	fprintf(stderr, "far-fsd: no memory, or no descriptors, for locks\n");
+	return EXIT_SYSTEM;
+}
+
 static unsigned thread_count(const struct options *options)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -130,7 +145,7 @@ static unsigned thread_count(const struct options *options)
 		return options->threads;
 	if (cpus < 2)
 		return 2;
-	return cpus < FAR_LANES_PER_SESSION ? (unsigned)cpus : FAR_LANES_PER_SESSION;
+	return cpus < FAR_LANES_PER_SESSION ? (unsigned)cpus : FAR_LANES_PER_SESSION - 1; // one is the lock waits'
 }
 
 // The parent waits for one byte of exit status from the child that goes on in the background.
@@ -216,6 +231,10 @@ static int mount_and_serve(struct daemon *daemon)
 		return EXIT_MOUNT;
 	}
 	error = channel_serve(session, thread_count(options), &hooks);
+	if (!error) {
+		error = lock_waits_end(daemon->filesystem.lock_waits);
+		daemon->filesystem.lock_waits = NULL;
+	}
 	fuse_session_unmount(session);
 	log_info("unmounted directory=%s", options->directory);
 	if (error == -EBUSY)
@@ -235,6 +254,8 @@ static int run(struct options *options)
 	                        .max_background = options->max_background,
 	                        .has_acls = options->has_acls,
 	                        .is_hiding_facts = options->is_hiding_facts,
+	                        .are_records_local = options->are_records_local,
+	                        .are_flocks_local = options->are_flocks_local,
 	                },
 	        .report = -1,
 	};
@@ -249,7 +270,11 @@ static int run(struct options *options)
 	if (!status)
 		status = connect_server(options, &daemon.filesystem);
 	if (!status)
+		status = prepare_locks(&daemon.filesystem);
+	if (!status)
 		status = mount_and_serve(&daemon);
+	lock_waits_end(daemon.filesystem.lock_waits); // of a mount that did not come about
+	lock_holders_free(daemon.filesystem.lock_holders);
 	report_status(&daemon.report, status);
 	far_close(daemon.filesystem.session);
 	return status;

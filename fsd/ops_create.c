@@ -116,6 +116,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 	entry.ino = attr.id;
 	entry.generation = attr.generation;
 	filesystem_stat(&attr, &entry.attr);
+	file->fh = filesystem_next_file();
 	filesystem_set_open_flags(file);
 	if (fuse_reply_create(request, &entry, file) < 0)
 		far_forget(lane, attr.id, 1);

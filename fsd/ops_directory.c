@@ -110,6 +110,20 @@ static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_
 		give_back(&filling);
 }
 
+// The kernel keeps locks of directories itself: nothing is to be done for them.
+void ops_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	(void)ino;
+	fuse_reply_open(request, file);
+}
+
+void ops_releasedir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	(void)ino;
+	(void)file;
+	filesystem_reply(request, 0);
+}
+
 void ops_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
 {
 	(void)file;

@@ -5,7 +5,7 @@
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
 
-// Open files. Opening and closing need no word with the server: the kernel holds what it has open by the lookup count. Every write is at the server
+// Open files. Opening and closing need no word with the server, but where locks were got: the kernel holds what it has open by the lookup count. Every write is at the server
 // when it is acknowledged, so flush and fsync have nothing left to do; it lasts as long as the server's memory does, as on a tmpfs.
 
 #define READ_PIECES 64
@@ -13,26 +13,29 @@
 void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
 	(void)ino;
+	file->fh = filesystem_next_file();
 	filesystem_set_open_flags(file);
 	fuse_reply_open(request, file);
 }
 
 void ops_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	(void)ino;
-	(void)file;
+	filesystem_release_locks(filesystem_of(request), ino, file);
 	filesystem_reply(request, 0);
 }
 
 void ops_flush(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	ops_release(request, ino, file);
+	filesystem_flush_locks(filesystem_of(request), ino, file);
+	filesystem_reply(request, 0);
 }
 
 void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
 {
+	(void)ino;
 	(void)datasync;
-	ops_release(request, ino, file);
+	(void)file;
+	filesystem_reply(request, 0);
 }
 
 // Where the pool is mapped the reply is copied from it straight into the kernel; elsewhere it passes through the thread's buffer, behind the page that holds
@@ -45,9 +48,11 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 	int mapped = far_read_mapped(lane, ino, size, (uint64_t)offset, pieces, READ_PIECES);
 	ssize_t got;
 
-	(void)file;
 	if (mapped > 0) {
-		fuse_reply_iov(request, pieces, mapped);
+		if (filesystem_has_lost_locks(filesystem_of(request), ino, file))
+			filesystem_reply(request, -EIO);
+		else
+			fuse_reply_iov(request, pieces, mapped);
 		far_read_mapped_end(lane);
 		return;
 	}
@@ -62,6 +67,8 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 	if (size > CHANNEL_BUFFER - FAR_PAGE_SIZE)
 		size = CHANNEL_BUFFER - FAR_PAGE_SIZE;
 	got = far_read(lane, ino, buffer, size, (uint64_t)offset);
+	if (got >= 0 && filesystem_has_lost_locks(filesystem_of(request), ino, file))
+		got = -EIO;
 	if (got < 0)
 		filesystem_reply(request, (int)got);
 	else
@@ -85,11 +92,15 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 {
 	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
 	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
+	bool was_lost = filesystem_has_lost_locks(filesystem_of(request), ino, file);
 	ssize_t written;
 
 	flags |= kill_flag(request, file);
-	written = far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
+	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
 
+	// Once more: the session may have ended since, which the write found out.
+	if (written >= 0 && filesystem_has_lost_locks(filesystem_of(request), ino, file))
+		written = -EIO;
 	if (written < 0)
 		filesystem_reply(request, (int)written);
 	else

@@ -19,6 +19,10 @@ void ops_init(void *context, struct fuse_conn_info *connection)
 	else
 		unwanted |= acls;
 
+	if (filesystem->are_records_local)
+		unwanted |= FUSE_CAP_POSIX_LOCKS;
+	if (filesystem->are_flocks_local)
+		unwanted |= FUSE_CAP_FLOCK_LOCKS;
 	connection->want = (connection->want | (connection->capable & wanted)) & ~unwanted;
 	connection->max_write = 1U << 20;
 	connection->max_readahead = 1U << 20;

@@ -27,6 +27,9 @@ static const struct fuse_opt table[] = {
         OPTION("timeout=%u", timeout, 0),
         OPTION("threads=%u", threads, 0),
         OPTION("max_background=%u", max_background, 0),
+        OPTION("local_lock=%s", local_lock, 0),
+        OPTION("nolock", is_without_lock, 1),
+        OPTION("lock", is_without_lock, 0),
         OPTION("log_level=%s", log_level_text, 0),
         OPTION("acl", has_acls, 1),
         OPTION("noacl", has_acls, 0),
@@ -151,6 +154,20 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 	return options->unknown ? 0 : -1;
 }
 
+// As nfs(5) has it.
+static int check_local_lock(struct options *options)
+{
+	const char *local = options->local_lock ? options->local_lock : options->is_without_lock ? "all" : "none";
+	bool is_all = strcmp(local, "all") == 0;
+
+	options->are_records_local = is_all || strcmp(local, "posix") == 0;
+	options->are_flocks_local = is_all || strcmp(local, "flock") == 0;
+	if (options->are_records_local || options->are_flocks_local || strcmp(local, "none") == 0)
+		return 0;
+	fprintf(stderr, "far-fsd: local_lock=%s: must be none, flock, posix or all\n", local);
+	return EXIT_USAGE;
+}
+
 static int check(struct options *options)
 {
 	if (options->unknown && !options->is_sloppy) {
@@ -171,6 +188,8 @@ static int check(struct options *options)
 		fprintf(stderr, "far-fsd: threads must be 0..64 (0 = one per CPU), max_background 1..65535\n");
 		return EXIT_USAGE;
 	}
+	if (check_local_lock(options))
+		return EXIT_USAGE;
 	if (!options->address || !options->directory) {
 		fprintf(stderr, "far-fsd: %s is missing: usage: far-fsd ADDRESS DIRECTORY [-o OPTIONS]\n",
 		        options->address ? "the directory to mount on" : "the server's address");
@@ -254,6 +273,7 @@ void options_fini(struct options *options)
 {
 	free(options->address);
 	free(options->directory);
+	free(options->local_lock);
 	free(options->log_level_text);
 	free(options->unknown);
 	fuse_opt_free_args(&options->fuse);

@@ -22,6 +22,10 @@ struct options {
 	unsigned timeout; // seconds to wait for the server
 	unsigned threads; // 0 = one per CPU, at least 2
 	unsigned max_background;
+	char *local_lock;    // whose locks the kernel keeps for this mount alone: none, flock, posix or all
+	int is_without_lock; // -o nolock: all
+	bool are_records_local;
+	bool are_flocks_local;
 	char *log_level_text;
 	enum log_level log_level;
 	int is_foreground;

@@ -54,6 +54,17 @@ static void transport_set_scope(struct lane *lane, uint64_t scope)
 	fabric_lane_set_scope(connection_of(lane)->fabric_lane, scope ? lane->number : 0);
 }
 
+static void transport_notify(struct lane *lane)
+{
+	struct connection *connection = connection_of(lane);
+
+	if (connection->is_noticed)
+		return;
+	connection->is_noticed = true;
+	connection->next_noticed = connection->network->noticed;
+	connection->network->noticed = connection;
+}
+
 static uint64_t transport_read_section(const struct lane *lane)
 {
 	return fabric_read_section(connection_of(lane)->fabric_lane);
@@ -65,6 +76,7 @@ static const struct lane_transport transport = {
         .grant = transport_grant,
         .seal = transport_seal,
         .revoke = transport_revoke,
+        .notify = transport_notify,
         .set_scope = transport_set_scope,
         .read_section = transport_read_section,
 };
@@ -75,6 +87,7 @@ static const struct lane_transport mapped_transport = {
         .grant = transport_grant,
         .seal = transport_seal,
         .revoke = transport_revoke,
+        .notify = transport_notify,
         .set_scope = transport_set_scope,
         .read_section = transport_read_section,
 };
@@ -143,6 +156,16 @@ struct connection *connection_new(struct network *network, struct fabric_lane *f
 	return connection;
 }
 
+static void forget_notices(struct connection *connection)
+{
+	struct connection **link = &connection->network->noticed;
+
+	while (connection->is_noticed && *link != connection)
+		link = &(*link)->next_noticed;
+	if (connection->is_noticed)
+		*link = connection->next_noticed;
+}
+
 // The lane is told first: its peer's name lives as long as the fabric's lane, but transfers out of the pool end with that.
 void connection_free(struct connection *connection)
 {
@@ -153,6 +176,7 @@ void connection_free(struct connection *connection)
 	fabric_disconnect(connection->fabric_lane);
 	connection->fabric_lane = NULL;
 	connection->lane.peer = peer;
+	forget_notices(connection); // before others' locks are freed: this one's session takes none any more
 	lane_fini(&connection->lane);
 	free(connection->stalled);
 	free(connection);
@@ -251,6 +275,39 @@ bool connection_resume(struct connection *connection)
 		connection->waiting_count--;
 	}
 	return !send_stalled(connection);
+}
+
+// Notices go between replies. True: all are sent.
+static bool send_notices(struct connection *connection)
+{
+	struct lane *lane = &connection->lane;
+	void *message;
+	uint32_t length;
+
+	while (operations_has_notices(lane) && !lane->is_closing && !connection->is_shut) {
+		message = send_stalled(connection) ? fabric_send_reserve(connection->fabric_lane, lane->message_size) : NULL;
+		if (!message)
+			return false;
+		length = operations_notices(lane, message, lane->message_size);
+		fabric_send(connection->fabric_lane, length);
+	}
+	return true;
+}
+
+bool network_send_notices(struct network *network)
+{
+	struct connection *connection = network->noticed, *next;
+
+	network->noticed = NULL;
+	for (; connection; connection = next) {
+		next = connection->next_noticed;
+		connection->is_noticed = false;
+		connection->is_dirty = true;
+		if (!send_notices(connection))
+			transport_notify(&connection->lane);
+		connection_flush(connection);
+	}
+	return network->noticed != NULL;
 }
 
 void connection_flush(struct connection *connection)

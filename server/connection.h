@@ -15,6 +15,7 @@ struct network {
 	struct fabric *fabric;
 	struct fabric_region *pool_region;
 	struct fabric_region *zeros_region;
+	struct connection *noticed; // those with notices to send
 };
 
 struct waiting_message {
@@ -34,7 +35,9 @@ struct connection {
 	uint32_t stalled_length;
 	uint64_t closing_since_ns; // 0 = is_closing has not been acted on
 	bool is_dirty;             // has replies to flush
-	bool is_shut;              // only its end is awaited
+	bool is_noticed;           // in network->noticed
+	struct connection *next_noticed;
+	bool is_shut; // only its end is awaited
 };
 
 // Opens the provider's fabric and registers the pool. One network serves all listeners of a provider.
@@ -52,6 +55,9 @@ void connection_shut(struct connection *connection);
 
 // Handles a message, or keeps it for connection_resume.
 void connection_receive(struct connection *connection, const void *message, uint32_t length);
+
+// Sends notices where there are any. True if some have to wait for credit.
+bool network_send_notices(struct network *network);
 
 // Goes on with what waits. True if something still does.
 bool connection_resume(struct connection *connection);

@@ -22,6 +22,9 @@ struct lane_transport {
 	void (*seal)(struct lane *lane, void *region, uint64_t length);
 	void (*revoke)(struct lane *lane, void *region);
 
+	// The session has notices for the client: operations_notices makes the message, once there is credit.
+	void (*notify)(struct lane *lane);
+
 	void (*set_scope)(struct lane *lane, uint64_t scope);
 	uint64_t (*read_section)(const struct lane *lane);
 };

@@ -273,6 +273,14 @@ static uint64_t timeout_ns(struct loop *loop)
 	return (uint64_t)(loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms) * 1000000U;
 }
 
+// Notices arise from what others asked for, or from their end.
+static void send_notices(struct loop *loop)
+{
+	for (int i = 0; i < loop->network_count; i++)
+		if (loop->networks[i].noticed)
+			loop->has_stalled |= network_send_notices(&loop->networks[i]);
+}
+
 // Blocks until an event or the stop.
 static int block(struct loop *loop)
 {
@@ -312,6 +320,7 @@ int loop_run(struct loop *loop, int stop_fd)
 		server_set_busy(loop->server, load_turn(&loop->load, count));
 		if (loop->has_stalled)
 			resume_stalled(loop);
+		send_notices(loop);
 		loop->is_reclaiming = server_settle(loop->server);
 		// What ended a wait and is no lane's may be the stop. A busy loop does not pay a system call each turn for this.
 		if (((was_blocked && count == 0) || ++turns % 1024 == 0) && is_stopped(stop_fd))

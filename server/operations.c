@@ -11,6 +11,7 @@
 #define GET_FLAGS (FAR_GET_LOCATE | FAR_GET_NO_VALUE | FAR_GET_ALLOW_PARTIAL_PUSH)
 #define RENAME_FLAGS (FAR_RENAME_NOREPLACE | FAR_RENAME_EXCHANGE)
 #define WRITE_FLAGS (FAR_WRITE_APPEND | FAR_WRITE_RANGES | FAR_WRITE_KILL_SUIDGID)
+#define LOCK_FLAGS (FAR_LOCK_EXCLUSIVE | FAR_LOCK_FLOCK | FAR_LOCK_WAIT | FAR_LOCK_TEST | FAR_LOCK_UNLOCK)
 
 // A hello is read up to its version first: other versions may have other sizes.
 #define HELLO_SIZE offsetof(struct far_hello_request, client_pid)
@@ -149,6 +150,16 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_xattr_get_request),
                 .has_tail = true,
                 .is_mutation = true},
+        [FAR_OP_LOCK] = {.name = "lock",
+                .handle = handle_lock,
+                .request_size = sizeof(struct far_lock_request),
+                .flags = LOCK_FLAGS,
+                .is_mutation = true},
+        [FAR_OP_LOCK_CANCEL] = {.name = "lock-cancel",
+                .handle = handle_lock_cancel,
+                .request_size = sizeof(struct far_cancel_request),
+                .is_mutation = true},
+        [FAR_OP_NOTICES] = {.name = "notices", .handle = handle_notices, .request_size = sizeof(struct far_request), .is_mutation = true},
 };
 
 const struct operation *operations_find(unsigned op)

@@ -78,6 +78,7 @@ int server_open(const struct server_options *options, struct server **out, char 
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;
 	server->probing = options->probing;
+	server->locks.finished = session_waits_ended;
 	*out = server;
 	return 0;
 fail:
@@ -92,6 +93,7 @@ void server_close(struct server *server)
 	if (!server)
 		return;
 	session_free_all(server);
+	id_table_fini(&server->locks.files);
 	id_table_fini(&server->links);
 	id_table_fini(&server->windows);
 	if (server->index)

@@ -9,6 +9,7 @@
 #include "server/id_table.h"
 #include "server/index.h"
 #include "server/load.h"
+#include "server/locks.h"
 #include "server/pool.h"
 #include "server/reclaim.h"
 
@@ -39,6 +40,7 @@ struct server {
 	uint32_t lingering_windows; // closed, but a store through them may be under way
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	uint64_t xattr_stamp;       // of the last extended attribute set (xattr.h)
+	struct locks locks;
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;

@@ -92,6 +92,7 @@ static void session_free(struct server *server, struct session *session)
 {
 	check_end_of(server, session);
 	window_close_all(server, session);
+	locks_drop_client(&server->locks, &session->locks);
 	hold_drop_all(server, session);
 	server->sessions[place_of(session->id)] = NULL;
 	server->session_count--;
@@ -103,6 +104,8 @@ void session_leave(struct lane *lane)
 	struct session *session = lane->session;
 
 	lane->session = NULL;
+	if (session->notice_lane == lane)
+		session->notice_lane = NULL;
 	if (--session->lanes > 0)
 		return;
 	log_info("session ended client=%s pid=%u peer=%s sessions=%u", session->client, session->pid, lane->peer,

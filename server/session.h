@@ -7,6 +7,7 @@
 
 #include "far/wire.h"
 #include "server/lane.h"
+#include "server/locks.h"
 
 struct session {
 	uint64_t id; // also the scope of its lanes' regions
@@ -14,6 +15,8 @@ struct session {
 	uint32_t lanes;
 	uint32_t pid, uid, gid; // uid and gid: owner of what its puts create
 	struct id_table holds;  // object id -> holds
+	struct lock_client locks;
+	struct lane *notice_lane; // takes the notices; NULL: none has asked for them
 	char client[32];
 };
 
@@ -23,6 +26,9 @@ int session_join(struct lane *lane, const struct far_hello_request *request);
 
 // The lane leaves; the last one ends the session.
 void session_leave(struct lane *lane);
+
+// What locks calls when waits of a session ended: its notices are to be sent.
+void session_waits_ended(struct lock_client *client);
 
 void session_free_all(struct server *server);
 

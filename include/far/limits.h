@@ -46,10 +46,15 @@
 #define FAR_CHECK_COUNT_NS 1000000U
 
 #define FAR_SESSIONS_MAX 1024U
-#define FAR_LANES_PER_SESSION 64U // one a thread; fsd uses one per CPU
+#define FAR_LANES_PER_SESSION 65U // one a thread, of which far-fsd has up to 64, and one for notices
 #define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to
 #define FAR_LANE_DEPTH 64U        // posted operations and messages of a lane under way
 #define FAR_EXTENTS_PER_REPLY 64U // extents of one value in one reply; more are fetched by FAR_OP_EXTENTS
+
+// Locks held and waiting, some 100 bytes each. Finding what is in the way goes through an object's locks one by one: at most about 0.1 ms a session's worth.
+#define FAR_LOCKS_PER_SESSION 16384U
+#define FAR_LOCKS_MAX 262144U     // of all sessions: 25 MiB
+#define FAR_DEADLOCK_STEPS 65536U // locks looked at before a wait counts as one that ends
 
 // The staging buffer of a client lane: source of large puts, target of pushed gets where memory must be registered.
 #define FAR_LANE_BUFFER (4U << 20) // half of it holds the largest FUSE request (1 MiB and its header); touched as it is used

@@ -31,6 +31,9 @@ static const int far_status_errno[FAR_STATUS_LIMIT] = {
         [FAR_STATUS_CROSS_DEVICE] = EXDEV,
         [FAR_STATUS_NO_DATA] = ENODATA,
         [FAR_STATUS_TOO_LONG] = E2BIG,
+        [FAR_STATUS_LOCKED] = EAGAIN,
+        [FAR_STATUS_DEADLOCK] = EDEADLK,
+        [FAR_STATUS_NO_LOCKS] = ENOLCK,
 };
 
 // Negative errno of a status from the wire; -EPROTO for one that does not exist.

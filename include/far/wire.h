@@ -1,6 +1,6 @@
 // Messages between client and server. Fixed little-endian structs at the front, variable parts behind them in the order that the struct's
 // comment names, without padding. `length` in the header is the whole message. Every request but FAR_OP_FORGET has one reply with its tag;
-// replies of a lane come in the order of its requests. Reserved fields are sent as 0 and ignored.
+// replies of a lane come in the order of its requests. A lane that has asked for notices gets them between replies. Reserved fields are sent as 0 and ignored.
 // docs/protocol.md tells the conversation; a change of any struct raises FAR_WIRE_VERSION.
 #ifndef FAR_WIRE_H
 #define FAR_WIRE_H
@@ -50,6 +50,9 @@ enum far_op {
 	FAR_OP_EXTENTS = 42,   // far_read_request -> far_get_reply that only locates
 	FAR_OP_WINDOW = 43,    // far_object_request -> far_window_reply: the right to write an object's own pages (layout.h R7)
 	FAR_OP_TMPFILE = 44,   // far_create_request -> far_entry_reply: a nameless regular file, held by the session; FAR_OP_LINK names it
+	FAR_OP_LOCK = 45,      // far_lock_request -> far_lock_reply
+	FAR_OP_LOCK_CANCEL = 46, // far_cancel_request -> far_reply: takes a waiting lock request back
+	FAR_OP_NOTICES = 47, // far_request -> far_reply: from now on the session's notices come on this lane, each message a far_notices
 	// extended attributes, by object id
 	FAR_OP_XATTR_GET = 48,    // far_xattr_get_request -> far_xattr_reply
 	FAR_OP_XATTR_SET = 49,    // far_xattr_set_request -> far_reply
@@ -84,6 +87,9 @@ enum far_status {
 	FAR_STATUS_CROSS_DEVICE,   // EXDEV
 	FAR_STATUS_NO_DATA,        // ENODATA: no such extended attribute
 	FAR_STATUS_TOO_LONG,       // E2BIG: an extended attribute's value
+	FAR_STATUS_LOCKED,         // EAGAIN: another owner's lock is in the way
+	FAR_STATUS_DEADLOCK,       // EDEADLK: the wait would never end
+	FAR_STATUS_NO_LOCKS,       // ENOLCK: the session's, or the server's, bound of locks
 	FAR_STATUS_LIMIT,
 };
 
@@ -107,8 +113,9 @@ struct far_reply {
 static_assert(sizeof(struct far_reply) == 24, "wire");
 
 enum far_reply_flag {
-	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
-	FAR_REPLY_BUSY = 2,  // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
+	FAR_REPLY_GRANT = 1,  // the message ends with a struct far_grant for this lane: memory for its next large values
+	FAR_REPLY_BUSY = 2,   // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
+	FAR_REPLY_NOTICE = 4, // no reply but a struct far_notices: tag and status are 0
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
@@ -583,5 +590,75 @@ struct far_xattr_set_request {
 	uint16_t reserved;
 };
 static_assert(sizeof(struct far_xattr_set_request) == 40, "wire");
+
+// --- locks ---
+
+// Locks of an object. An owner is a number of the session's; record locks (POSIX: of ranges, split and merged) and flock locks (of the whole object) of the same
+// number are two owners, and do not see each other.
+enum far_lock_flag {
+	FAR_LOCK_EXCLUSIVE = 1, // else shared
+	FAR_LOCK_FLOCK = 2,     // else a record lock
+	FAR_LOCK_WAIT = 4,      // what cannot be had now waits: far_lock_reply.how says so, and a notice with `ticket` tells the end
+	FAR_LOCK_TEST = 8,      // only tell whether a lock of another owner is in the way, and which
+	FAR_LOCK_UNLOCK = 16,   // end what the owner has locked of the range
+};
+
+#define FAR_LOCK_END INT64_MAX // the last byte that can be locked: a range that ends here goes on to the end, wherever that will be
+
+struct far_lock_request {
+	struct far_request header; // flags: enum far_lock_flag
+	uint64_t id;
+	uint64_t owner;  // not 0
+	uint64_t start;  // first byte; a flock lock: 0
+	uint64_t end;    // last byte, start..FAR_LOCK_END; a flock lock: FAR_LOCK_END
+	uint64_t ticket; // with FAR_LOCK_WAIT: the client's name for the wait, not 0, unique in its session while it waits
+	uint32_t pid;    // told to those who test
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_lock_request) == 64, "wire");
+
+enum far_lock_how {
+	FAR_LOCK_DONE = 0,   // locked, unlocked, or nothing is in the way
+	FAR_LOCK_QUEUED = 1, // waits
+	FAR_LOCK_TAKEN = 2,  // FAR_LOCK_TEST: the lock told here is in the way
+};
+
+struct far_lock_reply {
+	struct far_reply header;
+	uint32_t how;          // enum far_lock_how
+	uint32_t is_exclusive; // of the lock in the way
+	uint64_t start;
+	uint64_t end;
+	uint32_t pid; // 0: of another session, where this number means somebody else
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_lock_reply) == 56, "wire");
+
+// FAR_STATUS_NOT_FOUND: nothing waits by this ticket (any more): its notice was sent before this reply, on the lane that takes notices.
+struct far_cancel_request {
+	struct far_request header;
+	uint64_t ticket;
+};
+static_assert(sizeof(struct far_cancel_request) == 24, "wire");
+
+// Behind it: count x struct far_notice.
+struct far_notices {
+	struct far_reply header; // op FAR_OP_NOTICES, flags FAR_REPLY_NOTICE
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_notices) == 32, "wire");
+
+enum far_notice_kind {
+	FAR_NOTICE_LOCK = 1, // a waiting lock request has ended: status FAR_STATUS_OK = it has the lock
+};
+
+struct far_notice {
+	uint64_t ticket;
+	uint16_t kind; // enum far_notice_kind; others are to be ignored
+	uint16_t status;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_notice) == 16, "wire");
 
 #endif

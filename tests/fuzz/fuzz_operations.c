@@ -72,6 +72,11 @@ static void fuzz_revoke(struct lane *lane, void *region)
 	(void)region;
 }
 
+static void fuzz_notify(struct lane *lane)
+{
+	(void)lane;
+}
+
 static void fuzz_set_scope(struct lane *lane, uint64_t scope)
 {
 	(void)lane;
@@ -89,6 +94,7 @@ static const struct lane_transport transport = {
         .grant = fuzz_grant,
         .seal = fuzz_seal,
         .revoke = fuzz_revoke,
+        .notify = fuzz_notify,
         .set_scope = fuzz_set_scope,
         .read_section = fuzz_read_section,
 };
@@ -122,6 +128,18 @@ static bool tells_id(unsigned op)
 	       op == FAR_OP_MKDIR || op == FAR_OP_STAT;
 }
 
+static void take_notices(struct lane *lane)
+{
+	static _Alignas(8) uint8_t message[FAR_MESSAGE_SIZE_DEFAULT];
+
+	while (operations_has_notices(lane)) {
+		uint32_t length = operations_notices(lane, message, sizeof(message));
+
+		if (length > sizeof(message) || ((const struct far_reply *)message)->length != length)
+			abort();
+	}
+}
+
 static uint32_t dispatch(struct lane *lane, unsigned which, const void *message, uint32_t length)
 {
 	static _Alignas(8) uint8_t reply[FAR_MESSAGE_SIZE_DEFAULT];
@@ -130,6 +148,7 @@ static uint32_t dispatch(struct lane *lane, unsigned which, const void *message,
 
 	while (lane->transfer_count > 0)
 		lane_transfer_done(lane);
+	take_notices(lane);
 	server_settle(server);
 	if (reply_length > sizeof(reply) || (reply_length && header->length != reply_length))
 		abort();
@@ -390,6 +409,23 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		set_id(message, offsetof(struct far_xattr_get_request, id));
 		((struct far_xattr_get_request *)message)->name_length = 0;
 		break;
+	case FAR_OP_LOCK: {
+		struct far_lock_request *lock = (struct far_lock_request *)message;
+
+		set_id(message, offsetof(struct far_lock_request, id));
+		lock->owner = 1 + lock->owner % 4;
+		lock->start &= 15;
+		lock->end = lock->end & 16 ? FAR_LOCK_END : lock->start + (lock->end & 15);
+		lock->ticket = 1 + lock->ticket % 8;
+		if (header->flags & FAR_LOCK_FLOCK) {
+			lock->start = 0;
+			lock->end = FAR_LOCK_END;
+		}
+		break;
+	}
+	case FAR_OP_LOCK_CANCEL:
+		((struct far_cancel_request *)message)->ticket = 1 + ((struct far_cancel_request *)message)->ticket % 8;
+		break;
 	case FAR_OP_READDIR:
 		set_id(message, offsetof(struct far_list_request, id));
 		break;
@@ -520,7 +556,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	remove_all(server->root);
 	xattr_remove_all(server, server->root);
 	server_settle(server);
-	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used) {
+	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used ||
+	        server->locks.count || server->locks.files.used) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",
 		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start,
 		        (unsigned long long)server->figures.objects, (unsigned long long)server->granted_pages, server->links.used);

@@ -7,7 +7,7 @@ import sys
 OPS = [(4, 8, 32), (10, 48, 5), (11, 32, 1500), (12, 16, 5), (13, 8, 5), (14, 8, 10), (15, 8, 5), (16, 24, 3), (17, 8, 0), (18, 32, 5), (20, 8, 0),
        (30, 16, 2), (31, 8, 0), (32, 56, 0), (33, 40, 40), (34, 24, 2), (35, 16, 2), (36, 16, 2), (37, 24, 4), (38, 24, 0), (39, 48, 0),
        (40, 32, 1500), (41, 8, 0), (42, 48, 0), (48, 16, 48), (49, 24, 400), (49, 24, 1500), (50, 16, 0), (51, 16, 48),
-       (2, 0, 0), (44, 40, 0)]
+       (2, 0, 0), (44, 40, 0), (45, 48, 0), (45, 48, 0), (46, 8, 0), (47, 0, 0)]
 RANGES = {11: 2, 40: 2}
 
 
@@ -15,6 +15,8 @@ def request(rng):
     op, fixed, variable = rng.choice(OPS)
     length = fixed + (rng.randrange(variable + 1) if variable else 0)
     flags = rng.choice([0, 0, 1, 2, 4, 255 & 127])
+    if op == 45:
+        flags = rng.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 18])
     if op in RANGES and rng.random() < 0.4:
         flags, length = RANGES[op], fixed + 24
     return bytes([op, flags, length & 255, length >> 8]) + rng.randbytes(length)

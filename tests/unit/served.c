@@ -47,6 +47,11 @@ static void plain_revoke(struct lane *lane, void *region)
 	client_of(lane)->revoked++;
 }
 
+static void plain_notify(struct lane *lane)
+{
+	client_of(lane)->notified++;
+}
+
 static void plain_set_scope(struct lane *lane, uint64_t scope)
 {
 	(void)lane;
@@ -63,6 +68,7 @@ static const struct lane_transport plain = {
         .grant = plain_grant,
         .seal = plain_seal,
         .revoke = plain_revoke,
+        .notify = plain_notify,
         .set_scope = plain_set_scope,
         .read_section = plain_read_section,
 };
@@ -73,6 +79,7 @@ static const struct lane_transport plain_mapped = {
         .grant = plain_grant,
         .seal = plain_seal,
         .revoke = plain_revoke,
+        .notify = plain_notify,
         .set_scope = plain_set_scope,
         .read_section = plain_read_section,
 };

@@ -17,6 +17,7 @@ struct served_lane {
 	struct far_grant grant; // the last one that a reply brought; id 0 = none
 	uint32_t granted;       // how many did
 	uint32_t revoked;
+	uint32_t notified;  // how often it was told that there are notices
 	uint32_t written;   // bytes of the last grant that were filled
 	uint8_t *buffer;    // what the client lets the server push into, rkey 1
 	int pushes_refused; // so many pushes get -EAGAIN
