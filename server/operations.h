@@ -35,5 +35,6 @@ handler handle_get, handle_put, handle_delete, handle_stat, handle_rename, handl
 handler handle_lookup, handle_getattr, handle_setattr, handle_create, handle_link, handle_unlink, handle_rmdir, handle_rename_at;
 handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents, handle_window, handle_tmpfile;
 handler handle_xattr_get, handle_xattr_set, handle_xattr_list, handle_xattr_remove;
+handler handle_fallocate, handle_seek, handle_copy;
 
 #endif
