@@ -28,7 +28,7 @@ class Model:
 
     def range(self, limit):
         """Small or large, often beginning or ending at a page."""
-        length = self.random.choice([self.random.randrange(1, 64), self.random.randrange(1, 9000), self.random.randrange(1, limit // 2)])
+        length = self.random.choice([self.random.randrange(1, 64), self.random.randrange(1, 9000), self.random.randrange(1, limit // 2 + 2)])
         offset = self.random.randrange(limit)
         if self.random.random() < 0.4:
             offset -= offset % PAGE
