@@ -10,7 +10,7 @@ import time
 
 from mounted import FIRST, SLOWER, case, checked, equal, libc, opened, refuses, run, there, write
 
-MANY = 30_000 // SLOWER
+MANY = 12_000 // SLOWER
 DT = {stat.S_IFREG: 8, stat.S_IFDIR: 4, stat.S_IFLNK: 10, stat.S_IFIFO: 1, stat.S_IFSOCK: 12, stat.S_IFCHR: 2, stat.S_IFBLK: 6}
 ON_FARFS = any(line.split()[1:3] == [FIRST, "fuse.farfs"] for line in open("/proc/self/mounts"))  # elsewhere the cases are compared
 

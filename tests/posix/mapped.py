@@ -222,6 +222,16 @@ def refused():
         equal((libc.mmap(None, ctypes.c_size_t(PAGE), 1, 1, fd, ctypes.c_long(0)), ctypes.get_errno()), (ctypes.c_void_p(-1).value, errno.ENODEV))
 
 
+@case("a descriptor that passes the cache by can be mapped privately; shared is refused: ENODEV")
+def direct_descriptor():
+    write("f", b"a" * PAGE)
+    with opened("f", os.O_RDWR | os.O_DIRECT) as fd:
+        with mapped(fd, PAGE, mmap.MAP_PRIVATE) as view:
+            equal(view[:3], b"aaa")
+        if ON_FARFS:
+            refuses(errno.ENODEV, mapped, fd, PAGE)
+
+
 @case("programs run from the mount")
 def programs():
     subprocess.run(["cp", "/bin/true", "here"], check=True)
