@@ -204,7 +204,7 @@ def changing():
             with opened(folder, os.O_RDONLY) as fd:
                 while entries := getdents(fd, size):
                     found += [name for _, _, _, name in entries]
-                    for _ in range(10):
+                    for _ in range(3):
                         name = going.pop(rng.randrange(len(going)))
                         new = f"go-{rng.random()}"
                         if rng.random() < 0.5:
