@@ -100,6 +100,21 @@ struct far_xattr {
 };
 int far_setxattr(struct far_lane *lane, uint64_t id, const struct far_xattr *attribute, unsigned flags);
 int far_removexattr(struct far_lane *lane, uint64_t id, const char *name, size_t name_length);
+// Reserves, zeros or punches a range: flags are enum far_fallocate_flag. -ENOSPC: nothing has changed, unless others took the rest of the space meanwhile. -EFBIG, -EINVAL,
+// -EOPNOTSUPP for flags that do not go together. A request for each 16 MiB.
+int far_fallocate(struct far_lane *lane, uint64_t id, unsigned flags, uint64_t offset, uint64_t length);
+
+// Where the next stored bytes, or the next hole, are from `offset` on; the end is a hole. -ENXIO: none, or `offset` is not below the size.
+int64_t far_seek(struct far_lane *lane, uint64_t id, uint64_t offset, bool for_hole);
+
+// Has the server copy bytes between values. Returns how many: fewer than asked at the end of the value copied from, or when the pool ran full on the way. -ENOSPC, -EFBIG,
+// -EINVAL for ranges of one object that overlap. A request for each 4 MiB.
+struct far_copy_range {
+	uint64_t from_id, from_offset;
+	uint64_t to_id, to_offset;
+	uint64_t length;
+};
+ssize_t far_copy(struct far_lane *lane, const struct far_copy_range *range);
 
 int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);
 

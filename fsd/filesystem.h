@@ -133,6 +133,11 @@ void ops_flock(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file, 
 
 void ops_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
 void ops_releasedir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
+void ops_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *file);
+void ops_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *file);
+void ops_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_file, fuse_ino_t to,
+        off_t to_offset, struct fuse_file_info *to_file, size_t length, int flags);
+
 void ops_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 void ops_readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 

@@ -135,13 +135,17 @@ static int write_sources(struct request *request, struct value_source *sources)
 	return error ? error : (int)message->ranges;
 }
 
-// Writes source after source. Returns the bytes written; an error only if there are none.
-static int64_t write_all(struct value_change *change, uint64_t offset, const struct value_source *sources, int count)
+// Writes source after source, up to where the largest file ends. Returns the bytes written; an error only if there are none.
+static int64_t write_all(struct value_change *change, uint64_t offset, struct value_source *sources, int count)
 {
 	uint64_t done = 0;
 
 	for (int i = 0; i < count; i++) {
-		int64_t written = value_write(change, offset + done, &sources[i]);
+		int64_t written;
+
+		if (sources[i].length > FAR_FILE_MAX - offset - done)
+			sources[i].length = FAR_FILE_MAX - offset - done;
+		written = value_write(change, offset + done, &sources[i]);
 
 		if (written < 0)
 			return done ? (int64_t)done : written;
@@ -182,7 +186,7 @@ int handle_write(struct request *request)
 	if (error)
 		return error;
 	offset = request->flags & FAR_WRITE_APPEND ? value_size(object) : message->offset;
-	if (offset > FAR_FILE_MAX || message->length > FAR_FILE_MAX - offset)
+	if (offset >= FAR_FILE_MAX && message->length > 0)
 		return -EFBIG;
 	written = write_all(&change, offset, sources, count);
 	if (written < 0)

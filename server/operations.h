@@ -40,5 +40,6 @@ handler handle_lookup, handle_getattr, handle_setattr, handle_create, handle_lin
 handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents, handle_window, handle_tmpfile;
 handler handle_xattr_get, handle_xattr_set, handle_xattr_list, handle_xattr_remove;
 handler handle_lock, handle_lock_cancel, handle_notices;
+handler handle_fallocate, handle_seek, handle_copy;
 
 #endif

@@ -1,7 +1,7 @@
 // The value of one object: where its bytes are, reading them, replacing them whole, and changing them in place. Values are inline in the record, in one small block, or in whole
 // pages (extents) with holes.
 //
-// Invariants: bytes of stored pages behind the value's size are zero, so growing needs no clearing; bytes of an inline value or block behind the size are
+// Invariants: bytes of stored pages behind the value's size are zero, so growing needs no clearing, and there may be more pages than the size asks for (reserved ones); bytes of an inline value or block behind the size are
 // undefined. An EMPTY value may have a size: it is one hole. Writer thread only; what remote readers see follows layout.h's rules R1, R2 and R6.
 #ifndef SERVER_VALUE_H
 #define SERVER_VALUE_H
@@ -84,5 +84,31 @@ int value_truncate(struct value_change *change, uint64_t size);
 
 // Clears what a store that was under way during a truncation left behind the end.
 void value_clear_tail(struct server *server, struct far_record *record);
+
+// --- space within a value (value_space.c) ---
+
+// Fills the holes in the pages of [offset, end) with pages of zeros, so that no later write there wants memory; `end` may lie behind the value's. At most VALUE_FILL_MAX bytes.
+// The value is in pages from then on. -ENOSPC: none was filled.
+#define VALUE_FILL_MAX (16U << 20)
+int value_fill(struct value_change *change, uint64_t offset, uint64_t end);
+
+// How many bytes of the pages of [offset, end) are holes.
+uint64_t value_holes(const struct pool *pool, const struct far_record *record, uint64_t offset, uint64_t end);
+
+// Zeros what is stored of [offset, end), where it is.
+void value_clear(struct value_change *change, uint64_t offset, uint64_t end);
+
+// Makes holes of the whole pages in [offset, end) and zeros the rest. The size stays. Cannot fail: without memory to cut pages out of the middle of a run they are zeroed.
+void value_punch(struct value_change *change, uint64_t offset, uint64_t end);
+
+// Looks from *offset (below the size) for stored bytes, or else for a hole, of which there is one at the end. VALUE_SEEK_MORE: looked at many extents, go on from *offset.
+enum value_seek { VALUE_SEEK_MORE, VALUE_SEEK_FOUND, VALUE_SEEK_NONE };
+enum value_seek value_seek(const struct pool *pool, const struct far_record *record, bool for_hole, uint64_t *offset);
+
+// --- copying (value_copy.c) ---
+
+// Copies a range that lies within `source` (which may be the change's own value, if the ranges do not overlap). Bytes move as the server's thread has time for: returns how far
+// it came (> 0), or -ENOSPC. Holes that meet holes stay holes.
+int64_t value_copy(struct value_change *change, uint64_t to, const struct far_record *source, uint64_t from, uint64_t length);
 
 #endif

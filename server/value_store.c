@@ -7,26 +7,14 @@
 #include "server/grant.h"
 #include "server/record.h"
 #include "server/space.h"
-#include "server/value.h"
-
-static void set_size(struct far_record *record, uint64_t size)
-{
-	atomic_store_explicit(&record->size, size, memory_order_relaxed);
-}
+#include "server/value_inside.h"
 
 void value_detach(const struct far_record *record, struct far_record *value)
 {
 	memset(value, 0, sizeof(*value));
 	value->value_kind = record->value_kind;
 	value->u = record->u;
-	set_size(value, value_size(record));
-}
-
-static void reclaim_run_of_pages(void *context, uint32_t page, uint32_t pages)
-{
-	struct server *server = context;
-
-	reclaim_pages(server->reclaim, page, pages);
+	value_set_size(value, value_size(record));
 }
 
 // The pages stay with the grant.
@@ -42,7 +30,7 @@ void value_release(struct server *server, struct far_record *value)
 	if (value->value_kind == FAR_VALUE_BLOCK)
 		reclaim_block(server->reclaim, value->u.value.block, value->u.value.extents);
 	else if (value->value_kind >= FAR_VALUE_EXTENT)
-		extent_map_remove(server->pool, value, 0, UINT32_MAX, reclaim_run_of_pages, server);
+		extent_map_remove(server->pool, value, 0, UINT32_MAX, value_reclaim_pages, server);
 	value->value_kind = FAR_VALUE_EMPTY;
 }
 
@@ -105,7 +93,7 @@ int value_build(struct server *server, const void *bytes, uint64_t length, struc
 		error = build_pages(server, bytes, length, value);
 	else if (length > 0)
 		error = build_block(server, bytes, (uint32_t)length, value);
-	set_size(value, length);
+	value_set_size(value, length);
 	return error;
 }
 
@@ -145,7 +133,7 @@ int value_build_granted(struct server *server, const struct value_source *source
 	}
 	for (uint32_t i = 0; i < count; i++)
 		grant_take(server, sources[i].grant, source_page(server, &sources[i]), source_pages(&sources[i]));
-	set_size(value, size);
+	value_set_size(value, size);
 	return 0;
 }
 
@@ -153,7 +141,7 @@ static void set_value(struct far_record *record, const struct far_record *value)
 {
 	record->value_kind = value->value_kind;
 	record->u = value->u;
-	set_size(record, value_size(value));
+	value_set_size(record, value_size(value));
 }
 
 static void raise_version(struct far_record *record)
@@ -187,7 +175,7 @@ void value_replace_inline(struct server *server, struct far_record *record, cons
 	struct far_record old;
 
 	value_detach(record, &old);
-	set_size(&value, length);
+	value_set_size(&value, length);
 	if (state != FAR_RECORD_FREE) {
 		record_publish(record, FAR_RECORD_BUSY);
 		atomic_thread_fence(memory_order_release); // R6: BUSY before the bytes; pairs with the reader's acquire after its copy

@@ -10,48 +10,7 @@
 #include "server/grant.h"
 #include "server/record.h"
 #include "server/space.h"
-#include "server/value.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static void set_size(struct far_record *record, uint64_t size)
-{
-	atomic_store_explicit(&record->size, size, memory_order_relaxed);
-}
-
-// R2: the version is visible before any byte that is stored behind this.
-static void begin(struct value_change *change)
-{
-	uint64_t version = atomic_load_explicit(&change->record->version, memory_order_relaxed);
-
-	if (change->is_begun)
-		return;
-	change->is_begun = true;
-	atomic_store_explicit(&change->record->version, version + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release); // pairs with the acquire between a remote reader's copy and its load of the version
-}
-
-// R6: between hide and show the bytes of an inline value, a block or a tail may change, and so may what the record says of where its value is and how long.
-static void hide(struct value_change *change)
-{
-	if (change->is_hidden)
-		return;
-	change->is_hidden = true;
-	change->state = FAR_WORD_STATE(atomic_load_explicit(&change->record->word, memory_order_relaxed));
-	record_publish(change->record, FAR_RECORD_BUSY); // its fence puts BUSY before the bytes; pairs as above
-}
-
-// R1: the new word, if anything was hidden.
-static void show(struct value_change *change)
-{
-	if (!change->is_hidden)
-		return;
-	change->is_hidden = false;
-	record_publish(change->record, (enum far_record_state)change->state);
-}
+#include "server/value_inside.h"
 
 // --- small values: inline or block ---
 
@@ -61,7 +20,7 @@ static uint64_t small_capacity(const struct far_record *record)
 	return record->value_kind == FAR_VALUE_BLOCK ? record->u.value.extents : record_inline_room(record);
 }
 
-static char *small_bytes(const struct value_change *change)
+char *value_small_bytes(const struct value_change *change)
 {
 	const struct far_record *record = change->record;
 	struct pool *pool = change->server->pool;
@@ -80,21 +39,21 @@ static int small_move(struct value_change *change, uint64_t size)
 	struct server *server = change->server;
 	struct far_record *record = change->record;
 	struct far_record old;
-	uint64_t wanted = record->value_kind == FAR_VALUE_EMPTY ? size : least(size + size / 2, FAR_BLOCK_MAX);
+	uint64_t wanted = record->value_kind == FAR_VALUE_EMPTY ? size : value_least(size + size / 2, FAR_BLOCK_MAX);
 	uint64_t block = space_alloc_block(server, (uint32_t)wanted);
 
 	if (!block)
 		return -ENOSPC;
-	begin(change);
-	hide(change);
-	memcpy(pool_at(server->pool, block), small_bytes(change), small_stored(record));
+	value_begin(change);
+	value_hide(change);
+	memcpy(pool_at(server->pool, block), value_small_bytes(change), small_stored(record));
 	memset((char *)pool_at(server->pool, block) + small_stored(record), 0, value_size(record) - small_stored(record));
 	value_detach(record, &old);
 	record->value_kind = FAR_VALUE_BLOCK;
 	record->u.value.block = block;
 	record->u.value.pages = 0;
 	record->u.value.extents = pool_block_round((uint32_t)wanted);
-	show(change);
+	value_show(change);
 	value_release(server, &old);
 	return 0;
 }
@@ -110,27 +69,26 @@ static int small_write(struct value_change *change, uint64_t offset, const void 
 
 	if (error)
 		return error;
-	begin(change);
-	hide(change);
+	value_begin(change);
+	value_hide(change);
 	stored = small_stored(record);
 	if (new_size > stored)
-		memset(small_bytes(change) + stored, 0, new_size - stored);
+		memset(value_small_bytes(change) + stored, 0, new_size - stored);
 	if (bytes)
-		memcpy(small_bytes(change) + offset, bytes, length);
+		memcpy(value_small_bytes(change) + offset, bytes, length);
 	if (record->value_kind == FAR_VALUE_EMPTY)
 		record->value_kind = FAR_VALUE_INLINE;
-	set_size(record, new_size);
-	show(change);
+	value_set_size(record, new_size);
+	value_show(change);
 	return 0;
 }
 
-static bool is_small(const struct far_record *record, uint64_t end)
+bool value_is_small(const struct far_record *record, uint64_t end)
 {
 	return record->value_kind <= FAR_VALUE_BLOCK && value_size(record) <= FAR_BLOCK_MAX && end <= FAR_BLOCK_MAX;
 }
 
-// Moves a small value into a page, because it grows out of a block.
-static int spread(struct value_change *change)
+int value_spread(struct value_change *change)
 {
 	struct server *server = change->server;
 	struct far_record *record = change->record;
@@ -151,14 +109,14 @@ static int spread(struct value_change *change)
 		pool_pages_free(server->pool, page, 1);
 		return -ENOSPC;
 	}
-	begin(change);
-	hide(change);
-	memcpy(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), small_bytes(change), stored);
+	value_begin(change);
+	value_hide(change);
+	memcpy(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), value_small_bytes(change), stored);
 	memset((char *)pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT) + stored, 0, FAR_PAGE_SIZE - stored);
 	value_detach(record, &old);
 	record->value_kind = paged.value_kind;
 	record->u = paged.u;
-	show(change);
+	value_show(change);
 	value_release(server, &old);
 	return 0;
 }
@@ -197,11 +155,11 @@ static int link_granted(struct value_change *change, struct rest *rest, uint64_t
 	char *tail = pool_at(server->pool, ((uint64_t)pool_page << FAR_PAGE_SHIFT) + length);
 	int error;
 
-	hide(change);
+	value_hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, pool_page, pages, 0}));
 	if (error)
 		return error;
-	begin(change);
+	value_begin(change);
 	memset(tail, 0, ((uint64_t)pages << FAR_PAGE_SHIFT) - length);
 	grant_take(server, rest->grant, pool_page, pages);
 	advance(rest, length);
@@ -213,13 +171,13 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 {
 	struct server *server = change->server;
 	uint64_t head = rest->offset % FAR_PAGE_SIZE;
-	uint32_t wanted = (uint32_t)((head + least(rest->length, hole) + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
+	uint32_t wanted = (uint32_t)((head + value_least(rest->length, hole) + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
 	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
 	uint32_t pages = 0;
 	uint32_t page = space_alloc_pages(server, wanted, 1, &pages);
 	uint64_t room = (uint64_t)pages << FAR_PAGE_SHIFT;
 	char *at = pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT);
-	uint64_t length = least(rest->length, room - head);
+	uint64_t length = value_least(rest->length, room - head);
 	int error;
 
 	if (!page)
@@ -227,22 +185,15 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 	memset(at, 0, head);
 	memcpy(at + head, rest->bytes, length);
 	memset(at + head + length, 0, room - head - length);
-	hide(change);
+	value_hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, page, pages, 0}));
 	if (error) {
 		pool_pages_free(server->pool, page, pages);
 		return error;
 	}
-	begin(change);
+	value_begin(change);
 	advance(rest, length);
 	return 0;
-}
-
-static void reclaim_run_of_pages(void *context, uint32_t page, uint32_t pages)
-{
-	struct server *server = context;
-
-	reclaim_pages(server->reclaim, page, pages);
 }
 
 // Overwriting so much at once changes pages for the grant's own instead of copying: the bytes are moved once, not twice.
@@ -261,9 +212,9 @@ static bool relink(struct value_change *change, struct rest *rest)
 	// A session that writes to the pages by itself would have to look for the new ones.
 	if (record->flags & FAR_RECORD_WINDOW || space_keep_reserve(server))
 		return false;
-	begin(change);
-	hide(change);
-	error = extent_map_remove(server->pool, record, file_page, pages, reclaim_run_of_pages, server);
+	value_begin(change);
+	value_hide(change);
+	error = extent_map_remove(server->pool, record, file_page, pages, value_reclaim_pages, server);
 	if (!error) {
 		SPACE_MUST(server, extent_map_insert(server->pool, record, (struct far_extent){file_page, pool_page, pages, 0}));
 		grant_take(server, rest->grant, pool_page, pages);
@@ -275,14 +226,14 @@ static bool relink(struct value_change *change, struct rest *rest)
 static int write_step(struct value_change *change, struct rest *rest)
 {
 	struct server *server = change->server;
-	uint64_t page_end = (rest->offset + rest->length + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	uint64_t page_end = value_page_ceiling(rest->offset + rest->length);
 	struct value_piece piece = value_piece_at(server->pool, change->record, rest->offset, page_end);
-	uint64_t length = least(piece.length, rest->length);
+	uint64_t length = value_least(piece.length, rest->length);
 
 	if (piece.pool_offset && rest->length >= RELINK_MIN && is_linkable(server, rest) && relink(change, rest))
 		return 0;
 	if (piece.pool_offset) {
-		begin(change);
+		value_begin(change);
 		memcpy(pool_at(server->pool, piece.pool_offset), rest->bytes, length);
 		advance(rest, length);
 		return 0;
@@ -301,10 +252,10 @@ static int64_t write_pages(struct value_change *change, uint64_t offset, const s
 	while (rest.length > 0 && !error)
 		error = write_step(change, &rest);
 	if (rest.offset > offset && rest.offset > value_size(record)) {
-		hide(change);
-		set_size(record, rest.offset);
+		value_hide(change);
+		value_set_size(record, rest.offset);
 	}
-	show(change);
+	value_show(change);
 	return rest.offset > offset ? (int64_t)(rest.offset - offset) : error;
 }
 
@@ -314,12 +265,12 @@ int64_t value_write(struct value_change *change, uint64_t offset, const struct v
 
 	if (source->length == 0)
 		return 0;
-	if (is_small(change->record, offset + source->length)) {
+	if (value_is_small(change->record, offset + source->length)) {
 		error = small_write(change, offset, source->bytes, source->length);
 		return error ? error : (int64_t)source->length;
 	}
 	if (change->record->value_kind == FAR_VALUE_INLINE || change->record->value_kind == FAR_VALUE_BLOCK) {
-		error = spread(change);
+		error = value_spread(change);
 		if (error)
 			return error;
 	}
@@ -331,7 +282,7 @@ int64_t value_write(struct value_change *change, uint64_t offset, const struct v
 void value_clear_tail(struct server *server, struct far_record *record)
 {
 	uint64_t size = value_size(record);
-	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	uint64_t tail = value_page_ceiling(size);
 	struct value_piece piece;
 
 	if (record->value_kind < FAR_VALUE_EXTENT || tail == size)
@@ -345,16 +296,16 @@ void value_clear_tail(struct server *server, struct far_record *record)
 static int cut_pages(struct value_change *change, uint64_t size)
 {
 	struct far_record *record = change->record;
-	uint64_t tail = (size + FAR_PAGE_SIZE - 1) & ~(uint64_t)(FAR_PAGE_SIZE - 1);
+	uint64_t tail = value_page_ceiling(size);
 
-	begin(change);
-	hide(change);
-	set_size(record, size);
+	value_begin(change);
+	value_hide(change);
+	value_set_size(record, size);
 	value_clear_tail(change->server, record);
 	if (tail >> FAR_PAGE_SHIFT <= UINT32_MAX)
 		extent_map_remove(
-		        change->server->pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, reclaim_run_of_pages, change->server);
-	show(change);
+		        change->server->pool, record, (uint32_t)(tail >> FAR_PAGE_SHIFT), UINT32_MAX, value_reclaim_pages, change->server);
+	value_show(change);
 	return 0;
 }
 
@@ -363,15 +314,15 @@ static int cut_small(struct value_change *change, uint64_t size)
 	struct far_record *record = change->record;
 	struct far_record old;
 
-	begin(change);
-	hide(change);
+	value_begin(change);
+	value_hide(change);
 	value_detach(record, &old);
-	set_size(record, size);
+	value_set_size(record, size);
 	if (size == 0) {
 		record->value_kind = FAR_VALUE_EMPTY;
 		memset(&record->u.value, 0, sizeof(record->u.value));
 	}
-	show(change);
+	value_show(change);
 	if (size == 0)
 		value_release(change->server, &old);
 	return 0;
@@ -385,14 +336,14 @@ static int grow(struct value_change *change, uint64_t size)
 	if (record->value_kind == FAR_VALUE_INLINE || record->value_kind == FAR_VALUE_BLOCK) {
 		if (size <= FAR_BLOCK_MAX)
 			return small_write(change, size, NULL, 0);
-		error = spread(change);
+		error = value_spread(change);
 	}
 	if (error)
 		return error;
-	begin(change);
-	hide(change);
-	set_size(record, size);
-	show(change);
+	value_begin(change);
+	value_hide(change);
+	value_set_size(record, size);
+	value_show(change);
 	return 0;
 }
 

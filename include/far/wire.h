@@ -58,6 +58,9 @@ enum far_op {
 	FAR_OP_XATTR_SET = 49,    // far_xattr_set_request -> far_reply
 	FAR_OP_XATTR_LIST = 50,   // far_xattr_get_request -> far_xattr_reply
 	FAR_OP_XATTR_REMOVE = 51, // far_xattr_get_request -> far_reply
+	FAR_OP_FALLOCATE = 52, // far_fallocate_request -> far_fallocate_reply
+	FAR_OP_SEEK = 53,      // far_seek_request -> far_seek_reply
+	FAR_OP_COPY = 54,      // far_copy_request -> far_copy_reply
 	FAR_OP_LIMIT = 64,
 };
 
@@ -590,6 +593,72 @@ struct far_xattr_set_request {
 	uint16_t reserved;
 };
 static_assert(sizeof(struct far_xattr_set_request) == 40, "wire");
+enum far_fallocate_flag {
+	FAR_FALLOCATE_KEEP_SIZE = 1,
+	FAR_FALLOCATE_PUNCH_HOLE = 2, // whole pages become holes, the rest zeros; only with KEEP_SIZE
+	FAR_FALLOCATE_ZERO = 4,       // the range becomes zeros, in pages that are there
+};
+
+// Without PUNCH_HOLE the range's pages are made sure of, also behind the end. header.flags: enum far_fallocate_flag.
+// FAR_STATUS_NO_SPACE at once if there is not enough for all of the range.
+struct far_fallocate_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t offset;
+	uint64_t length; // > 0
+};
+static_assert(sizeof(struct far_fallocate_request) == 40, "wire");
+
+struct far_fallocate_reply {
+	struct far_reply header;
+	uint64_t
+	        done; // bytes of the range, from its front, that this request dealt with: less than its length is to be asked for again. The size grows with the last
+	uint64_t size; // of the file, after
+};
+static_assert(sizeof(struct far_fallocate_reply) == 40, "wire");
+
+enum far_seek_flag {
+	FAR_SEEK_HOLE = 1, // else stored bytes
+};
+
+struct far_seek_request {
+	struct far_request header;
+	uint64_t id;
+	uint64_t offset;
+};
+static_assert(sizeof(struct far_seek_request) == 32, "wire");
+
+enum far_seek_result {
+	FAR_SEEK_MORE = 0,  // so many extents were looked at: ask again from the reply's offset
+	FAR_SEEK_FOUND = 1, // at the reply's offset; the end of the value is a hole
+	FAR_SEEK_NONE = 2,  // none behind the offset, or it is not below the size
+};
+
+struct far_seek_reply {
+	struct far_reply header;
+	uint64_t offset;
+	uint32_t result; // enum far_seek_result
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_seek_reply) == 40, "wire");
+
+// Copies a range of one object's value, cut at its end, to another's, or within one (ranges that overlap: FAR_STATUS_INVALID).
+struct far_copy_request {
+	struct far_request header;
+	uint64_t from_id;
+	uint64_t from_offset;
+	uint64_t to_id;
+	uint64_t to_offset;
+	uint64_t length;
+};
+static_assert(sizeof(struct far_copy_request) == 56, "wire");
+
+struct far_copy_reply {
+	struct far_reply header;
+	uint64_t length;    // bytes copied: fewer than asked, but more than 0, where the server had to go on to others, or ran full
+	uint64_t from_size; // of the value copied from: at its end 0 bytes are copied
+};
+static_assert(sizeof(struct far_copy_reply) == 40, "wire");
 
 // --- locks ---
 

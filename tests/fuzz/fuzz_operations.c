@@ -426,6 +426,25 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 	case FAR_OP_LOCK_CANCEL:
 		((struct far_cancel_request *)message)->ticket = 1 + ((struct far_cancel_request *)message)->ticket % 8;
 		break;
+	case FAR_OP_FALLOCATE:
+		set_id(message, offsetof(struct far_fallocate_request, id));
+		((struct far_fallocate_request *)message)->offset &= 0x3ffff;
+		((struct far_fallocate_request *)message)->length &= 0x3ffff;
+		break;
+	case FAR_OP_SEEK:
+		set_id(message, offsetof(struct far_seek_request, id));
+		((struct far_seek_request *)message)->offset &= 0xfffff;
+		break;
+	case FAR_OP_COPY: {
+		struct far_copy_request *copy = (struct far_copy_request *)message;
+
+		set_id(message, offsetof(struct far_copy_request, from_id));
+		set_id(message, offsetof(struct far_copy_request, to_id));
+		copy->from_offset &= 0x3ffff;
+		copy->to_offset &= 0x3ffff;
+		copy->length &= 0xfffff;
+		break;
+	}
 	case FAR_OP_READDIR:
 		set_id(message, offsetof(struct far_list_request, id));
 		break;
