@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "posix"))
-from lockers import WAITING, WRITE, record  # noqa: E402
+from lockers import WAITING, WRITE, eventually, record  # noqa: E402
 
 
 def refused(code, call, *arguments):
@@ -66,6 +66,25 @@ def lose(path):
     say("lost")
 
 
+def outlive(path):
+    """The server has ended the mount's session when it is told to go on: others may have had the lock meanwhile."""
+    fd, unlocked = os.open(path, os.O_RDWR), os.open(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.pwrite(fd, b"own", 0)
+    say("locked")
+    told()
+    refused(errno.EIO, os.pread, fd, 3, 0)
+    refused(errno.EIO, os.pwrite, fd, b"x", 0)
+    refused(errno.EIO, fcntl.flock, fd, fcntl.LOCK_EX)
+    assert os.pread(unlocked, 3, 0) == b"own"  # without a lock nothing was promised
+    eventually(fcntl.flock, unlocked, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever had it meanwhile has closed the file, but that may not be known yet
+    fcntl.flock(unlocked, fcntl.LOCK_UN)
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert os.pread(fd, 3, 0) == b"own"
+    say("again")
+
+
 def insert(path, who, count):
     """A writer of a database that others write, too."""
     base = sqlite3.connect(path, timeout=60, isolation_level=None)
@@ -97,4 +116,4 @@ def verify(path, count):
 
 
 if __name__ == "__main__":
-    {"hold": hold, "wait": wait, "lose": lose, "insert": insert, "prepare": prepare, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+    {"hold": hold, "wait": wait, "lose": lose, "outlive": outlive, "insert": insert, "prepare": prepare, "verify": verify}[sys.argv[1]](*sys.argv[2:])

@@ -11,6 +11,7 @@ touch "$a/f"
 
 # begin NAME CASE FILE: runs a case of locked.py; its lines come by `line NAME`, and `go NAME` tells it to go on.
 begin() {
+	rm -f "$temp/$1.in" "$temp/$1.out"
 	mkfifo "$temp/$1.in" "$temp/$1.out"
 	timeout 120 python3 -B "$locked" "$2" "$3" <"$temp/$1.in" >"$temp/$1.out" &
 	exec {to}>"$temp/$1.in" {from}<"$temp/$1.out"
@@ -32,6 +33,10 @@ drop() {
 	eval "exec ${!to}>&- ${!from}<&-"
 	wait "${!pid}"
 	rm -f "$temp/$1.in" "$temp/$1.out"
+}
+
+has_no_records() {
+	python3 -c 'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)' "$1" 2>/dev/null
 }
 
 killed_mount() {
@@ -82,10 +87,10 @@ forced_unmount_with_waits() {
 	[[ $answer = E* ]]
 	drop waiter || true
 	wait_until 50 refuse kill -0 $fsd_pid
-	flock -n "$b/f" true && return 1
+	refuse has_no_records "$b/f"
 	go holder
 	drop holder
-	flock -n "$b/f" true
+	has_no_records "$b/f"
 }
 local_locks() {
 	local c=$temp/c d=$temp/d
@@ -137,6 +142,55 @@ stressors() {
 	timeout 120 stress-ng --temp-path "$a" --verify --timeout 3 --flock 2 --lockf 2 --lockofd 2
 	cd /
 }
+# connections PID: the ports of the daemon's connections to the server, in the order in which they were made. cut PORT...: breaks them.
+connections() {
+	ss -Htnp state established "dport = :${address##*:}" | grep "pid=$1," | sed 's/.*fd=\([0-9]*\).*/\1 &/' | sort -n | awk '{print $4}' | sed 's/.*://'
+}
+cut() {
+	local port
+	for port in "$@"; do
+		ss -K dst 127.0.0.1 "sport = :$port" >/dev/null 2>&1
+	done
+}
+can_cut() {
+	local port
+	port=$(connections "$1" | tail -1)
+	cut "$port"
+	[ -n "$port" ] && refuse grep -qx "$port" <(connections "$1")
+}
+broken_connections() {
+	begin holder hold "$a/f"
+	line holder locked
+	begin waiter wait "$cut_off/f"
+	line waiter waiting
+	sleep 0.3
+	$1
+	sleep 0.5
+	go holder
+	drop holder
+	line waiter locked
+	refuse has_no_records "$b/f"
+	go waiter
+	drop waiter
+	has_no_records "$b/f"
+}
+# The newest connection is the one that takes notices.
+cut_notices() { cut "$(connections $fsd_pid | tail -1)"; }
+cut_all() {
+	local ports
+	mapfile -t ports < <(connections $fsd_pid)
+	cut "${ports[@]}"
+}
+ended_session() {
+	begin loser outlive "$cut_off/f"
+	line loser locked
+	refuse flock -n "$b/f" true
+	cut_all
+	wait_until 50 flock -n "$b/f" true
+	go loser
+	line loser again
+	drop loser
+}
 stopped_server() {
 	begin holder hold "$a/f"
 	line holder locked
@@ -167,6 +221,15 @@ if command -v stress-ng >/dev/null; then
 	check "stress-ng's lock stressors find nothing wrong" stressors
 else
 	skip "stress-ng's lock stressors find nothing wrong" "no stress-ng here"
+fi
+cut_off=$temp/cut-off
+start_mount_process "$cut_off"
+if [ "$provider" = tcp ] && can_cut $fsd_pid; then
+	check "who waits goes on when the connection for notices breaks" broken_connections cut_notices
+	check "and when all connections break, and with them the session" broken_connections cut_all
+	check "locks of a session that has ended are lost, and that is said" ended_session
+else
+	skip "who waits goes on when connections break" "only TCP connections can be broken from outside (ss -K)"
 fi
 touch "$a/g"
 begin loser lose "$a/g"
