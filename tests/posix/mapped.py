@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from mounted import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, case, child, equal, fallocate, libc, opened, read, refuses, run, there, write
+from mounted import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, KERNEL, case, child, equal, fallocate, libc, opened, read, refuses, run, there, write
 
 PAGE = 4096
 PUNCH = FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE
@@ -222,14 +222,18 @@ def refused():
         equal((libc.mmap(None, ctypes.c_size_t(PAGE), 1, 1, fd, ctypes.c_long(0)), ctypes.get_errno()), (ctypes.c_void_p(-1).value, errno.ENODEV))
 
 
-@case("a descriptor that passes the cache by can be mapped privately; shared is refused: ENODEV")
+@case("a descriptor that passes the cache by can be mapped; before Linux 6.6 privately only: ENODEV")
 def direct_descriptor():
     write("f", b"a" * PAGE)
     with opened("f", os.O_RDWR | os.O_DIRECT) as fd:
         with mapped(fd, PAGE, mmap.MAP_PRIVATE) as view:
             equal(view[:3], b"aaa")
-        if ON_FARFS:
+        if ON_FARFS and KERNEL < (6, 6):
             refuses(errno.ENODEV, mapped, fd, PAGE)
+        else:
+            with mapped(fd, PAGE) as view:
+                view[:3] = b"bbb"
+    equal(read("f")[:4], b"bbba")
 
 
 @case("programs run from the mount")
