@@ -113,6 +113,7 @@ struct far_copy_range {
 	uint64_t from_id, from_offset;
 	uint64_t to_id, to_offset;
 	uint64_t length;
+	unsigned flags; // enum far_copy_flag
 };
 ssize_t far_copy(struct far_lane *lane, const struct far_copy_range *range);
 

@@ -5,13 +5,13 @@
 #include "fsd/filesystem.h"
 
 // Space within files, and copies that the server makes. The kernel has checked descriptors, types, overlaps and the caller's limits, has written back and dropped what its cache has of the
-// range, and has cleared set-uid bits. Ranges cannot be collapsed or inserted through FUSE: the kernel refuses that itself (EOPNOTSUPP).
+// range; whose set-uid bits these calls clear is left to us. Ranges cannot be collapsed or inserted through FUSE: the kernel refuses that itself (EOPNOTSUPP).
 
 #define COPY_MAX (64U << 20) // what one system call waits for; callers go on from a short count
 
 void ops_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *file)
 {
-	unsigned flags = 0;
+	unsigned flags = filesystem_kills_suidgid(request) ? FAR_FALLOCATE_KILL_SUIDGID : 0;
 
 	(void)file;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
@@ -49,6 +49,7 @@ void ops_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset,
 	        .to_id = to,
 	        .to_offset = (uint64_t)to_offset,
 	        .length = length < COPY_MAX ? length : COPY_MAX,
+	        .flags = filesystem_kills_suidgid(request) ? FAR_COPY_KILL_SUIDGID : 0,
 	};
 	ssize_t copied = flags ? -EINVAL : far_copy(filesystem_lane(), &range);
 

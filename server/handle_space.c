@@ -65,6 +65,8 @@ int handle_fallocate(struct request *request)
 	if (done < 0)
 		return (int)done;
 	object_touch_content(request->server, object);
+	if (request->flags & FAR_FALLOCATE_KILL_SUIDGID)
+		object_kill_suidgid(object);
 	reply->done = (uint64_t)done;
 	reply->size = value_size(object);
 	request->reply_length = sizeof(*reply);
@@ -140,6 +142,8 @@ int handle_copy(struct request *request)
 		return (int)copied;
 	if (copied > 0)
 		object_touch_content(request->server, to);
+	if (copied > 0 && request->flags & FAR_COPY_KILL_SUIDGID)
+		object_kill_suidgid(to);
 	reply->length = (uint64_t)copied;
 	reply->from_size = value_size(from);
 	request->reply_length = sizeof(*reply);

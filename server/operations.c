@@ -11,7 +11,7 @@
 #define GET_FLAGS (FAR_GET_LOCATE | FAR_GET_NO_VALUE | FAR_GET_ALLOW_PARTIAL_PUSH)
 #define RENAME_FLAGS (FAR_RENAME_NOREPLACE | FAR_RENAME_EXCHANGE)
 #define WRITE_FLAGS (FAR_WRITE_APPEND | FAR_WRITE_RANGES | FAR_WRITE_KILL_SUIDGID)
-#define FALLOCATE_FLAGS (FAR_FALLOCATE_KEEP_SIZE | FAR_FALLOCATE_PUNCH_HOLE | FAR_FALLOCATE_ZERO)
+#define FALLOCATE_FLAGS (FAR_FALLOCATE_KEEP_SIZE | FAR_FALLOCATE_PUNCH_HOLE | FAR_FALLOCATE_ZERO | FAR_FALLOCATE_KILL_SUIDGID)
 
 // A hello is read up to its version first: other versions may have other sizes.
 #define HELLO_SIZE offsetof(struct far_hello_request, client_pid)
@@ -155,7 +155,11 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .flags = FALLOCATE_FLAGS,
                 .is_mutation = true},
         [FAR_OP_SEEK] = {.name = "seek", .handle = handle_seek, .request_size = sizeof(struct far_seek_request), .flags = FAR_SEEK_HOLE},
-        [FAR_OP_COPY] = {.name = "copy", .handle = handle_copy, .request_size = sizeof(struct far_copy_request), .is_mutation = true},
+        [FAR_OP_COPY] = {.name = "copy",
+                .handle = handle_copy,
+                .request_size = sizeof(struct far_copy_request),
+                .flags = FAR_COPY_KILL_SUIDGID,
+                .is_mutation = true},
 };
 
 const struct operation *operations_find(unsigned op)

@@ -53,9 +53,9 @@ enum far_op {
 	FAR_OP_XATTR_SET = 49,    // far_xattr_set_request -> far_reply
 	FAR_OP_XATTR_LIST = 50,   // far_xattr_get_request -> far_xattr_reply
 	FAR_OP_XATTR_REMOVE = 51, // far_xattr_get_request -> far_reply
-	FAR_OP_FALLOCATE = 52, // far_fallocate_request -> far_fallocate_reply
-	FAR_OP_SEEK = 53,      // far_seek_request -> far_seek_reply
-	FAR_OP_COPY = 54,      // far_copy_request -> far_copy_reply
+	FAR_OP_FALLOCATE = 52,    // far_fallocate_request -> far_fallocate_reply
+	FAR_OP_SEEK = 53,         // far_seek_request -> far_seek_reply
+	FAR_OP_COPY = 54,         // far_copy_request -> far_copy_reply
 	FAR_OP_LIMIT = 64,
 };
 
@@ -553,6 +553,7 @@ enum far_fallocate_flag {
 	FAR_FALLOCATE_KEEP_SIZE = 1,
 	FAR_FALLOCATE_PUNCH_HOLE = 2, // whole pages become holes, the rest zeros; only with KEEP_SIZE
 	FAR_FALLOCATE_ZERO = 4,       // the range becomes zeros, in pages that are there
+	FAR_FALLOCATE_KILL_SUIDGID = 8,
 };
 
 // Without PUNCH_HOLE the range's pages are made sure of, also behind the end. header.flags: enum far_fallocate_flag.
@@ -598,7 +599,11 @@ struct far_seek_reply {
 };
 static_assert(sizeof(struct far_seek_reply) == 40, "wire");
 
-// Copies a range of one object's value, cut at its end, to another's, or within one (ranges that overlap: FAR_STATUS_INVALID).
+enum far_copy_flag {
+	FAR_COPY_KILL_SUIDGID = 1, // of the object copied to
+};
+
+// Copies a range of one object's value, cut at its end, to another's, or within one (ranges that overlap: FAR_STATUS_INVALID). header.flags: enum far_copy_flag.
 struct far_copy_request {
 	struct far_request header;
 	uint64_t from_id;
