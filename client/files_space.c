@@ -44,7 +44,7 @@ int far_fallocate(struct far_lane *lane, uint64_t id, unsigned flags, uint64_t o
 		return -EINVAL;
 	// What is to be zeroed has all its pages before the first byte changes.
 	if (flags & FAR_FALLOCATE_ZERO)
-		error = fallocate_all(lane, id, FAR_FALLOCATE_KEEP_SIZE, offset, length);
+		error = fallocate_all(lane, id, (flags & FAR_FALLOCATE_KILL_SUIDGID) | FAR_FALLOCATE_KEEP_SIZE, offset, length);
 	return error ? error : fallocate_all(lane, id, flags, offset, length);
 }
 
@@ -71,7 +71,7 @@ int64_t far_seek(struct far_lane *lane, uint64_t id, uint64_t offset, bool for_h
 	return answer.result == FAR_SEEK_FOUND ? (int64_t)answer.offset : -ENXIO;
 }
 
-static int64_t copy_some(struct far_lane *lane, unsigned flags, struct far_copy_request *message, bool *is_end)
+static int64_t copy_some(struct far_lane *lane, struct far_copy_request *message, unsigned flags, bool *is_end)
 {
 	struct call request = {
 	        .op = FAR_OP_COPY, .flags = (uint16_t)flags, .is_change = true, .message = message, .length = sizeof(*message)};
@@ -99,7 +99,7 @@ ssize_t far_copy(struct far_lane *lane, const struct far_copy_range *range)
 	bool is_end = false;
 
 	while (done < range->length && !is_end) {
-		int64_t copied = copy_some(lane, range->flags, &message, &is_end);
+		int64_t copied = copy_some(lane, &message, range->flags, &is_end);
 
 		if (copied < 0)
 			return done ? (ssize_t)done : copied;

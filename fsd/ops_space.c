@@ -5,7 +5,7 @@
 #include "fsd/filesystem.h"
 
 // Space within files, and copies that the server makes. The kernel has checked descriptors, types, overlaps and the caller's limits, has written back and dropped what its cache has of the
-// range. Ranges cannot be collapsed or inserted through FUSE: the kernel refuses that itself (EOPNOTSUPP).
+// range; whose set-uid bits these calls clear is left to us. Ranges cannot be collapsed or inserted through FUSE: the kernel refuses that itself (EOPNOTSUPP).
 
 #define COPY_MAX (64U << 20) // what one system call waits for; callers go on from a short count
 

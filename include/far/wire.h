@@ -643,11 +643,11 @@ struct far_seek_reply {
 };
 static_assert(sizeof(struct far_seek_reply) == 40, "wire");
 
-// Copies a range of one object's value, cut at its end, to another's, or within one (ranges that overlap: FAR_STATUS_INVALID).
 enum far_copy_flag {
 	FAR_COPY_KILL_SUIDGID = 1, // of the object copied to
 };
 
+// Copies a range of one object's value, cut at its end, to another's, or within one (ranges that overlap: FAR_STATUS_INVALID). header.flags: enum far_copy_flag.
 struct far_copy_request {
 	struct far_request header;
 	uint64_t from_id;

@@ -222,18 +222,21 @@ def refused():
         equal((libc.mmap(None, ctypes.c_size_t(PAGE), 1, 1, fd, ctypes.c_long(0)), ctypes.get_errno()), (ctypes.c_void_p(-1).value, errno.ENODEV))
 
 
-@case("a descriptor that passes the cache by can be mapped; before Linux 6.6 privately only: ENODEV")
+@case("a descriptor that passes the cache by can be mapped as well, and both see the same")
 def direct_descriptor():
     write("f", b"a" * PAGE)
     with opened("f", os.O_RDWR | os.O_DIRECT) as fd:
         with mapped(fd, PAGE, mmap.MAP_PRIVATE) as view:
             equal(view[:3], b"aaa")
-        if ON_FARFS and KERNEL < (6, 6):
+        if KERNEL < (6, 6):  # FUSE_DIRECT_IO_ALLOW_MMAP
             refuses(errno.ENODEV, mapped, fd, PAGE)
-        else:
-            with mapped(fd, PAGE) as view:
-                view[:3] = b"bbb"
-    equal(read("f")[:4], b"bbba")
+            return
+        with mapped(fd, PAGE) as view:
+            view[0:1] = b"b"
+            view.flush()
+            equal(os.pread(fd, 3, 0), b"baa")
+            os.pwrite(fd, b"c", 1)
+            equal(view[:3], b"bca")
 
 
 @case("programs run from the mount")

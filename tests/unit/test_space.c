@@ -261,7 +261,7 @@ static void test_fallocate__what_fails_halfway_is_taken_back(void **state)
 	free_bytes = space_free_bytes(world.server);
 	assert_int_equal(blocks(), 1600);
 	assert_int_equal(fallocate(FAR_FALLOCATE_KEEP_SIZE, 0, 400 * PAGE), FAR_STATUS_NO_SPACE);
-	assert_int_not_equal(word(), before); // it had begun
+	assert_int_not_equal(word(), before);                                     // it had begun
 	assert_true(space_free_bytes(world.server) + (128U << 10) >= free_bytes); // the map stays as large as it grew
 	assert_int_equal(blocks(), 1600);
 	for (uint32_t page = 0; page < 399; page++)
@@ -472,6 +472,23 @@ static void test_copy__overlapping_ranges_are_refused(void **state)
 	assert_int_equal(copy(world.file.id, 0, world.file.id, 4 * PAGE, 4 * PAGE), FAR_STATUS_OK);
 }
 
+static void test_kill_suidgid__is_done_where_it_is_asked_for(void **state)
+{
+	struct far_copy_request request = {.from_id = world.file.id, .to_id = world.file.id, .to_offset = 10, .length = 3};
+
+	(void)state;
+	served_write(world.client, world.file.id, 0, "abc", 3, 0);
+	world.record->mode |= 06011;
+	assert_int_equal(fallocate(0, 0, 5), FAR_STATUS_OK);
+	assert_int_equal(world.record->mode & 06000, 06000);
+	assert_int_equal(fallocate(FAR_FALLOCATE_KILL_SUIDGID, 0, 5), FAR_STATUS_OK);
+	assert_int_equal(world.record->mode & 06000, 0);
+	world.record->mode |= 06011;
+	assert_int_equal(served_call(world.client, FAR_OP_COPY, FAR_COPY_KILL_SUIDGID, &request, sizeof(request), (struct served_parts){0}),
+	        FAR_STATUS_OK);
+	assert_int_equal(world.record->mode & 06000, 0);
+}
+
 // --- what is refused ---
 
 static void test_requests__that_make_no_sense(void **state)
@@ -520,6 +537,7 @@ int main(void)
 	        TEST(test_copy__holes_cost_next_to_nothing),
 	        TEST(test_copy__within_a_small_value_that_moves),
 	        TEST(test_copy__overlapping_ranges_are_refused),
+	        TEST(test_kill_suidgid__is_done_where_it_is_asked_for),
 	        TEST(test_requests__that_make_no_sense),
 	};
 
