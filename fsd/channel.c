@@ -30,6 +30,7 @@ struct worker {
 	void *thread;
 	void *buffer;
 	pthread_t id;
+	_Atomic uint64_t counts[CHANNEL_OPCODES]; // its own to write, for all to read
 };
 
 struct channel {
@@ -57,6 +58,25 @@ void *channel_buffer(void)
 const struct fuse_in_header *channel_request(void)
 {
 	return this_worker->buffer;
+}
+
+static void count(struct worker *worker)
+{
+	uint32_t opcode = ((const struct fuse_in_header *)worker->buffer)->opcode;
+	_Atomic uint64_t *counter = &worker->counts[opcode < CHANNEL_OPCODES ? opcode : 0];
+
+	// Nobody else writes it, so adding needs no lock.
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+void channel_counts(uint64_t counts[CHANNEL_OPCODES])
+{
+	const struct channel *channel = this_worker->channel;
+
+	memset(counts, 0, CHANNEL_OPCODES * sizeof(*counts));
+	for (unsigned i = 0; i < channel->begun; i++)
+		for (unsigned opcode = 0; opcode < CHANNEL_OPCODES; opcode++)
+			counts[opcode] += atomic_load_explicit(&channel->workers[i].counts[opcode], memory_order_relaxed);
 }
 
 bool channel_has_agreed(uint64_t init_flag)
@@ -164,6 +184,7 @@ static void *work(void *argument)
 			continue;
 		if (got <= 0)
 			break;
+		count(worker);
 		if (!channel->hooks->newer || !channel->hooks->newer(channel->hooks->context, request.mem))
 			fuse_session_process_buf(channel->session, &request);
 	}

@@ -48,6 +48,10 @@ const struct fuse_in_header *channel_request(void);
 // Answers a request past libfuse: with `error` (a negative errno), or 0 and the operation's struct. 0, or a negative errno if the kernel did not take it.
 int channel_answer(const struct fuse_in_header *request, int error, const void *bytes, size_t length);
 
+// Requests taken so far, by the kernel's opcode (those from CHANNEL_OPCODES on as 0).
+#define CHANNEL_OPCODES 64U
+void channel_counts(uint64_t counts[CHANNEL_OPCODES]);
+
 // Which of hooks.init_flags the kernel and we agreed on.
 bool channel_has_agreed(uint64_t init_flag);
 

@@ -5,6 +5,7 @@
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "fsd/status.h"
 
 // Extended attributes. The kernel checks who may read and write them by namespace (xattr(7)); the server checks names and keeps ACLs and modes together. What is left to do here: which
 // names a caller is shown, and whether ACLs count on this mount.
@@ -48,6 +49,8 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, size_t s
 
 	if (!is_served(filesystem_of(request), name))
 		filesystem_reply(request, -EOPNOTSUPP);
+	else if (ino == FUSE_ROOT_ID && strcmp(name, STATUS_NAME) == 0)
+		reply_bytes(request, reply_buffer(), status_write(filesystem_of(request), reply_buffer(), STATUS_SIZE), size);
 	else
 		reply_bytes(request, reply_buffer(), far_getxattr(filesystem_lane(), ino, name, strlen(name), reply_buffer(), room), size);
 }

@@ -7,7 +7,7 @@ import stat
 import struct
 import tempfile
 
-from mounted import SECOND, SLOWER, as_user, case, checked, equal, libc, mode_of, opened, read, refuses, run, there, touches, unchanged, write
+from mounted import FIRST, SECOND, SLOWER, as_user, case, checked, equal, libc, mode_of, opened, read, refuses, run, there, touches, unchanged, write
 
 FACTS = ["user.far.location", "user.far.version"]  # what a regular file of a mount lists of itself
 ON_MOUNT = os.path.ismount(SECOND)  # the cases run on other file systems, too
@@ -466,6 +466,23 @@ def no_acls():
         refuses(errno.EOPNOTSUPP, os.getxattr, "f", name)
         refuses(errno.EOPNOTSUPP, os.setxattr, "f", name, struct.pack("<IHHIHHIHHI", 2, 1, 7, 0xFFFFFFFF, 4, 5, 0xFFFFFFFF, 32, 5, 0xFFFFFFFF))
     equal(mode_of("f"), 0o755)
+
+
+@case("the root of a mount counts its messages, and those to the server: user.far.mount")
+def mount_status():
+    def status():
+        return dict(line.split(" ", 1) for line in os.getxattr(FIRST, "user.far.mount").decode().splitlines())
+
+    if not ON_MOUNT:
+        return
+    before = status()
+    equal(before["provider"], before["server"].split(":")[0])
+    os.mkdir("d")
+    after = status()
+    equal(int(after["messages.mkdir"]) - int(before.get("messages.mkdir", 0)), 1)
+    assert int(after["messages"]) > int(before["messages"]), after
+    assert int(after["requests"]) > int(before["requests"]), after
+    assert "user.far.mount" not in os.listxattr(FIRST), "listed"
 
 
 run()

@@ -130,7 +130,12 @@ def _metadata(results, settings):
     return ["## Many small files", "",
             f"A tree of {settings.metadata_files:,} files of 1 KiB in directories of 100, {settings.metadata_rounds} rounds: unpacked, listed with and without attributes, read and removed by the usual programs; "
             "seconds, and how fast that is beside the null FUSE tree (`scripts/bench/nulltree.c`: names and attributes in its own memory, no bytes, the same channel) and tmpfs: 1 is as fast, 0.5 takes twice as long.", "",
-            *table(["", "shm / null", "tcp / null", "shm / tmpfs", "shm", "tcp", "null FUSE", "tmpfs"], rows)]
+            *table(["", "shm / null", "tcp / null", "shm / tmpfs", "shm", "tcp", "null FUSE", "tmpfs"], rows),
+            "What that takes for each file: messages of the kernel to the mount's daemon, and round trips from there to the server (requests, and reads that need none). Over shared memory reads and attributes take no round "
+            "trip. Names and attributes are asked for each time they are used, so that other mounts' changes are seen at once; closing a file (flush, release) takes a message and no round trip, forgetting one goes along with others.", "",
+            *table(["", "messages, shm", "messages, tcp", "round trips, shm", "round trips, tcp"], [
+                [workload, *(number(results.median("metadata", "two CPUs", workload, name, what)) for what in ("messages", "requests") for name in ("shm", "tcp"))]
+                for workload in dict.fromkeys(key[2] for key in results.samples if key[0] == "metadata")])]
 
 
 def _objects(results, settings):
