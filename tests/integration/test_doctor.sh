@@ -317,7 +317,7 @@ net_settings() {
 	examine 1 net
 	says 'fail  io_uring: forbidden for all (kernel.io_uring_disabled=2): tcp:// does not work' \
 		'sysctl -w kernel.io_uring_disabled=0 && echo kernel.io_uring_disabled=0 >>/etc/sysctl.d/farfs.conf'
-	says 'warn  open files: up to 512: 1024 sessions of 64 connections need 65600' \
+	says 'warn  open files: up to 512: 1024 sessions of 65 connections need 66624' \
 		'for many clients, as root: ulimit -n 65600; for the service: LimitNOFILE=65600 by systemctl edit far-server'
 	says "fail  runtime folder: $FARFS_RUNTIME_DIR: Not a directory: no server can offer shared memory there" \
 		'mkdir -p "$HOME/.farfs" && export FARFS_RUNTIME_DIR="$HOME/.farfs", for server and clients'
