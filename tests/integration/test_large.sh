@@ -1,14 +1,14 @@
 #!/bin/bash
-# Large files: 3 GiB sparse, 1 GiB dense, offsets beyond 4 GiB.
+# Large files: 3 GiB sparse, 256 MiB dense (FARFS_LONG=4: 1 GiB), offsets beyond 4 GiB.
 . "$(dirname "$0")/harness.sh"
 need_fuse
 start_server 1536M
 mnt=$temp/mnt
 start_mount "$mnt"
 
-dense=$temp/dense sparse=$temp/sparse
+dense=$temp/dense sparse=$temp/sparse size=$((256 * ${FARFS_LONG:-1}))
 # Random enough, and quick to make: a counter through a cipher.
-openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 0 -in /dev/zero 2>/dev/null | head -c 1G >"$dense"
+openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 0 -in /dev/zero 2>/dev/null | head -c ${size}M >"$dense"
 truncate -s 3G "$sparse"
 for offset in 0 1000000007 2500000000 3221225000; do
 	dd if="$dense" of="$sparse" bs=1 count=200 seek=$offset conv=notrunc status=none
@@ -29,12 +29,12 @@ beyond_4_gib() {
 by_key() { "$FAR" get dense | cmp - "$dense"; }
 put_by_key() { rm -f "$mnt/dense" && "$FAR" put - dense <"$dense" && cmp "$dense" "$mnt/dense"; }
 
-check "1 GiB dense by cp -a" copy_dense
+check "$size MiB dense by cp -a" copy_dense
 check "3 GiB sparse by cp -a" copy_sparse
 check "the sparse file takes no room for its holes" is_sparse
-check "far get gives the same 1 GiB" by_key
-check "1 GiB dense by rsync -a" rsync_dense
+check "far get gives the same $size MiB" by_key
+check "$size MiB dense by rsync -a" rsync_dense
 check "3 GiB sparse by rsync -aS" rsync_sparse
 check "offsets beyond 4 GiB" beyond_4_gib
-check "1 GiB by far put, read through the mount" put_by_key
+check "$size MiB by far put, read through the mount" put_by_key
 finish
