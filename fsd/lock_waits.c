@@ -252,15 +252,19 @@ static int ask_again(struct waiting *waiting, const struct lock_wait *wait)
 	return 0;
 }
 
-// A request that the server does not know, and of which no notice came, is asked for again: then it is known how it stands.
+// What has ended before is told by the reply, or by a notice that came before it. It must not be asked for once more then: whoever got the lock may have unlocked it by now.
 static int cancel(struct waiting *waiting, const struct lock_wait *wait)
 {
 	int error = far_lock_cancel(waiting->lane, wait->lock.ticket);
 
 	if (is_connection_lost(error))
 		return error;
-	if (error == -ENOENT)
+	if (error == -ENOENT) // a notice has ended it; or the server has lost it, and then it has to be asked for again
 		set_epoch(waiting->waits, wait->lock.ticket, 0);
+	else if (error == -EEXIST)
+		end_wait(waiting->waits, wait->lock.ticket, 0, far_lane_epoch(waiting->lane));
+	else if (error)
+		end_wait(waiting->waits, wait->lock.ticket, error, 0);
 	else
 		end_wait(waiting->waits, wait->lock.ticket, wait->is_trial ? -EAGAIN : -EINTR, 0);
 	return 0;

@@ -48,7 +48,7 @@ static int act(struct request *request, const struct lock_request *wanted)
 	if (request->flags & FAR_LOCK_UNLOCK)
 		return locks_clear(locks, client, wanted);
 	// What is locked must be there; what is not there any more can still be unlocked.
-	if (!object_by_id(request->server, wanted->file))
+	if (!object_visited(request->server, wanted->file, request->lane->session))
 		return -ESTALE;
 	if (request->flags & FAR_LOCK_TEST)
 		return test(request, wanted);

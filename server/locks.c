@@ -121,7 +121,7 @@ static void lock_begin(struct locks *locks, struct lock *lock)
 	locks->count++;
 }
 
-static void lock_end(struct locks *locks, struct lock *lock)
+void locks_end(struct locks *locks, struct lock *lock)
 {
 	TAILQ_REMOVE(&lock->file->held[lock->owner->kind], lock, in_file);
 	LIST_REMOVE(lock, in_owner);
@@ -149,7 +149,7 @@ static bool lock_cut(struct locks *locks, struct lock *lock, uint64_t start, uin
 		TAILQ_REMOVE(&lock->file->held[lock->owner->kind], lock, in_file);
 		lock_insert(lock);
 	} else {
-		lock_end(locks, lock);
+		locks_end(locks, lock);
 	}
 	return false;
 }
@@ -204,7 +204,7 @@ static bool clear_range(struct locks *locks, const struct lock_owner *owner, str
 		if (is_alike) {
 			merged->start = lock->start < merged->start ? lock->start : merged->start;
 			merged->end = lock->end > merged->end ? lock->end : merged->end;
-			lock_end(locks, lock);
+			locks_end(locks, lock);
 			continue;
 		}
 		is_freed |= !merged || lock->is_exclusive;
@@ -286,7 +286,16 @@ bool locks_test(const struct locks *locks, const struct lock_client *client, con
 // A flock lock that cannot be changed at once is given up, whatever comes of the request: flock(2).
 static bool gives_up(struct locks *locks, struct lock_owner *owner, struct lock_file *file, const struct lock_request *request)
 {
-	if (request->kind != LOCK_FLOCK || LIST_EMPTY(&owner->locks))
+	const struct lock *lock;
+
+	if (request->kind != LOCK_FLOCK)
+		return false;
+	LIST_FOREACH(lock, &owner->locks, in_owner)
+	{
+		if (lock->file == file)
+			break;
+	}
+	if (!lock)
 		return false;
 	locks_change(locks, owner, file, request, LOCK_CLEAR);
 	locks_serve(locks);
@@ -296,12 +305,12 @@ static bool gives_up(struct locks *locks, struct lock_owner *owner, struct lock_
 static int set_or_wait(
         struct locks *locks, struct lock_owner *owner, struct lock_file *file, const struct lock_request *request, bool is_waiting)
 {
-	for (;;) {
+	for (bool has_given_up = false;; has_given_up = true) {
 		bool is_free = !locks_find_conflict(file, owner, request);
 
 		if (is_free && !(is_waiting && locks_is_behind(file, owner, request, NULL)))
 			return locks_change(locks, owner, file, request, LOCK_SET);
-		if (!gives_up(locks, owner, file, request))
+		if (has_given_up || !gives_up(locks, owner, file, request))
 			break;
 	}
 	if (!is_waiting)
@@ -351,8 +360,12 @@ int locks_set(struct locks *locks, struct lock_client *client, const struct lock
 
 int locks_wait(struct locks *locks, struct lock_client *client, const struct lock_request *request)
 {
+	int error;
+
 	if (id_table_find(&client->tickets, request->ticket))
 		return 1;
+	if (locks_take_ticket(locks, client, request->ticket, &error))
+		return error;
 	return change(locks, client, request, true);
 }
 

@@ -69,7 +69,7 @@ int locks_wait(struct locks *locks, struct lock_client *client, const struct loc
 // Unlocks the range. -ENOLCK, -ENOMEM: a hole in a range would have made two, and there is no room for them; a whole object always can.
 int locks_clear(struct locks *locks, struct lock_client *client, const struct lock_request *request);
 
-// Takes a wait back: it never gets its lock. -ENOENT: nothing waits by this ticket.
+// Takes a wait back: it never gets its lock. -EEXIST, or another error: it has ended so, by the lock or the error, which is not told again. -ENOENT: nothing waits by this ticket.
 int locks_cancel(struct locks *locks, struct lock_client *client, uint64_t ticket);
 
 // The oldest wait that has ended and was not told yet: its ticket, and 0 (it has the lock) or a negative errno in *error. False: none.

@@ -70,6 +70,9 @@ enum lock_change { LOCK_CLEAR, LOCK_SET };
 int locks_change(
         struct locks *locks, struct lock_owner *owner, struct lock_file *file, const struct lock_request *request, enum lock_change change);
 
+// Ends one lock, whole.
+void locks_end(struct locks *locks, struct lock *lock);
+
 void locks_mark_changed(struct locks *locks, struct lock_file *file);
 
 // Frees an owner, a file, that has nothing any more; others stay.
@@ -77,6 +80,9 @@ void locks_settle_owner(struct lock_owner *owner);
 void locks_settle_file(struct locks *locks, struct lock_file *file);
 
 // --- locks_wait.c ---
+
+// Takes the end of a wait that no notice has told of yet: then none will.
+bool locks_take_ticket(struct locks *locks, struct lock_client *client, uint64_t ticket, int *error);
 
 // Whether one that waits, and came before `wait` (NULL: anyone), had better be served first.
 bool locks_is_behind(

@@ -166,12 +166,34 @@ void locks_serve(struct locks *locks)
 	}
 }
 
+bool locks_take_ticket(struct locks *locks, struct lock_client *client, uint64_t ticket, int *error)
+{
+	struct lock_wait *before = NULL, *wait = client->finished_first;
+
+	for (; wait && wait->request.ticket != ticket; wait = wait->next_finished)
+		before = wait;
+	if (!wait)
+		return false;
+	if (before)
+		before->next_finished = wait->next_finished;
+	else
+		client->finished_first = wait->next_finished;
+	if (client->finished_last == wait)
+		client->finished_last = before;
+	*error = wait->error;
+	wait_free(locks, client, wait);
+	return true;
+}
+
 int locks_cancel(struct locks *locks, struct lock_client *client, uint64_t ticket)
 {
 	const uint64_t *number = id_table_find(&client->tickets, ticket);
 	struct lock_wait *wait;
 	struct lock_owner *owner;
+	int error;
 
+	if (!number && locks_take_ticket(locks, client, ticket, &error))
+		return error ? error : -EEXIST;
 	if (!number)
 		return -ENOENT;
 	wait = (struct lock_wait *)(uintptr_t)*number;
@@ -204,9 +226,9 @@ static void drop_owner(struct locks *locks, struct lock_owner *owner)
 		locks_end_wait(locks, LIST_FIRST(&owner->waits));
 	while (!LIST_EMPTY(&owner->locks)) {
 		struct lock *lock = LIST_FIRST(&owner->locks);
-		struct lock_request whole = {.start = lock->start, .end = lock->end};
 
-		locks_change(locks, owner, lock->file, &whole, LOCK_CLEAR); // cuts nothing in two, so it cannot fail
+		locks_mark_changed(locks, lock->file);
+		locks_end(locks, lock);
 	}
 }
 

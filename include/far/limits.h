@@ -51,9 +51,9 @@
 #define FAR_LANE_DEPTH 64U        // posted operations and messages of a lane under way
 #define FAR_EXTENTS_PER_REPLY 64U // extents of one value in one reply; more are fetched by FAR_OP_EXTENTS
 
-// Locks held and waiting, some 100 bytes each. Finding what is in the way goes through an object's locks one by one: at most about 0.1 ms a session's worth.
+// Locks held and waiting, some 100 bytes each, and up to 400 if each is of another owner and object. Finding what is in the way goes through an object's locks one by one: at most about 0.1 ms a session's worth.
 #define FAR_LOCKS_PER_SESSION 16384U
-#define FAR_LOCKS_MAX 262144U     // of all sessions: 25 MiB
+#define FAR_LOCKS_MAX 262144U     // of all sessions: 100 MiB at most
 #define FAR_DEADLOCK_STEPS 65536U // locks looked at before a wait counts as one that ends
 
 // The staging buffer of a client lane: source of large puts, target of pushed gets where memory must be registered.

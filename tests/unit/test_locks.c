@@ -154,9 +154,26 @@ static void test_locks__a_ticket_asked_for_twice_waits_once(void **state)
 	assert_int_equal(wait_by(1, 11, range(2, 0, 9, EXCLUSIVE)), 1);
 	assert_int_equal(locks.count, 2);
 	assert_int_equal(clear(0, range(1, 0, 9, EXCLUSIVE)), 0);
-	assert_int_equal(wait_by(1, 11, range(2, 0, 9, EXCLUSIVE)), 0); // it has it
-	assert_int_equal(granted(1), 11);
+	assert_int_equal(wait_by(1, 11, range(2, 0, 9, EXCLUSIVE)), 0); // it has it, and is told so once
 	assert_int_equal(granted(1), 0);
+	assert_int_equal(clients[1].count, 1);
+}
+
+// Else whoever takes a wait back and hears nothing of it would have to ask again, perhaps for what has been unlocked meanwhile.
+static void test_locks__a_ticket_that_has_ended_is_told_when_it_is_taken_back(void **state)
+{
+	(void)state;
+	assert_int_equal(set(0, range(1, 0, 9, EXCLUSIVE)), 0);
+	assert_int_equal(wait_by(1, 11, range(2, 0, 9, EXCLUSIVE)), 1);
+	assert_int_equal(wait_by(1, 12, range(3, 5, 5, SHARED)), 1);
+	assert_int_equal(wait_by(1, 13, range(3, 20, 20, SHARED)), 0);
+	assert_int_equal(clear(0, range(1, 0, 9, EXCLUSIVE)), 0);
+	assert_int_equal(locks_cancel(&locks, &clients[1], 11), -EEXIST);
+	assert_int_equal(granted(1), 0);
+	assert_int_equal(locks_cancel(&locks, &clients[1], 11), -ENOENT);
+	assert_int_equal(clear(1, range(2, 0, 9, EXCLUSIVE)), 0);
+	assert_int_equal(granted(1), 12);
+	assert_int_equal(locks_cancel(&locks, &clients[1], 12), -ENOENT);
 }
 
 static void test_locks__a_client_that_goes_leaves_its_locks_and_waits(void **state)
@@ -199,6 +216,22 @@ static void test_locks__flock_that_cannot_be_converted_at_once_is_given_up(void 
 	assert_int_equal(wait_by(1, 6, whole(1, SHARED)), 0);
 	assert_int_equal(clear(1, whole(1, SHARED)), 0);
 	assert_int_equal(granted(2), 5);
+}
+
+static void test_locks__flock_of_one_file_is_not_given_up_for_another(void **state)
+{
+	struct lock_request other = whole(1, EXCLUSIVE);
+
+	(void)state;
+	other.file = 2;
+	assert_int_equal(set(0, whole(1, EXCLUSIVE)), 0);
+	assert_int_equal(set(1, other), 0);
+	assert_int_equal(set(0, other), -EAGAIN);
+	assert_int_equal(wait_by(0, 5, other), 1);
+	assert_int_equal(set(1, whole(1, SHARED)), -EAGAIN);
+	assert_int_equal(clear(1, other), 0);
+	assert_int_equal(granted(0), 5);
+	assert_int_equal(clients[0].count, 2);
 }
 
 static void test_locks__a_clients_bound_counts_locks_and_waits(void **state)
@@ -487,9 +520,11 @@ int main(void)
 	        TEST(test_locks__reader_waits_behind_a_waiting_writer_unless_it_holds_something),
 	        TEST(test_locks__a_wait_that_is_taken_back_never_gets_its_lock),
 	        TEST(test_locks__a_ticket_asked_for_twice_waits_once),
+	        TEST(test_locks__a_ticket_that_has_ended_is_told_when_it_is_taken_back),
 	        TEST(test_locks__a_client_that_goes_leaves_its_locks_and_waits),
 	        TEST(test_locks__circles_of_record_locks_are_refused_those_of_flocks_wait),
 	        TEST(test_locks__flock_that_cannot_be_converted_at_once_is_given_up),
+	        TEST(test_locks__flock_of_one_file_is_not_given_up_for_another),
 	        TEST(test_locks__a_clients_bound_counts_locks_and_waits),
 	        TEST(test_locks__a_hole_at_the_bound_is_refused_and_changes_nothing),
 	        TEST(test_locks__random_operations_do_what_the_model_does),
