@@ -102,15 +102,25 @@ static void store(const struct far_lane *lane, const struct located *located, co
 	}
 }
 
-// R2 and R7: the write is counted before its first byte is seen.
-static void count_write(const struct far_lane *lane, const struct lane_window *window)
+static struct far_window_cell *cell_of(const struct far_lane *lane, const struct lane_window *window)
 {
-	struct far_window_cell *cell = (struct far_window_cell *)((char *)lane->pool.stores + window->cell);
+	return (struct far_window_cell *)((char *)lane->pool.stores + window->cell);
+}
+
+// Both counts pair with the acquires in the server's window.c.
+static void count_in(struct far_window_cell *cell, _Atomic uint64_t *counter)
+{
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	atomic_store_explicit(&cell->mtime_ns, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, memory_order_relaxed);
-	atomic_fetch_add_explicit(&cell->writes, 1, memory_order_release); // pairs with the acquire in the server's window.c
+	atomic_fetch_add_explicit(counter, 1, memory_order_release);
+}
+
+// R2 and R7: the write is counted before its first byte is seen.
+static void begin_write(struct far_window_cell *cell)
+{
+	count_in(cell, &cell->writes);
 	atomic_thread_fence(memory_order_release);
 }
 
@@ -131,8 +141,9 @@ static bool write_pages(struct far_lane *lane, const struct lane_window *window,
 	fabric_read_begin(lane->connection);
 	is_current = fetch_is_current(lane, located, FETCH_FILE);
 	if (is_current) {
-		count_write(lane, window);
+		begin_write(cell_of(lane, window));
 		store(lane, located, bytes, offset, length);
+		count_in(cell_of(lane, window), &cell_of(lane, window)->stored);
 	}
 	fabric_read_end(lane->connection);
 	count(&lane->statistics.one_sided, is_current);

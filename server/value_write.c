@@ -249,11 +249,13 @@ static int64_t write_pages(struct value_change *change, uint64_t offset, const s
 	struct rest rest = {offset, source->bytes, source->length, source->grant};
 	int error = 0;
 
-	while (rest.length > 0 && !error)
+	while (rest.length > 0 && !error) {
 		error = write_step(change, &rest);
-	if (rest.offset > offset && rest.offset > value_size(record)) {
-		value_hide(change);
-		value_set_size(record, rest.offset);
+		// Not later: memory for the next step may end a window's lingering, which clears what is behind the end (window.c).
+		if (rest.offset > offset && rest.offset > value_size(record)) {
+			value_hide(change);
+			value_set_size(record, rest.offset);
+		}
 	}
 	value_show(change);
 	return rest.offset > offset ? (int64_t)(rest.offset - offset) : error;

@@ -32,13 +32,16 @@ static uint64_t count_in(struct window *window)
 	struct far_window_cell *cell = cell_of(window);
 	// Acquire pairs with the client's release: the time of a write that is counted is there.
 	uint64_t writes = atomic_load_explicit(&cell->writes, memory_order_acquire);
+	uint64_t stored = atomic_load_explicit(&cell->stored, memory_order_acquire);
 	uint64_t fresh = writes - window->counted;
 	int64_t time = atomic_load_explicit(&cell->mtime_ns, memory_order_relaxed);
 	struct far_record *object = window->object;
 
-	if (fresh == 0)
+	// One whose bytes were still to come when it was counted moves the time once more: others may have read the old ones under the time it had.
+	if (fresh == 0 && stored == window->stored)
 		return 0;
 	window->counted = writes;
+	window->stored = stored;
 	atomic_store_explicit(&object->version, atomic_load_explicit(&object->version, memory_order_relaxed) + fresh, memory_order_relaxed);
 	// The client's clock is this host's, but its word need not be taken for a time to come.
 	if (time > server_now(window->server))
@@ -109,11 +112,13 @@ void window_linger_over(struct reclaim_call *call)
 {
 	struct window *window = (struct window *)call;
 	struct far_record *object = record_by_id(window->server->pool, window->id);
+	// A value that has left its pages meanwhile is out of reach, and sealed with its version (R8).
+	bool is_in_pages = object && object->value_kind >= FAR_VALUE_EXTENT;
 
-	if (object && count_in(window) == 0)
+	if (is_in_pages && count_in(window) == 0)
 		atomic_store_explicit(
 		        &object->version, atomic_load_explicit(&object->version, memory_order_relaxed) + 1, memory_order_relaxed);
-	if (object)
+	if (is_in_pages)
 		value_clear_tail(window->server, object);
 	window->server->lingering_windows--;
 	window_free(window);

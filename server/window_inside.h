@@ -13,6 +13,7 @@ struct window {
 	const struct session *session;
 	uint64_t cell;
 	uint64_t counted; // of the cell's writes
+	uint64_t stored;  // and of those that were stored
 };
 
 // What reclaim runs at the end of a window's lingering: tells its calls from others'.

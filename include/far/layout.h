@@ -142,9 +142,11 @@ enum far_record_flag {
 // Where a session tells of what it writes through a window (R7). The session's to write, the server's to read.
 struct far_window_cell {
 	_Atomic uint64_t writes;  // counted, with release, before the first byte of each is stored
-	_Atomic int64_t mtime_ns; // stored before the count
+	_Atomic int64_t mtime_ns; // stored before each count
+	_Atomic uint64_t
+	        stored; // counted, with release, behind the last byte of each: who has looked at the time meanwhile has to see another
 };
-static_assert(sizeof(struct far_window_cell) == 16, "remote layout");
+static_assert(sizeof(struct far_window_cell) == 24, "remote layout");
 
 #define FAR_ID_POSITION_BITS 40
 #define FAR_ID_POSITION(id) ((id) & ((1ULL << FAR_ID_POSITION_BITS) - 1))
