@@ -248,6 +248,7 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 	reply->message = message;
 	reply->length = message->length;
 	lane->is_server_busy = message->flags & FAR_REPLY_BUSY;
+	lane->has_sgid_left |= (message->flags & FAR_REPLY_SGID) != 0;
 	if (message->flags & FAR_REPLY_GRANT) {
 		if (message->length < sizeof(*message) + sizeof(struct far_grant))
 			return out_of_step(lane, "a grant that is not there");

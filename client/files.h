@@ -100,8 +100,11 @@ struct far_xattr {
 };
 int far_setxattr(struct far_lane *lane, uint64_t id, const struct far_xattr *attribute, unsigned flags);
 int far_removexattr(struct far_lane *lane, uint64_t id, const char *name, size_t name_length);
+// Whether a write, a reservation or a copy on this lane that was to clear set-uid bits, since this was last asked, met a set-gid bit that nobody executes: members of the file's group may keep it.
+bool far_sgid_left(struct far_lane *lane);
+
 // Reserves, zeros or punches a range: flags are enum far_fallocate_flag. -ENOSPC: nothing has changed, unless others took the rest of the space meanwhile. -EFBIG, -EINVAL,
-// -EOPNOTSUPP for flags that do not go together. A request for each 16 MiB.
+// -EOPNOTSUPP for flags that do not go together. A request for each 4 MiB.
 int far_fallocate(struct far_lane *lane, uint64_t id, unsigned flags, uint64_t offset, uint64_t length);
 
 // Where the next stored bytes, or the next hole, are from `offset` on; the end is a hole. -ENXIO: none, or `offset` is not below the size.

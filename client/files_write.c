@@ -87,6 +87,14 @@ static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes,
 	return finish(lane, &request, &message);
 }
 
+bool far_sgid_left(struct far_lane *lane)
+{
+	bool has_left = lane->has_sgid_left;
+
+	lane->has_sgid_left = false;
+	return has_left;
+}
+
 ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags)
 {
 	size_t done = 0;

@@ -107,6 +107,7 @@ struct far_lane {
 	struct lane_window windows[LANE_WINDOWS];
 
 	bool is_server_busy; // it said so when last heard of
+	bool has_sgid_left;  // far_sgid_left
 	uint64_t root;       // pool offset of the root's record, 0 = not known
 	struct lane_index index;
 

@@ -52,9 +52,57 @@ void filesystem_stat(const struct far_attr *attr, struct stat *stat)
 	};
 }
 
+#define GROUPS_MAX 65536 // the kernel's NGROUPS_MAX
+
+bool filesystem_is_in_group(fuse_req_t request, gid_t group)
+{
+	gid_t *groups = (gid_t *)(void *)((char *)channel_buffer() + CHANNEL_BUFFER / 2);
+	int count = fuse_req_getgroups(request, GROUPS_MAX, groups);
+
+	if (fuse_req_ctx(request)->gid == group)
+		return true;
+	for (int i = 0; i < count && i < GROUPS_MAX; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+void filesystem_settle_sgid(fuse_req_t request, struct far_attr *attr)
+{
+	struct far_setattr_request change = {.valid = FAR_SET_MODE, .mode = attr->mode & 07777 & ~(mode_t)S_ISGID};
+
+	if (S_ISREG(attr->mode) && (attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID && !filesystem_is_in_group(request, attr->gid))
+		far_setattr(filesystem_lane(), attr->id, &change, attr);
+}
+
+void filesystem_settle_written(fuse_req_t request, fuse_ino_t ino)
+{
+	struct far_attr attr;
+
+	if (far_sgid_left(filesystem_lane()) && far_getattr(filesystem_lane(), ino, &attr) == 0)
+		filesystem_settle_sgid(request, &attr);
+}
+
+// Errors of the way to the server are not those of open(2) or read(2), and ENOTCONN would say that this process is gone.
+int filesystem_error(int error)
+{
+	switch (error) {
+	case -ENOTCONN:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EPROTO:
+	case -EPROTONOSUPPORT:
+	case -EMFILE:
+	case -ECANCELED:
+		return -EIO;
+	default:
+		return error;
+	}
+}
+
 void filesystem_reply(fuse_req_t request, int error)
 {
-	fuse_reply_err(request, -error);
+	fuse_reply_err(request, -filesystem_error(error));
 }
 
 void filesystem_reply_entry(fuse_req_t request, int error, const struct far_attr *attr)

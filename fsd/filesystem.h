@@ -79,6 +79,9 @@ void filesystem_release_locks(const struct filesystem *filesystem, fuse_ino_t in
 // Whether locks got by this open file are lost: then it is neither read nor written by it (-EIO), as others may have changed what they protected.
 bool filesystem_has_lost_locks(const struct filesystem *filesystem, fuse_ino_t ino, const struct fuse_file_info *file);
 
+// What a program is told of an error of ours.
+int filesystem_error(int error);
+
 // The one place where our negative errno becomes FUSE's positive one.
 void filesystem_reply(fuse_req_t request, int error);
 
@@ -88,6 +91,15 @@ static inline bool filesystem_kills_suidgid(fuse_req_t request)
 {
 	return fuse_req_ctx(request)->uid != 0;
 }
+
+// Whether the caller is of the group. Uses the second half of the thread's buffer.
+bool filesystem_is_in_group(fuse_req_t request, gid_t group);
+
+// A set-gid bit that nobody executes does not survive a change of content by one who is no member of the group. `attr` as it is after the change; brought up to date.
+void filesystem_settle_sgid(fuse_req_t request, struct far_attr *attr);
+
+// The same behind a write, fallocate or copy into the file, if the server says that there is something to settle.
+void filesystem_settle_written(fuse_req_t request, fuse_ino_t ino);
 
 // --- operations by file (ops_*.c) ---
 

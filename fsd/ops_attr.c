@@ -57,7 +57,7 @@ static void answer_statx(const struct filesystem *filesystem, const struct fuse_
 	if (!error)
 		fill_statx(&attr, &out.stat);
 	out.attr_valid_nsec = (uint32_t)((filesystem->attr_timeout - (double)out.attr_valid) * 1e9);
-	channel_answer(request, error, &out, sizeof(out));
+	channel_answer(request, filesystem_error(error), &out, sizeof(out));
 }
 
 bool ops_newer(const struct filesystem *filesystem, struct fuse_in_header *request)
@@ -124,6 +124,8 @@ void ops_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, int vali
 		if (valid & valid_bits[i].fuse)
 			change.valid |= valid_bits[i].far;
 	error = far_setattr(filesystem_lane(), ino, &change, &attr);
+	if (!error && change.valid & FAR_SET_KILL_SUIDGID && change.valid & FAR_SET_SIZE)
+		filesystem_settle_sgid(request, &attr);
 	filesystem_reply_attr(request, error, &attr);
 }
 

@@ -75,14 +75,14 @@ static int open_existing(fuse_req_t request, fuse_ino_t parent, const char *name
 	struct far_lane *lane = filesystem_lane();
 	int error = far_lookup(lane, parent, name, strlen(name), attr);
 
-	if (error == -ENOENT) // and gone again
-		return -ESTALE;
-	if (error)
+	if (error) // -ENOENT: and gone again
 		return error;
 	if (!may_open(fuse_req_ctx(request), attr, flags))
 		error = -ESTALE;
 	else if (flags & O_TRUNC)
 		error = far_setattr(lane, attr->id, &cut, attr);
+	if (!error && flags & O_TRUNC)
+		filesystem_settle_sgid(request, attr);
 	if (error)
 		far_forget(lane, attr->id, 1);
 	return error;
@@ -95,6 +95,22 @@ static bool is_nameless(const struct fuse_file_info *file)
 	return (file->flags & O_TMPFILE) == O_TMPFILE;
 }
 
+#define CREATE_TRIES 32 // of a name that others make and remove
+
+static int create_or_open(fuse_req_t request, const struct far_new *object, int flags, struct far_attr *attr)
+{
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		int error = far_create(filesystem_lane(), object, attr);
+
+		if (error != -EEXIST || flags & O_EXCL)
+			return error;
+		error = open_existing(request, object->parent, object->name, flags, attr);
+		if (error != -ENOENT)
+			return error;
+	}
+	return -ESTALE;
+}
+
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *file)
 {
 	const struct filesystem *filesystem = filesystem_of(request);
@@ -105,10 +121,8 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 	        .entry_timeout = filesystem->entry_timeout,
 	};
 	struct far_attr attr;
-	int error = is_nameless(file) ? far_tmpfile(lane, &object, &attr) : far_create(lane, &object, &attr);
+	int error = is_nameless(file) ? far_tmpfile(lane, &object, &attr) : create_or_open(request, &object, file->flags, &attr);
 
-	if (error == -EEXIST && !(file->flags & O_EXCL))
-		error = open_existing(request, parent, name, file->flags, &attr);
 	if (error) {
 		filesystem_reply(request, error);
 		return;

@@ -51,16 +51,16 @@ static int fill(struct filling *filling, const char *name, const struct stat *st
 	return 0;
 }
 
-static void fill_dots(struct filling *filling)
+// 1 if they do not fit.
+static int fill_dots(struct filling *filling)
 {
 	struct stat stat = {.st_mode = S_IFDIR, .st_ino = filling->ino};
 
-	if (filling->offset == 0)
-		fill(filling, ".", &stat, 0, 0, 1);
-	stat.st_ino = filling->parent;
-	if (filling->offset <= 1)
-		fill(filling, "..", &stat, 0, 0, DOTS);
 	filling->has_dots = true;
+	if (filling->offset == 0 && fill(filling, ".", &stat, 0, 0, 1))
+		return 1;
+	stat.st_ino = filling->parent;
+	return filling->offset <= 1 && fill(filling, "..", &stat, 0, 0, DOTS);
 }
 
 static int visit(void *context, const struct far_entry *entry, const char *name)
@@ -68,8 +68,8 @@ static int visit(void *context, const struct far_entry *entry, const char *name)
 	struct filling *filling = context;
 	struct stat stat;
 
-	if (!filling->has_dots)
-		fill_dots(filling);
+	if (!filling->has_dots && fill_dots(filling))
+		return 1;
 	filesystem_stat(&entry->attr, &stat);
 	return fill(filling, name, &stat, entry->attr.id, entry->attr.generation, (off_t)(entry->cookie + DOTS));
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
@@ -88,6 +89,23 @@ static unsigned kill_flag(fuse_req_t request, const struct fuse_file_info *file)
 	return is_killing ? FAR_WRITE_KILL_SUIDGID : 0;
 }
 
+#define PREDECESSOR_NS 100000L // between two looks
+#define PREDECESSOR_TRIES 10000
+
+// A large asynchronous append past the cache comes as several requests at once. Each has the offset that it is to have behind those before it, which other threads are at: they go first. If that never
+// comes about, another mount has cut the file.
+static void await_predecessors(fuse_ino_t ino, off_t offset)
+{
+	const struct timespec nap = {.tv_nsec = PREDECESSOR_NS};
+	struct far_attr attr;
+
+	for (int i = 0; i < PREDECESSOR_TRIES; i++) {
+		if (far_getattr(filesystem_lane(), ino, &attr) || (off_t)attr.size >= offset)
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
+
 void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
 {
 	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
@@ -96,8 +114,12 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 	ssize_t written;
 
 	flags |= kill_flag(request, file);
+	if (flags & FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost)
+		await_predecessors(ino, offset);
 	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
 
+	if (flags & FAR_WRITE_KILL_SUIDGID)
+		filesystem_settle_written(request, ino);
 	// Once more: the session may have ended since, which the write found out.
 	if (written >= 0 && filesystem_has_lost_locks(filesystem_of(request), ino, file))
 		written = -EIO;

@@ -12,6 +12,7 @@
 void ops_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *file)
 {
 	unsigned flags = filesystem_kills_suidgid(request) ? FAR_FALLOCATE_KILL_SUIDGID : 0;
+	int error;
 
 	(void)file;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
@@ -24,7 +25,9 @@ void ops_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, o
 		flags |= FAR_FALLOCATE_PUNCH_HOLE;
 	if (mode & FALLOC_FL_ZERO_RANGE)
 		flags |= FAR_FALLOCATE_ZERO;
-	filesystem_reply(request, far_fallocate(filesystem_lane(), ino, flags, (uint64_t)offset, (uint64_t)length));
+	error = far_fallocate(filesystem_lane(), ino, flags, (uint64_t)offset, (uint64_t)length);
+	filesystem_settle_written(request, ino);
+	filesystem_reply(request, error);
 }
 
 void ops_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *file)
@@ -55,6 +58,7 @@ void ops_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset,
 
 	(void)from_file;
 	(void)to_file;
+	filesystem_settle_written(request, to);
 	if (copied < 0)
 		filesystem_reply(request, (int)copied);
 	else

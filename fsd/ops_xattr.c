@@ -84,21 +84,6 @@ void ops_listxattr(fuse_req_t request, fuse_ino_t ino, size_t size)
 	reply_bytes(request, reply_buffer(), length, size);
 }
 
-#define GROUPS_MAX 65536 // the kernel's NGROUPS_MAX
-
-static bool is_in_group(fuse_req_t request, gid_t group)
-{
-	gid_t *groups = (gid_t *)(void *)reply_buffer();
-	int count = fuse_req_getgroups(request, GROUPS_MAX, groups);
-
-	if (fuse_req_ctx(request)->gid == group)
-		return true;
-	for (int i = 0; i < count && i < GROUPS_MAX; i++)
-		if (groups[i] == group)
-			return true;
-	return false;
-}
-
 // As chmod does, the mode that an access ACL sets has no set-gid bit if its owner is no member of the group.
 static unsigned acl_flags(fuse_req_t request, fuse_ino_t ino, const char *name)
 {
@@ -106,7 +91,7 @@ static unsigned acl_flags(fuse_req_t request, fuse_ino_t ino, const char *name)
 
 	if (strcmp(name, ACL_ACCESS) != 0 || fuse_req_ctx(request)->uid == 0)
 		return 0;
-	if (far_getattr(filesystem_lane(), ino, &attr) == 0 && (!(attr.mode & S_ISGID) || is_in_group(request, attr.gid)))
+	if (far_getattr(filesystem_lane(), ino, &attr) == 0 && (!(attr.mode & S_ISGID) || filesystem_is_in_group(request, attr.gid)))
 		return 0;
 	return FAR_XATTR_KILL_SGID;
 }

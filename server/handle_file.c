@@ -59,10 +59,8 @@ static void set_mode_and_owner(struct server *server, struct far_record *object,
 		object->gid = message->gid;
 	if (message->valid & FAR_SET_MODE)
 		object->mode = (object->mode & S_IFMT) | (message->mode & 07777);
-	else if (message->valid & FAR_SET_SIZE)
-		object_kill_suidgid(object);
 	else
-		object_kill_suidgid_of_program(object);
+		object_kill_suidgid(object);
 	record_publish(object, (enum far_record_state)state);
 	if (message->valid & FAR_SET_MODE)
 		object_acl_follow_mode(server, object);
@@ -194,7 +192,7 @@ int handle_write(struct request *request)
 	if (written > 0) {
 		object_touch_content(request->server, object);
 		if (request->flags & FAR_WRITE_KILL_SUIDGID)
-			object_kill_suidgid(object);
+			reply_kill_suidgid(request, object);
 		request->server->figures.bytes_in += (uint64_t)written;
 	}
 	reply_written(request, object, offset, (uint64_t)written);

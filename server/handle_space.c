@@ -11,8 +11,11 @@
 static int check_space(const struct request *request, const struct far_record *object, uint64_t offset, uint64_t end)
 {
 	const struct server *server = request->server;
+	uint64_t available = space_free_bytes(server) - space_granted_bytes(server);
 
-	return value_holes(server->pool, object, offset, end) > space_free_bytes(server) - space_granted_bytes(server) ? -ENOSPC : 0;
+	if (end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
+		return 0;
+	return value_holes(server->pool, object, offset, end) > available ? -ENOSPC : 0;
 }
 
 // Makes sure of the pages from `offset` on. Returns how far it came, `end` at most, or an error.
@@ -32,12 +35,26 @@ static int64_t allocate(struct request *request, struct value_change *change, ui
 	return error ? error : (int64_t)part;
 }
 
-// Behind the largest file is nothing to punch, so the range may end there.
+#define PUNCH_PIECES 4096         // of one request
+#define PUNCH_ZEROS (64ULL << 20) // bytes of one request where memory is so short that they may have to be zeroed instead
+
+// Punches from `offset` on. Returns how far it came. Behind the largest file is nothing to punch, so the range may end there.
 static int64_t punch(struct value_change *change, uint64_t offset, uint64_t length)
 {
-	if (offset < FAR_FILE_MAX)
-		value_punch(change, offset, length < FAR_FILE_MAX - offset ? offset + length : FAR_FILE_MAX);
-	return (int64_t)length;
+	const struct server *server = change->server;
+	uint64_t end = offset < FAR_FILE_MAX && length < FAR_FILE_MAX - offset ? offset + length : FAR_FILE_MAX;
+	uint64_t part = offset, most = end;
+
+	if (offset >= end)
+		return (int64_t)length;
+	if (!server->reserve_page && end - offset > PUNCH_ZEROS)
+		most = (offset + PUNCH_ZEROS) & ~(FAR_PAGE_SIZE - 1ULL);
+	if (change->record->value_kind < FAR_VALUE_EXTENT)
+		part = end;
+	for (int i = 0; i < PUNCH_PIECES && part < most; i++)
+		part += value_piece_at(server->pool, change->record, part, most).length;
+	value_punch(change, offset, part);
+	return part == end ? (int64_t)length : (int64_t)(part - offset);
 }
 
 int handle_fallocate(struct request *request)
@@ -66,7 +83,7 @@ int handle_fallocate(struct request *request)
 		return (int)done;
 	object_touch_content(request->server, object);
 	if (request->flags & FAR_FALLOCATE_KILL_SUIDGID)
-		object_kill_suidgid(object);
+		reply_kill_suidgid(request, object);
 	reply->done = (uint64_t)done;
 	reply->size = value_size(object);
 	request->reply_length = sizeof(*reply);
@@ -143,7 +160,7 @@ int handle_copy(struct request *request)
 	if (copied > 0) {
 		object_touch_content(request->server, to);
 		if (request->flags & FAR_COPY_KILL_SUIDGID)
-			object_kill_suidgid(to);
+			reply_kill_suidgid(request, to);
 	}
 	reply->length = (uint64_t)copied;
 	reply->from_size = value_size(from);

@@ -156,13 +156,7 @@ void object_kill_suidgid(struct far_record *object)
 {
 	if (S_ISDIR(object->mode))
 		return;
-	object->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
-}
-
-void object_kill_suidgid_of_program(struct far_record *object)
-{
-	uint32_t set_gid = object->mode & S_IXGRP ? 0 : object->mode & S_ISGID;
-
-	object_kill_suidgid(object);
-	object->mode |= set_gid;
+	object->mode &= ~(uint32_t)S_ISUID;
+	if (object->mode & S_IXGRP)
+		object->mode &= ~(uint32_t)S_ISGID;
 }

@@ -54,10 +54,7 @@ void object_destroy(struct server *server, struct far_record *object);
 // Called when a name or a hold went: destroys the object if it was the last, makes it an orphan if somebody holds it, else publishes a new word.
 void object_settle(struct server *server, struct far_record *object);
 
-// Clears set-uid and set-gid of what is no directory: for a change of the content by somebody who may not keep them.
+// Clears set-uid, and set-gid where group-execute is set, of what is no directory. A set-gid bit that nobody executes gives no rights; members of the group may keep it.
 void object_kill_suidgid(struct far_record *object);
-
-// The same for a change of the owner: set-gid without group-execute stays, it gives nobody any rights.
-void object_kill_suidgid_of_program(struct far_record *object);
 
 #endif

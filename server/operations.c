@@ -274,7 +274,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	*reply = (struct far_reply){
 	        .op = header->op,
 	        .status = (uint16_t)far_status_of_error(error),
-	        .flags = server_is_busy(server) ? FAR_REPLY_BUSY : 0,
+	        .flags = request.reply_flags | (server_is_busy(server) ? FAR_REPLY_BUSY : 0),
 	        .length = request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply),
 	        .tag = header->tag,
 	};

@@ -41,6 +41,13 @@ void reply_attr(struct request *request, const struct far_record *object)
 	request->reply_length = sizeof(*reply);
 }
 
+void reply_kill_suidgid(struct request *request, struct far_record *object)
+{
+	object_kill_suidgid(object);
+	if (object->mode & S_ISGID)
+		request->reply_flags |= FAR_REPLY_SGID;
+}
+
 // A small value travels with the entry, so that reading a small file needs no request of its own.
 int reply_entry(struct request *request, struct far_record *object)
 {

@@ -17,6 +17,7 @@ struct request {
 	void *reply;           // zeroed up to the size of far_reply; a handler fills what is behind
 	uint32_t reply_room;   // a grant at the end is accounted for
 	uint32_t reply_length; // set by the handler; 0 = only a far_reply
+	uint16_t reply_flags;  // enum far_reply_flag, what the handler has to say of it
 };
 
 // A handler returns 0, or a negative errno that becomes the status; -EPROTO means malformed and ends the lane.
@@ -50,6 +51,9 @@ struct read_range {
 	struct far_buffer push;
 };
 int reply_value(struct request *request, const struct far_record *object, const struct read_range *range);
+
+// object_kill_suidgid, for a change of content; a set-gid bit that is left is told of.
+void reply_kill_suidgid(struct request *request, struct far_record *object);
 
 // Fills a far_attr_reply.
 void reply_attr(struct request *request, const struct far_record *object);

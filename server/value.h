@@ -89,7 +89,7 @@ void value_clear_tail(struct server *server, struct far_record *record);
 
 // Fills the holes in the pages of [offset, end) with pages of zeros, so that no later write there wants memory; `end` may lie behind the value's. At most VALUE_FILL_MAX bytes.
 // The value is in pages from then on. -ENOSPC: none was filled.
-#define VALUE_FILL_MAX (16U << 20)
+#define VALUE_FILL_MAX (4U << 20)
 int value_fill(struct value_change *change, uint64_t offset, uint64_t end);
 
 // How many bytes of the pages of [offset, end) are holes.

@@ -116,8 +116,10 @@ struct far_reply {
 static_assert(sizeof(struct far_reply) == 24, "wire");
 
 enum far_reply_flag {
-	FAR_REPLY_GRANT = 1,  // the message ends with a struct far_grant for this lane: memory for its next large values
-	FAR_REPLY_BUSY = 2,   // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
+	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
+	FAR_REPLY_BUSY = 2,  // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
+	FAR_REPLY_SGID =
+	        8, // set-uid was to be cleared, and a set-gid bit without group-execute is left: clear it if the caller is no member of the group
 	FAR_REPLY_NOTICE = 4, // no reply but a struct far_notices: tag and status are 0
 };
 
@@ -708,7 +710,8 @@ struct far_lock_reply {
 };
 static_assert(sizeof(struct far_lock_reply) == 56, "wire");
 
-// FAR_STATUS_NOT_FOUND: nothing waits by this ticket (any more): its notice was sent before this reply, on the lane that takes notices.
+// FAR_STATUS_EXISTS: it has got the lock; another status: it has ended so. Its notice will not come then. FAR_STATUS_NOT_FOUND: nothing waits by this ticket, or its notice was sent before this reply, on the lane that
+// takes notices.
 struct far_cancel_request {
 	struct far_request header;
 	uint64_t ticket;

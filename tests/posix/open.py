@@ -213,4 +213,25 @@ def syncs():
     os.sync()
 
 
+@case("O_CREAT of a name that the other mount makes and removes all the time opens it, or makes it: never another error")
+def creat_races():
+    def make_and_remove():
+        for _ in range(1500 // SLOWER):
+            os.close(os.open(there() + "/f", os.O_CREAT | os.O_WRONLY, 0o644))
+            try:
+                os.unlink(there() + "/f")
+            except FileNotFoundError:
+                pass
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            make_and_remove()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
+        os.close(os.open("f", os.O_CREAT | os.O_RDWR, 0o644))
+
+
 run()

@@ -375,6 +375,21 @@ def write_clears_unexecuted():
     clears(lambda: os.truncate("f", 3), 0o6666, 0o666)
 
 
+@case("set-gid of what nobody executes stays when a member of the group writes; set-uid goes")
+def write_of_member():
+    def change():
+        with opened("f", os.O_WRONLY) as fd:
+            os.write(fd, b"x")
+
+    for call in (change, lambda: os.truncate("f", 3), lambda: os.close(os.open("f", os.O_WRONLY | os.O_TRUNC))):
+        for group, groups in ((GROUP, ()), (USER, (GROUP,))):
+            write("f", b"content")
+            os.chown("f", 0, GROUP)
+            os.chmod("f", 0o6666)
+            as_user(USER, group, call, groups=groups)
+            equal(oct(mode_of("f")), oct(0o2666))
+
+
 @case("set-uid that the other mount sets is cleared by this one's next write")
 def set_by_other_mount():
     write("f", b"content")

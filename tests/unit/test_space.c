@@ -203,7 +203,7 @@ static void test_fallocate__reserves_zeros_and_grows(void **state)
 
 static void test_fallocate__does_a_part_a_request_and_grows_with_the_last(void **state)
 {
-	uint64_t length = 20 << 20;
+	uint64_t length = 6 << 20;
 	uint64_t done;
 
 	(void)state;
