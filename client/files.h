@@ -26,6 +26,9 @@ void far_lane_put(struct far_lane *lane);
 void *far_lane_buffer(struct far_lane *lane, size_t length);
 
 int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
+
+// Finds an object again by its id alone, or with FAR_HOLD_PARENT the directory that holds this directory (the root's is itself); adds a hold, as by name. -ENOTDIR.
+int far_hold(struct far_lane *lane, uint64_t id, unsigned flags, struct far_attr *attr);
 int far_getattr(struct far_lane *lane, uint64_t id, struct far_attr *attr);
 
 // `change`: the fields of struct far_setattr_request that `valid` names.

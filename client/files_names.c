@@ -53,6 +53,19 @@ static void take_location(struct far_lane *lane, const struct reply *reply)
 		locate_add_file(lane, &located);
 }
 
+static int call_for_entry(struct far_lane *lane, struct call *request, struct far_attr *attr)
+{
+	struct reply reply;
+	int error = call(lane, request, sizeof(struct far_entry_reply), &reply);
+
+	if (!error) {
+		*attr = ((const struct far_entry_reply *)reply.message)->attr;
+		take_location(lane, &reply);
+	}
+	reply_release(lane, &reply);
+	return error;
+}
+
 int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
 {
 	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
@@ -65,17 +78,21 @@ int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t 
 	        .parts = {{name, (uint32_t)name_length}},
 	};
 	int error = check_name(name_length);
-	struct reply reply;
 
-	if (error)
-		return error;
-	error = call(lane, &request, sizeof(struct far_entry_reply), &reply);
-	if (!error) {
-		*attr = ((const struct far_entry_reply *)reply.message)->attr;
-		take_location(lane, &reply);
-	}
-	reply_release(lane, &reply);
-	return error;
+	return error ? error : call_for_entry(lane, &request, attr);
+}
+
+int far_hold(struct far_lane *lane, uint64_t id, unsigned flags, struct far_attr *attr)
+{
+	struct far_object_request message = {.id = id};
+	struct call request = {
+	        .op = FAR_OP_HOLD,
+	        .flags = (uint16_t)(FAR_GET_LOCATE | FAR_GET_NO_VALUE | flags),
+	        .message = &message,
+	        .length = sizeof(message),
+	};
+
+	return call_for_entry(lane, &request, attr);
 }
 
 // Where an object's record is: its id tells, but for the root's.

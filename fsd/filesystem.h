@@ -24,6 +24,7 @@ struct filesystem {
 	bool is_hiding_facts;   // user.far.* is not listed
 	bool are_records_local; // locks of fcntl(2): the kernel's, for this mount alone
 	bool are_flocks_local;
+	bool serves_handles; // lookups of `.` and `..` are answered, so file handles outlive the kernel's inodes
 	struct lock_holders *lock_holders;
 	struct lock_waits *lock_waits;
 };

@@ -256,6 +256,7 @@ static int run(struct options *options)
 	                        .is_hiding_facts = options->is_hiding_facts,
 	                        .are_records_local = options->are_records_local,
 	                        .are_flocks_local = options->are_flocks_local,
+	                        .serves_handles = true,
 	                },
 	        .report = -1,
 	};

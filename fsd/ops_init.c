@@ -19,6 +19,8 @@ void ops_init(void *context, struct fuse_conn_info *connection)
 	else
 		unwanted |= acls;
 
+	if (filesystem->serves_handles)
+		wanted |= FUSE_CAP_EXPORT_SUPPORT;
 	if (filesystem->are_records_local)
 		unwanted |= FUSE_CAP_POSIX_LOCKS;
 	if (filesystem->are_flocks_local)

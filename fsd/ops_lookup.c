@@ -4,10 +4,29 @@
 
 // Lookups add a hold, forgets give holds back.
 
+// The kernel walks `.` and `..` by itself, but for a file handle whose object it has forgotten: it knows no more than the id, of the object itself and not of a directory.
+static int find_again(uint64_t id, unsigned flags, struct far_attr *attr)
+{
+	int error = far_hold(filesystem_lane(), id, flags, attr);
+
+	if (!error && attr->id == FAR_ROOT_ID)
+		attr->generation = 0; // what the kernel gave its root
+	return error;
+}
+
+static int look_up(uint64_t parent, const char *name, struct far_attr *attr)
+{
+	if (strcmp(name, ".") == 0)
+		return find_again(parent, 0, attr);
+	if (strcmp(name, "..") == 0)
+		return find_again(parent, FAR_HOLD_PARENT, attr);
+	return far_lookup(filesystem_lane(), parent, name, strlen(name), attr);
+}
+
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct far_attr attr;
-	int error = far_lookup(filesystem_lane(), parent, name, strlen(name), &attr);
+	int error = look_up(parent, name, &attr);
 
 	filesystem_reply_entry(request, error, &attr);
 }

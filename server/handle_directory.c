@@ -1,4 +1,4 @@
-// Requests on names by their directory's id: lookup, create, link, unlink, rmdir, rename, and both kinds of listing.
+// Requests on names by their directory's id: lookup (and hold, which needs no name), create, link, unlink, rmdir, rename, and both kinds of listing.
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,6 +37,32 @@ int handle_lookup(struct request *request)
 	int error = find_name(request, &directory, &name);
 
 	return error ? error : reply_entry(request, namespace_target(request->server, name));
+}
+
+// Whether an object may be found by its id alone. One without links lives on for those who hold it: asking for it, this session shows that its own hold is on its way back.
+static bool may_hold(const struct request *request, const struct far_record *object)
+{
+	bool has_own = hold_exists(request->lane->session, object_id(request->server, object));
+
+	if (object_is_nameless(object))
+		return false;
+	return object->nlink > 0 || object->holds > (has_own ? 1U : 0U);
+}
+
+int handle_hold(struct request *request)
+{
+	const struct far_object_request *message = request->message;
+	struct far_record *object = object_by_id(request->server, message->id);
+
+	if (object && request->flags & FAR_HOLD_PARENT) {
+		if (!object_is_directory(object))
+			return -ENOTDIR;
+		if (object->nlink == 0) // it is nowhere any more
+			return -ESTALE;
+		if (object != request->server->root)
+			object = object_by_id(request->server, object->parent);
+	}
+	return object && may_hold(request, object) ? reply_entry(request, object) : -ESTALE;
 }
 
 int handle_unlink(struct request *request)

@@ -61,6 +61,7 @@ enum far_op {
 	FAR_OP_FALLOCATE = 52,    // far_fallocate_request -> far_fallocate_reply
 	FAR_OP_SEEK = 53,         // far_seek_request -> far_seek_reply
 	FAR_OP_COPY = 54,         // far_copy_request -> far_copy_reply
+	FAR_OP_HOLD = 55,         // far_object_request -> far_entry_reply, adds a hold; flags: enum far_hold_flag
 	FAR_OP_LIMIT = 64,
 };
 
@@ -460,6 +461,12 @@ struct far_entry_reply {
 struct far_object_request {
 	struct far_request header;
 	uint64_t id;
+};
+
+// Of FAR_OP_HOLD, besides FAR_GET_LOCATE and FAR_GET_NO_VALUE. It finds an object again by an id that was kept: FAR_STATUS_STALE if it is gone. What has no link left is held only beside
+// another session's hold, for a session that asks by id is about to give its own back; what has had no name yet is not found by id.
+enum far_hold_flag {
+	FAR_HOLD_PARENT = 4, // of the directory that holds this directory; the root's is itself
 };
 
 struct far_window_reply {

@@ -124,8 +124,8 @@ static void lane_begin(struct lane *lane)
 
 static bool tells_id(unsigned op)
 {
-	return op == FAR_OP_CREATE || op == FAR_OP_LOOKUP || op == FAR_OP_LINK || op == FAR_OP_UPLOAD || op == FAR_OP_TMPFILE ||
-	       op == FAR_OP_MKDIR || op == FAR_OP_STAT;
+	return op == FAR_OP_CREATE || op == FAR_OP_LOOKUP || op == FAR_OP_HOLD || op == FAR_OP_LINK || op == FAR_OP_UPLOAD ||
+	       op == FAR_OP_TMPFILE || op == FAR_OP_MKDIR || op == FAR_OP_STAT;
 }
 
 static void take_notices(struct lane *lane)
@@ -376,6 +376,7 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		        server->check && message[sizeof(*header)] & 1 ? check_number(server->check) : 0;
 		break;
 	case FAR_OP_GETATTR:
+	case FAR_OP_HOLD:
 	case FAR_OP_READLINK:
 		set_id(message, offsetof(struct far_object_request, id));
 		break;

@@ -284,6 +284,13 @@ int served_lookup(struct served_lane *client, uint64_t parent, const char *name,
 	return with_attr(client, served_call(client, FAR_OP_LOOKUP, FAR_GET_LOCATE, &request, sizeof(request), text(name)), attr);
 }
 
+int served_hold(struct served_lane *client, uint64_t id, unsigned flags, struct far_attr *attr)
+{
+	struct far_object_request request = {.id = id};
+
+	return with_attr(client, served_call(client, FAR_OP_HOLD, flags, &request, sizeof(request), (struct served_parts){0}), attr);
+}
+
 int served_unlink(struct served_lane *client, unsigned op, uint64_t parent, const char *name)
 {
 	struct far_lookup_request request = {.parent = parent, .name_length = (uint16_t)strlen(name)};

@@ -60,6 +60,7 @@ int served_create(struct served_lane *client, uint64_t parent, const char *name,
 int served_tmpfile(struct served_lane *client, uint64_t parent, uint32_t mode, struct far_attr *attr);
 int served_symlink(struct served_lane *client, uint64_t parent, const char *name, const char *target, struct far_attr *attr);
 int served_lookup(struct served_lane *client, uint64_t parent, const char *name, struct far_attr *attr);
+int served_hold(struct served_lane *client, uint64_t id, unsigned flags, struct far_attr *attr);
 int served_unlink(struct served_lane *client, unsigned op, uint64_t parent, const char *name);
 int served_link(struct served_lane *client, uint64_t id, uint64_t parent, const char *name, struct far_attr *attr);
 int served_getattr(struct served_lane *client, uint64_t id, struct far_attr *attr);

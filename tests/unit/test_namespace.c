@@ -391,6 +391,100 @@ static void test_tmpfile__what_it_cannot_be_is_refused(void **state)
 	assert_int_equal(served_link(client, attr.id, directory.id, "x", NULL), FAR_STATUS_NOT_FOUND);
 }
 
+static void test_hold__keeps_what_is_found_by_its_id(void **state)
+{
+	struct served_lane *other = served_join(server);
+	struct far_attr made, found;
+
+	(void)state;
+	assert_int_equal(served_create(client, FAR_ROOT_ID, "f", 0100640, &made), FAR_STATUS_OK);
+	served_forget(client, made.id, 1);
+	assert_int_equal(served_hold(other, made.id, FAR_GET_LOCATE | FAR_GET_NO_VALUE, &found), FAR_STATUS_OK);
+	assert_int_equal(found.id, made.id);
+	assert_int_equal(found.mode, 0100640);
+	assert_int_equal(found.generation, made.generation);
+	assert_int_equal(served_unlink(client, FAR_OP_UNLINK, FAR_ROOT_ID, "f"), FAR_STATUS_OK);
+	assert_int_equal(served_getattr(other, made.id, NULL), FAR_STATUS_OK);
+	served_forget(other, made.id, 1);
+	assert_int_equal(served_getattr(other, made.id, NULL), FAR_STATUS_STALE);
+	served_leave(other);
+}
+
+static void test_hold__what_has_no_link_needs_another_holder(void **state)
+{
+	struct served_lane *other = served_join(server);
+	struct far_attr attr;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "f", 0100600, &attr);
+	served_unlink(client, FAR_OP_UNLINK, FAR_ROOT_ID, "f");
+	assert_int_equal(served_hold(client, attr.id, 0, NULL), FAR_STATUS_STALE);
+	assert_int_equal(served_hold(other, attr.id, 0, &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.nlink, 0);
+	served_forget(client, attr.id, 1);
+	assert_int_equal(served_hold(other, attr.id, 0, NULL), FAR_STATUS_STALE);
+	assert_int_equal(served_hold(client, attr.id, 0, NULL), FAR_STATUS_OK);
+	served_forget(client, attr.id, 1);
+	served_forget(other, attr.id, 1);
+	assert_int_equal(served_hold(client, attr.id, 0, NULL), FAR_STATUS_STALE);
+	served_leave(other);
+}
+
+static void test_hold__what_has_had_no_name_is_not_found(void **state)
+{
+	struct served_lane *other = served_join(server);
+	struct far_attr attr;
+
+	(void)state;
+	assert_int_equal(served_tmpfile(client, FAR_ROOT_ID, 0100600, &attr), FAR_STATUS_OK);
+	assert_int_equal(served_hold(other, attr.id, 0, NULL), FAR_STATUS_STALE);
+	assert_int_equal(served_hold(client, attr.id, 0, NULL), FAR_STATUS_STALE);
+	assert_int_equal(served_link(client, attr.id, FAR_ROOT_ID, "f", NULL), FAR_STATUS_OK);
+	assert_int_equal(served_hold(other, attr.id, 0, NULL), FAR_STATUS_OK);
+	served_leave(other);
+	served_forget(client, attr.id, 2);
+}
+
+static void test_hold__an_id_does_not_find_what_came_after(void **state)
+{
+	struct far_attr gone, next;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "f", 0100600, &gone);
+	served_forget(client, gone.id, 1);
+	served_unlink(client, FAR_OP_UNLINK, FAR_ROOT_ID, "f");
+	for (unsigned i = 0; i < 100; i++) { // some of them in the same memory
+		served_create(client, FAR_ROOT_ID, "f", 0100600, &next);
+		assert_int_equal(served_hold(client, gone.id, 0, NULL), FAR_STATUS_STALE);
+		served_forget(client, next.id, 1);
+		served_unlink(client, FAR_OP_UNLINK, FAR_ROOT_ID, "f");
+	}
+}
+
+static void test_hold__parent_is_where_a_directory_is_now(void **state)
+{
+	struct far_attr one, two, below, found;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "one", 040755, &one);
+	served_create(client, FAR_ROOT_ID, "two", 040755, &two);
+	served_create(client, one.id, "below", 040755, &below);
+	assert_int_equal(served_hold(client, below.id, FAR_HOLD_PARENT, &found), FAR_STATUS_OK);
+	assert_int_equal(found.id, one.id);
+	assert_int_equal(served_rename(client, "one/below", "two/below", 0), FAR_STATUS_OK);
+	assert_int_equal(served_hold(client, below.id, FAR_HOLD_PARENT, &found), FAR_STATUS_OK);
+	assert_int_equal(found.id, two.id);
+	assert_int_equal(served_hold(client, two.id, FAR_HOLD_PARENT, &found), FAR_STATUS_OK);
+	assert_int_equal(found.id, FAR_ROOT_ID);
+	assert_int_equal(served_hold(client, FAR_ROOT_ID, FAR_HOLD_PARENT, &found), FAR_STATUS_OK);
+	assert_int_equal(found.id, FAR_ROOT_ID);
+	served_unlink(client, FAR_OP_RMDIR, two.id, "below");
+	assert_int_equal(served_hold(client, below.id, FAR_HOLD_PARENT, NULL), FAR_STATUS_STALE);
+	served_create(client, FAR_ROOT_ID, "f", 0100600, &found);
+	assert_int_equal(served_hold(client, found.id, FAR_HOLD_PARENT, NULL), FAR_STATUS_NOT_DIRECTORY);
+	served_forget(client, below.id, 1);
+}
+
 static void test_symlink__any_target_up_to_the_limit_reads_back(void **state)
 {
 	char target[FAR_SYMLINK_MAX + 2];
@@ -612,6 +706,11 @@ int main(void)
 	        TEST(test_tmpfile__is_named_by_a_link_once),
 	        TEST(test_tmpfile__only_its_holder_names_it),
 	        TEST(test_tmpfile__what_it_cannot_be_is_refused),
+	        TEST(test_hold__keeps_what_is_found_by_its_id),
+	        TEST(test_hold__what_has_no_link_needs_another_holder),
+	        TEST(test_hold__what_has_had_no_name_is_not_found),
+	        TEST(test_hold__an_id_does_not_find_what_came_after),
+	        TEST(test_hold__parent_is_where_a_directory_is_now),
 	        TEST(test_symlink__any_target_up_to_the_limit_reads_back),
 	        TEST(test_times__change_as_posix_says_and_always_forward),
 	        TEST(test_setattr__owner_change_clears_set_uid),
