@@ -38,7 +38,7 @@ static void test_dispatch__every_op_of_the_contract_is_there(void **state)
 	static const unsigned ops[] = {FAR_OP_HELLO, FAR_OP_PING, FAR_OP_STATFS, FAR_OP_FORGET, FAR_OP_GET, FAR_OP_PUT, FAR_OP_DELETE,
 	        FAR_OP_STAT, FAR_OP_RENAME, FAR_OP_MKDIR, FAR_OP_LIST, FAR_OP_UPLOAD, FAR_OP_PUBLISH, FAR_OP_LOOKUP, FAR_OP_GETATTR,
 	        FAR_OP_SETATTR, FAR_OP_CREATE, FAR_OP_LINK, FAR_OP_UNLINK, FAR_OP_RMDIR, FAR_OP_RENAME_AT, FAR_OP_READDIR, FAR_OP_READ,
-	        FAR_OP_WRITE, FAR_OP_READLINK, FAR_OP_EXTENTS, FAR_OP_WINDOW, FAR_OP_TMPFILE};
+	        FAR_OP_WRITE, FAR_OP_READLINK, FAR_OP_EXTENTS, FAR_OP_WINDOW, FAR_OP_TMPFILE, FAR_OP_TOUCH};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
