@@ -24,7 +24,7 @@ void access_times_free(struct access_times *times);
 void access_times_see(struct access_times *times, const struct far_attr *attr);
 void access_times_see_written(struct access_times *times, uint64_t id);
 
-// An object is read. Whether the server is to be told, and *is_always whatever its times are. Any thread; of several that ask at once for one object more than one may be told so.
+// An object is read. Whether the server is to be told (by the relative rule not again within some 10 ms: a later read is), and *is_always whatever its times are. Any thread; of several that ask at once for one object more than one may be told so.
 bool access_times_take(struct access_times *times, uint64_t id, bool is_directory, bool *is_always);
 
 #endif

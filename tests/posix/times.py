@@ -202,7 +202,7 @@ def moves(path, call, seen=None):
     """The call moves the access time of what the path names, to about now, and nothing else; a moment may pass until it is seen."""
     seen = seen or path
     before = os.lstat(seen)
-    time.sleep(0.002)
+    time.sleep(0.03)  # one that was moved just now is not moved again
     call(path)
     for _ in range(1000):
         after = os.lstat(seen)
@@ -271,6 +271,7 @@ def access_after_write():
     with opened("f", os.O_RDWR | os.O_DIRECT) as fd:  # no call but reads and writes
         page = mmap.mmap(-1, 4096)
         before = atime("f")
+        time.sleep(0.03)
         os.pwritev(fd, [page], 0)
         os.preadv(fd, [page], 0)
         for _ in range(1000):

@@ -1,6 +1,7 @@
 #include "fsd/access_times.h"
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include "testing.h"
 
@@ -41,8 +42,26 @@ static void test_relative__what_is_due_is_told_once(void **state)
 	assert_true(access_times_take(times, 7, false, &is_always));
 	assert_false(is_always);
 	assert_false(take(times, 7, false));
+	access_times_free(times);
+}
+
+static void test_relative__alternating_writes_and_reads_are_told_now_and_then(void **state)
+{
+	struct access_times *times = made(ACCESS_TIMES_RELATIVE, false);
+	const struct timespec nap = {.tv_nsec = 30000000};
+	unsigned told = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		access_times_see_written(times, 7);
+		told += take(times, 7, false);
+	}
+	assert_in_range(told, 1, 100);
 	access_times_see_written(times, 7);
-	assert_true(take(times, 7, false));
+	nanosleep(&nap, NULL);
+	assert_true(take(times, 7, false)); // it stayed due
+	access_times_see_written(times, 8);
+	assert_true(take(times, 8, false)); // others need not wait
 	access_times_free(times);
 }
 
@@ -118,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_relative__what_is_due_is_told_once),
+	        cmocka_unit_test(test_relative__alternating_writes_and_reads_are_told_now_and_then),
 	        cmocka_unit_test(test_relative__what_is_not_due_any_more_is_not_told),
 	        cmocka_unit_test(test_relative__many_objects_cost_no_more_than_messages),
 	        cmocka_unit_test(test_relative__directories_may_be_left_out),
