@@ -187,25 +187,18 @@ int call_wait_posts(struct far_lane *lane)
 }
 
 // Builds a request in the lane's queue. It leaves with the next flush, or with the wait for its reply: that is one system call less.
-static int queue(struct far_lane *lane, const struct call *call)
+static uint32_t length_of(const struct call *call)
+{
+	return call->length + call->parts[0].length + call->parts[1].length + call->parts[2].length;
+}
+
+// Fills the reserved space and sends it with the next flush.
+static int put(struct far_lane *lane, const struct call *call, char *to)
 {
 	struct far_request *header = call->message;
-	uint32_t length = call->length;
-	char *to;
+	uint32_t length = length_of(call);
 	int error;
 
-	for (unsigned i = 0; i < 3; i++)
-		length += call->parts[i].length;
-	if (length > lane->message_size)
-		return error_set(-ENAMETOOLONG,
-		        "a request of %u bytes is longer than a message of %u: use shorter keys, or start the server with a larger "
-		        "--message-size",
-		        length, lane->message_size);
-	while ((to = fabric_send_reserve(lane->connection, length)) == NULL) {
-		error = progress(lane, lane->session->timeout_ms);
-		if (error)
-			return error;
-	}
 	*header = (struct far_request){.op = call->op, .flags = call->flags, .length = length, .tag = ++lane->tag};
 	memcpy(to, call->message, call->length);
 	to += call->length;
@@ -221,6 +214,25 @@ static int queue(struct far_lane *lane, const struct call *call)
 	return 0;
 }
 
+static int queue(struct far_lane *lane, const struct call *call)
+{
+	uint32_t length = length_of(call);
+	char *to;
+	int error;
+
+	if (length > lane->message_size)
+		return error_set(-ENAMETOOLONG,
+		        "a request of %u bytes is longer than a message of %u: use shorter keys, or start the server with a larger "
+		        "--message-size",
+		        length, lane->message_size);
+	while ((to = fabric_send_reserve(lane->connection, length)) == NULL) {
+		error = progress(lane, lane->session->timeout_ms);
+		if (error)
+			return error;
+	}
+	return put(lane, call, to);
+}
+
 int call_send(struct far_lane *lane, const struct call *call)
 {
 	int error = queue(lane, call);
@@ -229,6 +241,22 @@ int call_send(struct far_lane *lane, const struct call *call)
 		return error;
 	error = fabric_flush(lane->connection);
 	return error < 0 ? call_lost(lane, error) : 0;
+}
+
+void call_offer(struct far_lane *lane, const struct call *call)
+{
+	char *to = lane->connection ? fabric_send_reserve(lane->connection, length_of(call)) : NULL;
+	int error = 0;
+
+	if (!to && lane->connection) {
+		call_take(lane, &error); // room comes back with what the server sends
+		to = !error && lane->connection ? fabric_send_reserve(lane->connection, length_of(call)) : NULL;
+	}
+	if (!to || put(lane, call, to))
+		return;
+	error = fabric_flush(lane->connection);
+	if (error < 0)
+		call_lost(lane, error);
 }
 
 int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply)

@@ -30,6 +30,9 @@ void reply_release(struct far_lane *lane, struct reply *reply);
 int call_send(struct far_lane *lane, const struct call *call);
 int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply);
 
+// Sends a request that has no reply, if the lane is connected and there is room for it now: else it is lost.
+void call_offer(struct far_lane *lane, const struct call *call);
+
 // Waits until all posts with a context (lane->posts) are done.
 int call_wait_posts(struct far_lane *lane);
 

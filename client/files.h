@@ -71,6 +71,10 @@ int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t byte
 void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds);
 void far_forget_flush(struct far_lane *lane);
 
+// Tells the server that an object has been read, so that its access time moves if it is due, or, is_always, in any case. Sent at once, neither answered nor waited for: lost where the
+// lane is not connected or has no room for a message.
+void far_touch(struct far_lane *lane, uint64_t id, bool is_always);
+
 // Reads a file by id into `buffer`, cut at its end. One-sided where the location is cached and still good. Returns bytes.
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset);
 

@@ -359,6 +359,20 @@ int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t byte
 	return result < 0 ? result : 0;
 }
 
+void far_touch(struct far_lane *lane, uint64_t id, bool is_always)
+{
+	struct far_touch_request message = {.count = 1};
+	struct call touch = {
+	        .op = FAR_OP_TOUCH,
+	        .flags = is_always ? FAR_TOUCH_ALWAYS : 0,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{&id, sizeof(id)}},
+	};
+
+	call_offer(lane, &touch);
+}
+
 void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds)
 {
 	if (lane->forget_count == LANE_FORGETS)

@@ -23,6 +23,14 @@ uint64_t filesystem_next_file(void)
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
+void filesystem_touch(const struct filesystem *filesystem, fuse_ino_t ino, int flags)
+{
+	bool is_always;
+
+	if (!(flags & O_NOATIME) && access_times_take(filesystem->access_times, ino, flags & O_DIRECTORY, &is_always))
+		far_touch(filesystem_lane(), ino, is_always);
+}
+
 struct timespec filesystem_timespec(int64_t ns)
 {
 	struct timespec time = {.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
@@ -117,6 +125,7 @@ void filesystem_reply_entry(fuse_req_t request, int error, const struct far_attr
 		filesystem_reply(request, error);
 		return;
 	}
+	access_times_see(filesystem->access_times, attr);
 	entry.ino = attr->id;
 	entry.generation = attr->generation;
 	filesystem_stat(attr, &entry.attr);
@@ -133,6 +142,7 @@ void filesystem_reply_attr(fuse_req_t request, int error, const struct far_attr 
 		filesystem_reply(request, error);
 		return;
 	}
+	access_times_see(filesystem_of(request)->access_times, attr);
 	filesystem_stat(attr, &stat);
 	fuse_reply_attr(request, &stat, filesystem_of(request)->attr_timeout);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "client/files.h"
+#include "fsd/access_times.h"
 #include "fsd/channel.h"
 #include "fsd/fuse_kernel.h"
 
@@ -24,7 +25,8 @@ struct filesystem {
 	bool is_hiding_facts;   // user.far.* is not listed
 	bool are_records_local; // locks of fcntl(2): the kernel's, for this mount alone
 	bool are_flocks_local;
-	bool serves_handles; // lookups of `.` and `..` are answered, so file handles outlive the kernel's inodes
+	bool serves_handles;               // lookups of `.` and `..` are answered, so file handles outlive the kernel's inodes
+	struct access_times *access_times; // NULL: reading moves none
 	struct lock_holders *lock_holders;
 	struct lock_waits *lock_waits;
 };
@@ -65,6 +67,9 @@ static inline void filesystem_set_open_flags(struct fuse_file_info *file)
 	file->parallel_direct_writes = file->direct_io; // the server orders them
 #endif
 }
+
+// An object is read by a reply that has gone out. `flags` are its open file's.
+void filesystem_touch(const struct filesystem *filesystem, fuse_ino_t ino, int flags);
 
 struct timespec filesystem_timespec(int64_t ns);
 void filesystem_stat(const struct far_attr *attr, struct stat *stat);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fsd/access_times.h"
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
 #include "fsd/lock_holders.h"
@@ -45,7 +46,10 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "                      themselves (getfattr -n still shows them)\n"
                            "  -o nonempty         mount over a directory that has entries\n"
                            "  -o noallow_other    for this user only (root's mounts are for all by default)\n"
-                           "  -o ro,noexec,sync,noatime...  as for any mount; nosuid and nodev are the default,\n"
+                           "  -o noatime          reading moves no access time (default: as relatime has it)\n"
+                           "  -o nodiratime       the same for directories alone\n"
+                           "  -o strictatime      each read that reaches far-fsd moves it\n"
+                           "  -o ro,noexec,sync...  as for any mount; nosuid and nodev are the default,\n"
                            "                      suid and dev undo them\n"
                            "\n"
                            "umount DIRECTORY ends it. Exit status: 0, 1 wrong usage, 2 system error,\n"
@@ -134,6 +138,14 @@ static int prepare_locks(struct filesystem *filesystem)
 	if (filesystem->lock_waits)
 		return 0;
 	fprintf(stderr, "far-fsd: no memory, or no descriptors, for locks\n");
+	return EXIT_SYSTEM;
+}
+
+static int prepare_access_times(const struct options *options, struct filesystem *filesystem)
+{
+	if (access_times_new(options->access_times, options->is_without_directory_times, &filesystem->access_times) == 0)
+		return 0;
+	fprintf(stderr, "far-fsd: no memory for access times\n");
 	return EXIT_SYSTEM;
 }
 
@@ -273,9 +285,12 @@ static int run(struct options *options)
 	if (!status)
 		status = prepare_locks(&daemon.filesystem);
 	if (!status)
+		status = prepare_access_times(options, &daemon.filesystem);
+	if (!status)
 		status = mount_and_serve(&daemon);
 	lock_waits_end(daemon.filesystem.lock_waits); // of a mount that did not come about
 	lock_holders_free(daemon.filesystem.lock_holders);
+	access_times_free(daemon.filesystem.access_times);
 	report_status(&daemon.report, status);
 	far_close(daemon.filesystem.session);
 	return status;

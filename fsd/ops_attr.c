@@ -54,8 +54,10 @@ static void answer_statx(const struct filesystem *filesystem, const struct fuse_
 	struct far_attr attr;
 	int error = far_getattr(filesystem_lane(), request->nodeid, &attr);
 
-	if (!error)
+	if (!error) {
+		access_times_see(filesystem->access_times, &attr);
 		fill_statx(&attr, &out.stat);
+	}
 	out.attr_valid_nsec = (uint32_t)((filesystem->attr_timeout - (double)out.attr_valid) * 1e9);
 	channel_answer(request, filesystem_error(error), &out, sizeof(out));
 }

@@ -127,6 +127,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 		filesystem_reply(request, error);
 		return;
 	}
+	access_times_see(filesystem->access_times, &attr);
 	entry.ino = attr.id;
 	entry.generation = attr.generation;
 	filesystem_stat(&attr, &entry.attr);
@@ -138,11 +139,14 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 
 void ops_readlink(fuse_req_t request, fuse_ino_t ino)
 {
+	const struct filesystem *filesystem = filesystem_of(request);
 	char target[FAR_SYMLINK_MAX + 1];
 	int length = far_readlink(filesystem_lane(), ino, target);
 
-	if (length < 0)
+	if (length < 0) {
 		filesystem_reply(request, length);
-	else
-		fuse_reply_readlink(request, target);
+		return;
+	}
+	fuse_reply_readlink(request, target);
+	filesystem_touch(filesystem, ino, 0);
 }

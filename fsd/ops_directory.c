@@ -70,6 +70,7 @@ static int visit(void *context, const struct far_entry *entry, const char *name)
 
 	if (!filling->has_dots && fill_dots(filling))
 		return 1;
+	access_times_see(filesystem_of(filling->request)->access_times, &entry->attr);
 	filesystem_stat(&entry->attr, &stat);
 	return fill(filling, name, &stat, entry->attr.id, entry->attr.generation, (off_t)(entry->cookie + DOTS));
 }
@@ -84,6 +85,14 @@ static void give_back(const struct filling *filling)
 			far_forget(filesystem_lane(), entry->entry_out.nodeid, 1);
 		at += FUSE_DIRENTPLUS_SIZE(entry);
 	}
+}
+
+// libfuse tells the open file's flags for files alone.
+static int directory_flags(void)
+{
+	const struct fuse_read_in *in = (const struct fuse_read_in *)(channel_request() + 1);
+
+	return (int)in->flags | O_DIRECTORY;
 }
 
 static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, bool is_plus)
@@ -101,13 +110,17 @@ static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_
 	size_t bytes = filling.size * (is_plus ? 1 : PLAIN_ENTRY_SHARE);
 	bool is_end = false;
 	int error = far_readdir(filesystem_lane(), ino, cookie, bytes, is_plus, visit, &filling, &is_end, &filling.parent);
+	const struct filesystem *filesystem = filesystem_of(request);
 
-	if (!error && !filling.has_dots)
-		fill_dots(&filling);
-	if (error)
+	if (error) {
 		filesystem_reply(request, error);
-	else if (fuse_reply_buf(request, filling.buffer, filling.used) < 0 && is_plus)
+		return;
+	}
+	if (!filling.has_dots)
+		fill_dots(&filling);
+	if (fuse_reply_buf(request, filling.buffer, filling.used) < 0 && is_plus)
 		give_back(&filling);
+	filesystem_touch(filesystem, ino, directory_flags());
 }
 
 // The kernel keeps locks of directories itself: nothing is to be done for them.

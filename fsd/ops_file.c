@@ -43,6 +43,7 @@ void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_fil
 // the request.
 void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
 {
+	const struct filesystem *filesystem = filesystem_of(request);
 	struct far_lane *lane = filesystem_lane();
 	char *buffer = (char *)channel_buffer() + FAR_PAGE_SIZE;
 	struct iovec pieces[READ_PIECES];
@@ -50,15 +51,20 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 	ssize_t got;
 
 	if (mapped > 0) {
-		if (filesystem_has_lost_locks(filesystem_of(request), ino, file))
+		bool was_lost = filesystem_has_lost_locks(filesystem, ino, file);
+
+		if (was_lost)
 			filesystem_reply(request, -EIO);
 		else
 			fuse_reply_iov(request, pieces, mapped);
 		far_read_mapped_end(lane);
+		if (!was_lost)
+			filesystem_touch(filesystem, ino, file->flags);
 		return;
 	}
 	if (mapped == 0) {
 		fuse_reply_buf(request, NULL, 0);
+		filesystem_touch(filesystem, ino, file->flags);
 		return;
 	}
 	if (mapped != -EOPNOTSUPP) {
@@ -68,12 +74,14 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 	if (size > CHANNEL_BUFFER - FAR_PAGE_SIZE)
 		size = CHANNEL_BUFFER - FAR_PAGE_SIZE;
 	got = far_read(lane, ino, buffer, size, (uint64_t)offset);
-	if (got >= 0 && filesystem_has_lost_locks(filesystem_of(request), ino, file))
+	if (got >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
 		got = -EIO;
-	if (got < 0)
+	if (got < 0) {
 		filesystem_reply(request, (int)got);
-	else
-		fuse_reply_buf(request, buffer, (size_t)got);
+		return;
+	}
+	fuse_reply_buf(request, buffer, (size_t)got);
+	filesystem_touch(filesystem, ino, file->flags);
 }
 
 // Whoever may not keep set-uid bits clears them by writing: the kernel says who, or else has done so itself but for what passes its cache.
@@ -110,7 +118,8 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 {
 	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
 	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
-	bool was_lost = filesystem_has_lost_locks(filesystem_of(request), ino, file);
+	const struct filesystem *filesystem = filesystem_of(request);
+	bool was_lost = filesystem_has_lost_locks(filesystem, ino, file);
 	ssize_t written;
 
 	flags |= kill_flag(request, file);
@@ -121,10 +130,12 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 	if (flags & FAR_WRITE_KILL_SUIDGID)
 		filesystem_settle_written(request, ino);
 	// Once more: the session may have ended since, which the write found out.
-	if (written >= 0 && filesystem_has_lost_locks(filesystem_of(request), ino, file))
+	if (written >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
 		written = -EIO;
-	if (written < 0)
+	if (written < 0) {
 		filesystem_reply(request, (int)written);
-	else
-		fuse_reply_write(request, (size_t)written);
+		return;
+	}
+	access_times_see_written(filesystem->access_times, ino);
+	fuse_reply_write(request, (size_t)written);
 }

@@ -52,13 +52,34 @@ static const struct fuse_opt table[] = {
 
 // What libfuse and the kernel understand. An entry that ends in = has a value.
 static const char *const passed[] = {"rw", "ro", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "async", "sync", "atime", "noatime",
-        "dirsync", "nodiratime", "allow_other", "allow_root", "default_permissions",
+        "dirsync", "allow_other", "allow_root", "default_permissions",
         "fsname=", "subtype=", "max_read=", "context=", "fscontext=", "defcontext=", "rootcontext=", NULL};
 
-// What fstab keeps for others, and what makes no difference where reading moves no access time.
+// What fstab keeps for others, and what libfuse does not know: either far-fsd does (below), or it makes no difference. norelatime makes none to kernels since 2.6.30, and lazytime is
+// about what is written to a disk.
 static const char *const ignored[] = {"auto", "noauto", "nofail", "_netdev", "defaults", "user", "user=", "nouser", "users", "nousers",
-        "owner", "noowner", "group", "nogroup", "comment=", "diratime", "relatime", "norelatime", "strictatime", "nostrictatime",
-        "lazytime", "nolazytime", "silent", "loud", NULL};
+        "owner", "noowner", "group", "nogroup", "comment=", "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
+        "nostrictatime", "lazytime", "nolazytime", "silent", "loud", NULL};
+
+// What far-fsd needs to know besides: the kernel applies these to a FUSE mount only in part. The last of each kind counts, and strictatime more than noatime, as for the kernel.
+static const struct fuse_opt noted[] = {
+        OPTION("ro", is_read_only, 1),
+        OPTION("rw", is_read_only, 0),
+        OPTION("noatime", is_without_access_times, 1),
+        OPTION("atime", is_without_access_times, 0),
+        OPTION("nodiratime", is_without_directory_times, 1),
+        OPTION("diratime", is_without_directory_times, 0),
+        OPTION("strictatime", are_access_times_strict, 1),
+        OPTION("nostrictatime", are_access_times_strict, 0),
+        FUSE_OPT_END,
+};
+
+static void note(struct options *options, const char *text)
+{
+	for (const struct fuse_opt *option = noted; option->templ; option++)
+		if (strcmp(text, option->templ) == 0)
+			*(int *)(void *)((char *)options + option->offset) = option->value;
+}
 
 static bool is_listed(const char *text, const char *const *list)
 {
@@ -145,6 +166,7 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 		return take_letters(options, text + 1, arguments);
 	if (strcmp(text, "debug") == 0)
 		return take_letters(options, "d", arguments);
+	note(options, text);
 	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0 || is_listed(text, ignored))
 		return 0;
 	if (is_listed(text, passed))
@@ -168,8 +190,18 @@ static int check_local_lock(struct options *options)
 	return EXIT_USAGE;
 }
 
+static enum access_times_rule access_times_of(const struct options *options)
+{
+	if (options->is_read_only)
+		return ACCESS_TIMES_NEVER;
+	if (options->are_access_times_strict)
+		return ACCESS_TIMES_STRICT;
+	return options->is_without_access_times ? ACCESS_TIMES_NEVER : ACCESS_TIMES_RELATIVE;
+}
+
 static int check(struct options *options)
 {
+	options->access_times = access_times_of(options);
 	if (options->unknown && !options->is_sloppy) {
 		fprintf(stderr, "far-fsd: unknown option '%s': see far-fsd --help\n", options->unknown);
 		return EXIT_USAGE;

@@ -9,6 +9,7 @@
 
 #include "far/address_options.h"
 #include "far/log.h"
+#include "fsd/access_times.h"
 
 // Exit statuses of mount helpers, mount(8).
 enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
@@ -35,9 +36,14 @@ struct options {
 	int is_fake;   // only check
 	int is_help;
 	int is_version;
-	int has_acls;          // -o acl
-	int is_hiding_facts;   // -o nofacts
-	int is_owner_only;     // -o noallow_other
+	int has_acls;        // -o acl
+	int is_hiding_facts; // -o nofacts
+	int is_owner_only;   // -o noallow_other
+	enum access_times_rule access_times;
+	int is_read_only; // the options that lead to it
+	int is_without_access_times;
+	int are_access_times_strict;
+	int is_without_directory_times;
 	char *unknown;         // the first option that nobody knows
 	struct fuse_args fuse; // what goes to libfuse
 };

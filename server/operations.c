@@ -177,6 +177,13 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_copy_request),
                 .flags = FAR_COPY_KILL_SUIDGID,
                 .is_mutation = true},
+        [FAR_OP_TOUCH] = {.name = "touch",
+                .handle = handle_touch,
+                .request_size = sizeof(struct far_touch_request),
+                .flags = FAR_TOUCH_ALWAYS,
+                .has_tail = true,
+                .is_mutation = true,
+                .has_no_reply = true},
 };
 
 const struct operation *operations_find(unsigned op)
@@ -188,7 +195,7 @@ bool operations_is_silent(const void *message, uint32_t length)
 {
 	const struct far_request *header = message;
 
-	return length >= sizeof(*header) && header->op == FAR_OP_FORGET;
+	return length >= sizeof(*header) && (header->op == FAR_OP_FORGET || header->op == FAR_OP_TOUCH);
 }
 
 bool operations_may_push(const void *message, uint32_t length)

@@ -38,7 +38,7 @@ handler handle_hello, handle_ping, handle_statfs, handle_forget, handle_check;
 handler handle_get, handle_put, handle_delete, handle_stat, handle_rename, handle_mkdir, handle_list, handle_upload, handle_publish;
 handler handle_lookup, handle_hold, handle_getattr, handle_setattr, handle_create, handle_link, handle_unlink, handle_rmdir,
         handle_rename_at;
-handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents, handle_window, handle_tmpfile;
+handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents, handle_window, handle_tmpfile, handle_touch;
 handler handle_xattr_get, handle_xattr_set, handle_xattr_list, handle_xattr_remove;
 handler handle_lock, handle_lock_cancel, handle_notices;
 handler handle_fallocate, handle_seek, handle_copy;

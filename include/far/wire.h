@@ -1,5 +1,5 @@
 // Messages between client and server. Fixed little-endian structs at the front, variable parts behind them in the order that the struct's
-// comment names, without padding. `length` in the header is the whole message. Every request but FAR_OP_FORGET has one reply with its tag;
+// comment names, without padding. `length` in the header is the whole message. Every request but FAR_OP_FORGET and FAR_OP_TOUCH has one reply with its tag;
 // replies of a lane come in the order of its requests. A lane that has asked for notices gets them between replies. Reserved fields are sent as 0 and ignored.
 // docs/protocol.md tells the conversation; a change of any struct raises FAR_WIRE_VERSION.
 #ifndef FAR_WIRE_H
@@ -62,6 +62,7 @@ enum far_op {
 	FAR_OP_SEEK = 53,         // far_seek_request -> far_seek_reply
 	FAR_OP_COPY = 54,         // far_copy_request -> far_copy_reply
 	FAR_OP_HOLD = 55,         // far_object_request -> far_entry_reply, adds a hold; flags: enum far_hold_flag
+	FAR_OP_TOUCH = 56,        // far_touch_request -> no reply: objects have been read
 	FAR_OP_LIMIT = 64,
 };
 
@@ -673,6 +674,19 @@ struct far_copy_reply {
 	uint64_t from_size; // of the value copied from: at its end 0 bytes are copied
 };
 static_assert(sizeof(struct far_copy_reply) == 40, "wire");
+
+enum far_touch_flag {
+	FAR_TOUCH_ALWAYS = 1, // else where include/far/access_time.h says that the access time is due
+};
+
+// Objects whose content has been read by ways that the server does not see, or does not count: their access time becomes the server's present, and nothing else changes. Ids of
+// what is gone are passed over. Behind it: count x uint64_t id. header.flags: enum far_touch_flag.
+struct far_touch_request {
+	struct far_request header;
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_touch_request) == 24, "wire");
 
 // --- locks ---
 

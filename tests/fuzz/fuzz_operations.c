@@ -370,6 +370,12 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		for (uint32_t i = 0; i < tail / sizeof(struct far_forget); i++)
 			set_id(message, operation->request_size + i * sizeof(struct far_forget));
 		break;
+	case FAR_OP_TOUCH:
+		((struct far_touch_request *)message)->count = (uint32_t)(tail / sizeof(uint64_t));
+		header->length = (uint32_t)(operation->request_size + tail / sizeof(uint64_t) * sizeof(uint64_t));
+		for (uint32_t i = 0; i < tail / sizeof(uint64_t); i++)
+			set_id(message, operation->request_size + i * sizeof(uint64_t));
+		break;
 	case FAR_OP_CHECK:
 		// The one under way, if there is one, or a new one.
 		((struct far_check_request *)message)->check =

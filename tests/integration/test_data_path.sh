@@ -74,8 +74,10 @@ cat_all() {
 	done
 }
 
-# Opening asks for the name. Reads, and the attributes that the kernel wants before those through its cache, do not ask.
+# Opening asks for the name. Reads, and the attributes that the kernel wants before those through its cache, do not ask. The first one since the file was written moves its access time: a
+# message without a reply.
 mount_reads() {
+	through_mount "open, 1000 reads of 4096 bytes of a file just written, O_DIRECT" 2 read_often O_DIRECT
 	through_mount "open, 1000 reads of 4096 bytes, O_DIRECT" 1 read_often O_DIRECT
 	through_mount "open, 1000 reads of 4096 bytes" 1 read_often O_CLOEXEC
 }
@@ -85,6 +87,7 @@ mount_cats() {
 	for i in $(seq 100); do
 		echo "small $i" | "$FAR" put - "small-$i"
 	done
+	through_mount "first cat of 100 small files" 200 cat_all
 	through_mount "cat of 100 small files" 100 cat_all
 }
 
@@ -112,7 +115,7 @@ elif [ -e /dev/fuse ]; then
 	start_mount "$mnt" threads=1
 	head -c 1M /dev/urandom >"$mnt/file"
 	check "files of a mount are read without a request" mount_reads
-	check "cat of a small file is one request" mount_cats
+	check "cat of a small file is one request, the first one and a message that moves its access time" mount_cats
 	stop_mount "$mnt"
 else
 	skip "files of a mount are read without a request" "no /dev/fuse here"

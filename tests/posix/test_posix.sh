@@ -10,6 +10,12 @@ acl) options=acl ;; # what these mounts are given besides
 esac
 start_mount "$temp/first" $options
 start_mount "$temp/second" $options
+if [ "$2" = times ]; then
+	for rule in noatime nodiratime strictatime ro; do
+		start_mount "$temp/$rule" "$rule"
+	done
+	export FARFS_RULED_MOUNTS=$temp
+fi
 export FARFS_MOUNT=$temp/first FARFS_SECOND_MOUNT=$temp/second
 chmod 755 "$temp" # its cases act as other users, too
 check_each python3 -B "$area"

@@ -1,9 +1,10 @@
 """Times: what they can be set to, and which of them each call changes on what."""
 import errno
+import mmap
 import os
 import time
 
-from mounted import KINDS, as_user, case, equal, make, opened, read, refuses, remove, renameat2, run, there, touches, unchanged, write
+from mounted import FIRST, KINDS, Skipped, as_user, case, equal, make, opened, read, refuses, remove, renameat2, run, there, touches, unchanged, write
 
 SECOND = 10**9
 USER = 65534
@@ -172,6 +173,186 @@ def birth():
         if kind != "socket":
             equal((status.st_mtime_ns), (status.st_ctime_ns))
         assert os.lstat(".").st_mtime_ns >= status.st_mtime_ns
+
+
+# --- the access time ---
+
+
+def atime(path):
+    return os.lstat(path).st_atime_ns
+
+
+def look(path, flags=0):
+    """Reads by a call that reaches the file system, not the kernel's cache: O_DIRECT."""
+    with opened(path, os.O_RDONLY | os.O_DIRECT | flags) as fd:
+        os.preadv(fd, [mmap.mmap(-1, 4096)], 0)
+
+
+READS = (("f", look), ("f", read), ("d", os.listdir), ("s", os.readlink))
+
+
+def objects():
+    write("f", b"x" * 10000)
+    os.mkdir("d")
+    write("d/x")
+    os.symlink("f", "s")
+
+
+def moves(path, call, seen=None):
+    """The call moves the access time of what the path names, to about now, and nothing else; a moment may pass until it is seen."""
+    seen = seen or path
+    before = os.lstat(seen)
+    time.sleep(0.03)  # one that was moved just now is not moved again
+    call(path)
+    for _ in range(1000):
+        after = os.lstat(seen)
+        if after.st_atime_ns != before.st_atime_ns:
+            break
+        time.sleep(0.005)
+    assert after.st_atime_ns != before.st_atime_ns, f"{path}: the access time has not moved"
+    assert abs(after.st_atime_ns - time.time_ns()) < 10 * SECOND, f"{path}: {after.st_atime_ns}"
+    equal((after.st_mtime_ns, after.st_ctime_ns), (before.st_mtime_ns, before.st_ctime_ns))
+
+
+def stays(path, call, seen=None):
+    before = atime(seen or path)
+    call(path)
+    time.sleep(0.1)  # longer than it takes where it moves
+    equal(atime(seen or path), before)
+
+
+def is_settled(path):
+    """Access time behind the others, as a read a while ago leaves it."""
+    return atime(path) > max(os.lstat(path).st_mtime_ns, os.lstat(path).st_ctime_ns)
+
+
+def by(rule, path=""):
+    """The case's directory, or what is in it, by the mount that has this option."""
+    if "FARFS_RULED_MOUNTS" not in os.environ:
+        raise Skipped("needs mounts with options")
+    return os.path.join(os.environ["FARFS_RULED_MOUNTS"], rule, os.path.relpath(os.getcwd(), FIRST), path)
+
+
+@case("reading a file, a directory and a link moves its access time, and no other, if that is not behind modification and change")
+def access_moves():
+    objects()
+    for path, call in READS:
+        os.utime(path, ns=(1, 2), follow_symlinks=False)
+        moves(path, call)
+        assert is_settled(path), path
+        os.utime(path, ns=(time.time_ns() - SECOND, 2), follow_symlinks=False)  # change is behind it
+        moves(path, call)
+    os.utime("s", ns=(1, 2), follow_symlinks=False)
+    moves("s", os.stat)  # following it reads it
+
+
+@case("reading once more moves no access time")
+def access_once():
+    objects()
+    for path, call in READS:
+        os.utime(path, ns=(1, 2), follow_symlinks=False)
+        moves(path, call)
+        stays(path, call)
+
+
+@case("a write makes the next read move the access time")
+def access_after_write():
+    objects()
+    for call in (look, read):
+        for change in (lambda: write("f", b"y" * 5000), lambda: os.truncate("f", 4000), lambda: write(os.path.join(there(), "f"), b"z" * 6000)):
+            change()
+            moves("f", call)
+            stays("f", call)
+    moves("d", os.listdir)
+    write("d/new")
+    moves("d", os.listdir)
+    os.chmod("d", 0o700)
+    moves("d", os.listdir)
+    with opened("f", os.O_RDWR | os.O_DIRECT) as fd:  # no call but reads and writes
+        page = mmap.mmap(-1, 4096)
+        before = atime("f")
+        time.sleep(0.03)
+        os.pwritev(fd, [page], 0)
+        os.preadv(fd, [page], 0)
+        for _ in range(1000):
+            if os.fstat(fd).st_atime_ns > before:
+                return
+            time.sleep(0.005)
+    raise AssertionError("the access time has not moved")
+
+
+@case("writing, opening, closing, stat, access, O_NOATIME and reading 0 bytes move no access time")
+def access_stays():
+    objects()
+    os.utime("f", ns=(5, 6))
+    os.utime("d", ns=(5, 6))
+    with opened("f") as fd:
+        os.write(fd, b"y")
+        os.read(fd, 0)
+        os.ftruncate(fd, 5000)
+    write("d/y")
+    for path in ("f", "d"):
+        stays(path, os.stat)
+        stays(path, lambda path: os.access(path, os.R_OK))
+        stays(path, lambda path: os.chmod(path, 0o755))
+    stays("f", lambda path: look(path, os.O_NOATIME))
+    fd = os.open("d", os.O_RDONLY | os.O_NOATIME)
+    stays("d", lambda path: os.listdir(fd))
+    os.close(fd)
+    equal((atime("f"), atime("d")), (5, 5))
+
+
+@case("an access time that was set ahead of the others stays")
+def access_set():
+    objects()
+    ahead = time.time_ns() + 1000 * SECOND  # behind the change that setting it is
+    for path, call in READS:
+        os.utime(path, ns=(ahead, 2), follow_symlinks=False)
+        stays(path, call)
+        equal(atime(path), ahead)
+
+
+@case("a read at the end of file moves the access time if it passes the kernel's cache")
+def access_end():
+    write("f")
+    os.utime("f", ns=(1, 2))
+    moves("f", look)
+
+
+@case("what one mount reads has its access time by the other")
+def access_both():
+    objects()
+    for path, call in READS:
+        os.utime(path, ns=(1, 2), follow_symlinks=False)
+        moves(path, call, seen=os.path.join(there(), path))
+        stays(os.path.join(there(), path), call)
+
+
+@case("noatime and ro: reading moves no access time")
+def access_never():
+    objects()
+    for rule in ("noatime", "ro"):
+        for path, call in READS:
+            os.utime(path, ns=(1, 2), follow_symlinks=False)
+            stays(by(rule, path), call)
+            equal(atime(path), 1)
+
+
+@case("nodiratime: reading a directory moves no access time, reading others does")
+def access_of_directories():
+    objects()
+    for path, call in READS:
+        os.utime(path, ns=(1, 2), follow_symlinks=False)
+        (stays if path == "d" else moves)(by("nodiratime", path), call)
+
+
+@case("strictatime: each read that passes the kernel's cache moves the access time")
+def access_strictly():
+    objects()
+    for path, call in (("f", look), ("d", os.listdir), ("s", os.readlink)):
+        for _ in range(3):
+            moves(by("strictatime", path), call)
+    stays(by("strictatime", "f"), lambda path: look(path, os.O_NOATIME))
 
 
 # --- on the parents ---
