@@ -25,7 +25,7 @@
 #define IDS 16
 #define LEFT_PAGES 250U // of the pool when it is made scarce: enough for a few dozen objects and a grant
 #define HOGS_MAX 256
-#define CHECK_EVERY 16 // runs: a check takes as long as some runs
+#define CHECK_EVERY 64 // runs: a check takes as long as some runs
 
 static struct server *server;
 static uint64_t free_at_start;

@@ -558,7 +558,7 @@ static void test_setattr__owner_change_clears_set_uid(void **state)
 	assert_int_equal(attr.mode, 0100711);
 }
 
-static void test_suidgid__set_gid_without_group_execute_goes_by_writes_alone(void **state)
+static void test_suidgid__set_gid_without_group_execute_is_left_and_told_of(void **state)
 {
 	struct far_setattr_request owner = {.uid = 9, .valid = FAR_SET_UID | FAR_SET_KILL_SUIDGID};
 	struct far_setattr_request size = {.size = 5, .valid = FAR_SET_SIZE | FAR_SET_KILL_SUIDGID};
@@ -572,7 +572,9 @@ static void test_suidgid__set_gid_without_group_execute_goes_by_writes_alone(voi
 	assert_int_equal(attr.mode, 0102644);
 	served_call(client, FAR_OP_SETATTR, 0, &size, sizeof(size), (struct served_parts){0});
 	served_getattr(client, attr.id, &attr);
-	assert_int_equal(attr.mode, 0100644);
+	assert_int_equal(attr.mode, 0102644);
+	served_write(client, attr.id, 0, "x", 1, FAR_WRITE_KILL_SUIDGID);
+	assert_true(((const struct far_reply *)(const void *)client->reply)->flags & FAR_REPLY_SGID);
 }
 
 static void test_list__every_entry_once_by_cursor_and_prefix(void **state)
@@ -714,7 +716,7 @@ int main(void)
 	        TEST(test_symlink__any_target_up_to_the_limit_reads_back),
 	        TEST(test_times__change_as_posix_says_and_always_forward),
 	        TEST(test_setattr__owner_change_clears_set_uid),
-	        TEST(test_suidgid__set_gid_without_group_execute_goes_by_writes_alone),
+	        TEST(test_suidgid__set_gid_without_group_execute_is_left_and_told_of),
 	        TEST(test_list__every_entry_once_by_cursor_and_prefix),
 	        TEST(test_list__a_prefix_that_few_match_is_looked_for_in_steps),
 	        TEST(test_names__random_changes_keep_the_tree_whole),
