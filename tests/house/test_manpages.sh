@@ -73,7 +73,7 @@ same 'far-server --help and far-server.conf(5)' \
 # A descriptor to tell readiness is no matter for a file that is installed.
 same 'far-server --help and the sample configuration' \
 	"$("$FAR_SERVER" --help | help_options | sed -n 's/^--//p' | grep -vE '^(config|help|ready-fd|usage|version)$')" \
-	"$(sed -n 's/^#\([a-z-]*\) = .*/\1/p' "$FARFS_MAN/../../server/server.conf")"
+	"$(sed -n 's/^[#;]\([a-z-]*\) = .*/\1/p' "$FARFS_MAN/../../server/server.conf")"
 same 'far-fsd --help and far-fsd(8)' "$("$FAR_FSD" --help | help_options)" "$(page_options <"$FARFS_MAN/far-fsd.8.scd")"
 same 'far-fsd --help and mount.farfs(8)' "$("$FAR_FSD" --help | help_options)" "$(page_options <"$FARFS_MAN/mount.farfs.8.scd")"
 

@@ -318,7 +318,7 @@ net_settings() {
 	says 'fail  io_uring: forbidden for all (kernel.io_uring_disabled=2): tcp:// does not work' \
 		'sysctl -w kernel.io_uring_disabled=0 && echo kernel.io_uring_disabled=0 >>/etc/sysctl.d/farfs.conf'
 	says 'warn  open files: up to 512: 1024 sessions of 65 connections need 66624' \
-		'for many clients, as root: ulimit -n 65600; for the service: LimitNOFILE=65600 by systemctl edit far-server'
+		'for many clients, as root: ulimit -n 66624; for the service: LimitNOFILE=66624 by systemctl edit far-server'
 	says "fail  runtime folder: $FARFS_RUNTIME_DIR: Not a directory: no server can offer shared memory there" \
 		'mkdir -p "$HOME/.farfs" && export FARFS_RUNTIME_DIR="$HOME/.farfs", for server and clients'
 	says 'warn  net.ipv4.tcp_rmem: grows to 212992 only (net.core.rmem_max 212992): too little for a fast link to a far host' \
