@@ -16,8 +16,8 @@
 //
 // Order of locks: libfuse's of a request, then ours: an interruption comes with the former held. So a request is not touched under ours.
 
-#define TRIAL_NS 20000000U
-#define END_S 2 // as long as the channel gives its threads
+#define TRIAL_NS 200000000U // until a close that has begun is known here; on a busy machine that takes its time
+#define END_S 2             // as long as the channel gives its threads
 #define CONNECT_TRIES 3U
 #define CONNECT_AGAIN_MS 150 // libfar tries no sooner
 

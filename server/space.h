@@ -8,8 +8,8 @@
 #include "far/key.h"
 #include "server/server.h"
 
-// The reserve, 512 KiB: one step needs at most a few blocks of classes that have no free one, each of which may take a slab of pages.
-#define SPACE_RESERVE_PAGES 128U
+// The reserve, 256 KiB: one step needs at most a few blocks of classes that have no free one, each of which may take a slab of pages.
+#define SPACE_RESERVE_PAGES 64U
 
 // As the pool's functions; 0 only when reclaim had nothing left to give either.
 uint32_t space_alloc_pages(struct server *server, uint32_t want, uint32_t least, uint32_t *got);

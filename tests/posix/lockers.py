@@ -14,7 +14,7 @@ OFD_GET, OFD, OFD_WAITING = 36, 37, 38
 READ, WRITE, NONE = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
 FORMAT = "hhqqi4x"
 TO_END = 0
-SOON_S = 0.15 * int(os.environ.get("slower", "1"))  # who has not come back by then waits
+SOON_S = 0.3 * int(os.environ.get("slower", "1"))  # who has not come back by then waits
 LATE_S = 20 * int(os.environ.get("slower", "1"))
 
 
