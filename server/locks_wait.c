@@ -210,13 +210,8 @@ bool locks_take_finished(struct locks *locks, struct lock_client *client, uint64
 
 	if (!wait)
 		return false;
-	client->finished_first = wait->next_finished;
-	if (!client->finished_first)
-		client->finished_last = NULL;
 	*ticket = wait->request.ticket;
-	*error = wait->error;
-	wait_free(locks, client, wait);
-	return true;
+	return locks_take_ticket(locks, client, *ticket, error); // the first in the list
 }
 
 // Ends what the owner has; the owner itself stays, for the caller.
