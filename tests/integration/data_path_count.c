@@ -141,16 +141,16 @@ static void report(const char *name, unsigned count, const struct sums *cost, co
 	print_message(" server_ns=%llu\n", (unsigned long long)cost->server_ns);
 }
 
-void expect_cost(struct counting *counting, const char *name, unsigned count, struct cost expected, counted *operation, void *context)
+static struct sums cost_of(struct counting *counting, unsigned count, counted *operation, void *context)
 {
 	uint64_t handlers = handled(counting);
 	uint64_t settled = settled_ns(counting->server_pid);
-	struct sums before = sums_now(counting), after, cost;
+	struct sums before = sums_now(counting), after;
 
 	for (unsigned i = 0; i < count; i++)
 		operation(counting, context, i);
 	after = sums_now(counting);
-	cost = (struct sums){
+	return (struct sums){
 	        .requests = after.requests - before.requests,
 	        .reads = after.reads - before.reads,
 	        .writes = after.writes - before.writes,
@@ -161,6 +161,15 @@ void expect_cost(struct counting *counting, const char *name, unsigned count, st
 	        .packets_in = after.packets_in - before.packets_in,
 	        .server_ns = after.server_ns - settled,
 	};
+}
+
+void expect_cost(struct counting *counting, const char *name, unsigned count, struct cost expected, counted *operation, void *context)
+{
+	struct sums cost = cost_of(counting, count, operation, context);
+
+	// On a machine that halts now and then, the server's work behind an earlier answer can fall in here. Not each time: what these operations cost it would.
+	for (int again = 0; again < 4 && expected.is_idle && cost.server_ns > 0; again++)
+		cost = cost_of(counting, count, operation, context);
 	report(name, count, &cost, counting);
 	assert_int_equal(cost.requests, (uint64_t)expected.requests * count);
 	assert_in_range(

@@ -33,7 +33,7 @@ bool free_bytes_become(far_session *session, uint64_t expected)
 {
 	struct timespec pause = {0, 20000000};
 
-	for (int i = 0; i < 100 && free_bytes(session) != expected; i++)
+	for (int i = 0; i < 1000 && free_bytes(session) != expected; i++)
 		nanosleep(&pause, NULL);
 	return free_bytes(session) == expected;
 }
@@ -75,6 +75,13 @@ void pattern_check(const void *bytes, size_t length, uint64_t offset, uint64_t s
 	for (size_t i = 0; i < length; i++)
 		if (((const unsigned char *)bytes)[i] != pattern_byte(offset + i, seed))
 			fail_msg("byte %zu of %zu, %llu of the value, differs", i, length, (unsigned long long)(offset + i));
+}
+
+size_t fewer(size_t count)
+{
+	const char *slower = getenv("slower");
+
+	return slower && atoi(slower) > 1 ? count / (size_t)atoi(slower) : count;
 }
 
 struct far_statistics statistics_of(far_session *session)

@@ -29,6 +29,9 @@ void check_ok(long long result, const char *expression, const char *file, int li
 void pattern_fill(void *bytes, size_t length, uint64_t offset, uint64_t seed);
 void pattern_check(const void *bytes, size_t length, uint64_t offset, uint64_t seed);
 
+// A count or length that is only there to be much: smaller where all is slow ($slower: harness.sh).
+size_t fewer(size_t count);
+
 // A session's requests and one-sided gets so far.
 struct far_statistics statistics_of(far_session *session);
 

@@ -35,11 +35,12 @@ static int run(void *(*body)(void *), struct job *jobs, int count)
 static void *work_on_own_keys(void *argument)
 {
 	static const size_t lengths[] = {0, 50, 2000, 9000, 300000};
+	int rounds = 15 + (int)fewer(200);
 	struct job *job = argument;
 	char *bytes = malloc(300000);
 	char key[64];
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < rounds; i++) {
 		size_t length = lengths[i % 5];
 		size_t got_length;
 		void *got;
@@ -186,9 +187,10 @@ static void *read_whole(void *argument)
 static void *replace(void *argument)
 {
 	struct job *job = argument;
+	size_t rounds = fewer(job->length < 1000000 ? 300 : 50);
 	unsigned char *bytes = malloc(job->length + 256);
 
-	for (unsigned i = 0; i < 300 && (i < 50 || job->length < 1000000); i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		unsigned char byte = (unsigned char)(i * 7 + (unsigned)job->number);
 
 		memset(bytes, byte, job->length + byte);
