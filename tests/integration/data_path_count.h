@@ -20,6 +20,7 @@ struct counting {
 	far_session *session; // the one that is counted
 	far_session *watcher; // asks the server how many requests it has handled
 	int server_pid;
+	uint64_t operations; // run by expect_cost so far
 };
 
 int counting_begin(void **state);
@@ -27,7 +28,7 @@ int counting_end(void **state);
 
 bool is_over(const struct counting *counting, const char *provider);
 
-// Runs `operation` on i = 0..count-1, counts, prints what one of them costs and fails where it is not `expected`, exactly, in the sum of all.
+// Runs `operation` on i = 0..count-1, counts, prints what one of them costs and fails where it is not `expected`, exactly, in the sum of all. Where the server shall not have run at all and has, it is done again, up to four times.
 typedef void counted(struct counting *counting, void *context, unsigned i);
 void expect_cost(struct counting *counting, const char *name, unsigned count, struct cost expected, counted *operation, void *context);
 

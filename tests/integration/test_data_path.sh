@@ -28,12 +28,13 @@ handled() {
 	"$FAR" df --json | json_field operations
 }
 
-# Until the server sleeps: its processor time stands still.
+# Until the server sleeps: its processor time stands still, three looks long (one alone may be that it gets no processor).
 processor_ns() {
-	local before='' now
+	local before='' now same=0
 	for _ in $(seq 50); do
 		now=$(awk '{sum += $1} END {printf "%.0f", sum}' "/proc/$server_pid"/task/*/schedstat)
-		[ "$now" != "$before" ] || break
+		if [ "$now" = "$before" ]; then same=$((same + 1)); else same=0; fi
+		[ $same -lt 2 ] || break
 		before=$now
 		sleep 0.1
 	done
