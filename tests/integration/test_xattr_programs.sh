@@ -6,6 +6,7 @@ for program in getfattr setfacl setcap rsync; do
 	PATH=$PATH:/sbin:/usr/sbin command -v $program >/dev/null || skip_all "no $program here"
 done
 PATH=$PATH:/sbin:/usr/sbin
+setfattr -n user.probe "$temp" 2>/dev/null || skip_all "no user attributes on the local file system (a tmpfs has them since Linux 6.6)"
 start_server 256M
 mnt=$temp/mnt second=$temp/second plain=$temp/plain source=$temp/source
 start_mount "$mnt" acl,nofacts,dev,suid
