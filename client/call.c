@@ -214,7 +214,7 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 	return 0;
 }
 
-static int queue(struct far_lane *lane, const struct call *call)
+int call_queue(struct far_lane *lane, const struct call *call)
 {
 	uint32_t length = length_of(call);
 	char *to;
@@ -235,7 +235,7 @@ static int queue(struct far_lane *lane, const struct call *call)
 
 int call_send(struct far_lane *lane, const struct call *call)
 {
-	int error = queue(lane, call);
+	int error = call_queue(lane, call);
 
 	if (error)
 		return error;
@@ -308,7 +308,7 @@ static int call_once(struct far_lane *lane, const struct call *call, uint32_t re
 	error = call_ready(lane);
 	if (error)
 		return error;
-	error = queue(lane, call);
+	error = call_queue(lane, call);
 	if (error)
 		return error;
 	*is_sent = true;

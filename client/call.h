@@ -26,7 +26,8 @@ struct reply {
 int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply);
 void reply_release(struct far_lane *lane, struct reply *reply);
 
-// In two steps, for several on their way: call_send posts one; call_receive takes the replies in order.
+// In two steps, for several on their way: call_send posts one, call_queue does so with the next flush or wait; call_receive takes the replies in order.
+int call_queue(struct far_lane *lane, const struct call *call);
 int call_send(struct far_lane *lane, const struct call *call);
 int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply);
 

@@ -110,6 +110,45 @@ int fetch_parts_posted(struct far_lane *lane, const struct fetch_part *parts, un
 	return call_wait_posts(lane);
 }
 
+// --- several at once ---
+
+struct head {
+	_Atomic uint64_t word;
+	uint64_t between[(HEAD_LENGTH - 2 * sizeof(uint64_t)) / sizeof(uint64_t)];
+	uint64_t id;
+};
+static_assert(sizeof(struct head) == HEAD_LENGTH, "as a record begins");
+static_assert(FETCH_POSTS * sizeof(struct head) <= FETCH_SCRATCH, "fits");
+
+int fetch_post(struct far_lane *lane, const struct located *located, void *buffer, uint64_t offset, uint64_t length, unsigned number,
+        struct fetch_post *post)
+{
+	struct head *heads = fetch_scratch(lane);
+	int error;
+
+	if (length > POST_MAX || !lane_can_post(lane, buffer, length))
+		return -EOPNOTSUPP;
+	*post = (struct fetch_post){located->word, located->id};
+	error = fetch_each_piece(lane, located, buffer, offset, length, post_piece);
+	if (!error)
+		error = post_read(lane, &heads[number], located->record, HEAD_LENGTH, 1);
+	return error && lane->connection ? call_lost(lane, error) : error;
+}
+
+int fetch_posts_end(struct far_lane *lane)
+{
+	return call_wait_posts(lane);
+}
+
+bool fetch_post_holds(const struct far_lane *lane, unsigned number, const struct fetch_post *post)
+{
+	const struct head *head = (const struct head *)fetch_scratch(lane) + number;
+
+	return FAR_BROKEN_STALE_READ || (atomic_load_explicit(&head->word, memory_order_relaxed) == post->word && head->id == post->id);
+}
+
+// --- one ---
+
 static int fetch_pieces(
         struct far_lane *lane, const struct located *located, enum fetch_rule rule, char *to, uint64_t offset, uint64_t length)
 {

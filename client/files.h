@@ -78,6 +78,20 @@ void far_touch(struct far_lane *lane, uint64_t id, bool is_always);
 // Reads a file by id into `buffer`, cut at its end. One-sided where the location is cached and still good. Returns bytes.
 ssize_t far_read(struct far_lane *lane, uint64_t id, void *buffer, size_t length, uint64_t offset);
 
+// Whether the server's memory is mapped here, so that nothing travels for reads and writes in place.
+bool far_is_mapped(const struct far_lane *lane);
+
+// Several reads at once, each as far_read, which *result tells: in one round trip where that is possible.
+struct far_read {
+	uint64_t id;
+	void *buffer;
+	size_t length;
+	uint64_t offset;
+	ssize_t result;
+};
+#define FAR_READS_MAX 32U
+void far_read_many(struct far_lane *lane, struct far_read *reads, unsigned number_of);
+
 // Reads without a copy where the fabric has loads: fills up to `count` iovecs that point into the pool (holes into a zero page) and opens a read
 // section; the caller uses them at once and calls far_read_mapped_end. Returns the number of iovecs (> 0), 0 at or behind the end of file (no section is open),
 // -EOPNOTSUPP where there are no loads, too many pieces, or bytes that change where they are: use far_read.
@@ -88,6 +102,17 @@ void far_read_mapped_end(struct far_lane *lane);
 // Writes `length` bytes (up to FAR_GRANT_SIZE is one call's worth; more is split and may be written in part: returns what was written).
 // An append of up to FAR_GRANT_SIZE lands whole, unless the pool is nearly full. flags: FAR_WRITE_APPEND, FAR_WRITE_KILL_SUIDGID. -ENOSPC, -EFBIG.
 ssize_t far_write(struct far_lane *lane, uint64_t id, const void *buffer, size_t length, uint64_t offset, unsigned flags);
+
+// Several writes at once, each as far_write without flags, which *result tells: small ones in one round trip.
+struct far_write {
+	uint64_t id;
+	const void *buffer;
+	size_t length;
+	uint64_t offset;
+	ssize_t result;
+};
+#define FAR_WRITES_MAX 32U
+void far_write_many(struct far_lane *lane, struct far_write *writes, unsigned number_of);
 
 // Extended attributes. Names have a namespace (user., trusted., security., or system.posix_acl_access and system.posix_acl_default) and up to FAR_XATTR_NAME_MAX bytes:
 // -EOPNOTSUPP, -EINVAL, -ENAMETOOLONG. Results are lengths; room 0 asks for the length alone, too little room is -ERANGE. An attribute that is not there is -ENODATA: where the pool is
