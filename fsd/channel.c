@@ -1,77 +1,39 @@
-#include "fsd/channel.h"
-
-#define FUSE_USE_VERSION 314
 #include <errno.h>
-#include <fuse3/fuse_lowlevel.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "far/log.h"
+#include "fsd/channel_inside.h"
 #include "fsd/fuse_kernel.h"
 
-// Classic /dev/fuse: every thread reads the one descriptor; the kernel wakes one of those that wait. Once the file system is unmounted every read ends
-// with ENODEV, and with it its thread. When a signal ends the daemon instead, the threads finish the request they are at; those that wait for one are woken. The
-// descriptor is closed only when no thread reads it any more, so that its number cannot become something else under one of them.
-//
-// libfuse parses and answers; two things pass by it, since an older one does not know them: operations that hooks.newer answers, and flags of INIT. Those are put into libfuse's own
-// answer to INIT on its way out, which its hook for custom input and output lets us see.
+// Threads and their ends. The first one reads /dev/fuse in any case: INIT comes there, and later what never comes by a ring (FORGET, INTERRUPT). Where rings are to be had, each other thread
+// prepares one, before INIT is answered: once the kernel has been told of rings it waits for them. The answer to INIT tells whether they are used; if not, all read /dev/fuse.
 
 #define LEAVE_TRIES 20U // of LEAVE_NAP_NS: then the process ends without its threads
 #define LEAVE_NAP_NS 100000000L
 
-struct worker {
-	struct channel *channel;
-	void *thread;
-	void *buffer;
-	pthread_t id;
-	_Atomic uint64_t counts[CHANNEL_OPCODES]; // its own to write, for all to read
-};
-
-struct channel {
-	struct fuse_session *session;
-	const struct channel_hooks *hooks;
-	pthread_t main;
-	_Atomic unsigned running;
-	unsigned begun;
-	uint64_t agreed; // set while INIT is answered, before the kernel sends anything else
-	struct worker workers[];
-};
-
-static _Thread_local struct worker *this_worker;
+_Thread_local struct worker *channel_worker;
 
 void *channel_thread(void)
 {
-	return this_worker->thread;
+	return channel_worker->thread;
 }
 
-void *channel_buffer(void)
+void *channel_place(void)
 {
-	return this_worker->buffer;
+	return channel_worker->place;
 }
 
 const struct fuse_in_header *channel_request(void)
 {
-	return this_worker->buffer;
-}
-
-static void count(struct worker *worker)
-{
-	uint32_t opcode = ((const struct fuse_in_header *)worker->buffer)->opcode;
-	_Atomic uint64_t *counter = &worker->counts[opcode < CHANNEL_OPCODES ? opcode : 0];
-
-	// Nobody else writes it, so adding needs no lock.
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+	return channel_worker->request;
 }
 
 void channel_counts(uint64_t counts[CHANNEL_OPCODES])
 {
-	const struct channel *channel = this_worker->channel;
+	const struct channel *channel = channel_worker->channel;
 
 	memset(counts, 0, CHANNEL_OPCODES * sizeof(*counts));
 	for (unsigned i = 0; i < channel->begun; i++)
@@ -81,7 +43,7 @@ void channel_counts(uint64_t counts[CHANNEL_OPCODES])
 
 bool channel_has_agreed(uint64_t init_flag)
 {
-	return this_worker->channel->agreed & init_flag;
+	return channel_worker->channel->agreed & init_flag;
 }
 
 int channel_answer(const struct fuse_in_header *request, int error, const void *bytes, size_t length)
@@ -90,56 +52,59 @@ int channel_answer(const struct fuse_in_header *request, int error, const void *
 	        .len = (uint32_t)(sizeof(header) + (error ? 0 : length)), .error = error, .unique = request->unique};
 	struct iovec parts[] = {{&header, sizeof(header)}, {(void *)(uintptr_t)bytes, error ? 0 : length}};
 
-	return writev(fuse_session_fd(this_worker->channel->session), parts, 2) < 0 ? -errno : 0;
+	return answer_send(fuse_session_fd(channel_worker->channel->session), parts, 2) < 0 ? -errno : 0;
 }
 
-// --- INIT ---
-
-static uint64_t offered_flags(const struct fuse_init_in *offer)
+struct channel_later *channel_defer(void)
 {
-	return offer->flags | (offer->flags & FUSE_INIT_EXT ? (uint64_t)offer->flags2 << 32 : 0);
+	return channel_worker->ring && channel_worker->channel->hooks->finish ? ring_defer(channel_worker->ring) : NULL;
 }
 
-// Adds our flags to an answer to INIT.
-static void agree(struct channel *channel, const struct fuse_init_in *offer, struct fuse_init_out *answer)
+void channel_resume(struct channel_later *later)
 {
-	channel->agreed = offered_flags(offer) & channel->hooks->init_flags;
-	answer->flags |= (uint32_t)channel->agreed;
-	if (channel->agreed >> 32) {
-		answer->flags |= FUSE_INIT_EXT;
-		answer->flags2 |= (uint32_t)(channel->agreed >> 32);
-	}
+	ring_resume(channel_worker->ring, later);
 }
 
-static bool is_init_answer(const struct iovec *parts, int count)
+static const char *name_of(const struct channel *channel)
 {
-	const struct fuse_in_header *request = this_worker ? channel_request() : NULL;
-	const struct fuse_out_header *header = parts[0].iov_base;
-
-	return request && request->opcode == FUSE_INIT && count == 2 && parts[0].iov_len == sizeof(*header) && header->error == 0 &&
-	       header->unique == request->unique && parts[1].iov_len >= sizeof(struct fuse_init_out);
+	return channel->agreed & FUSE_OVER_IO_URING ? "ring" : "classic";
 }
 
-static ssize_t write_answer(int fd, struct iovec *parts, int count, void *userdata)
+const char *channel_name(void)
 {
-	(void)userdata;
-	if (is_init_answer(parts, count))
-		agree(this_worker->channel, (const struct fuse_init_in *)(channel_request() + 1), parts[1].iov_base);
-	return writev(fd, parts, count);
+	return name_of(channel_worker->channel);
 }
 
-static ssize_t read_request(int fd, void *buffer, size_t length, void *userdata)
+// --- requests ---
+
+static void count(struct worker *worker, uint32_t opcode)
 {
-	(void)userdata;
-	return read(fd, buffer, length);
+	_Atomic uint64_t *counter = &worker->counts[opcode < CHANNEL_OPCODES ? opcode : 0];
+
+	// Nobody else writes it, so adding needs no lock.
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-// A libfuse that does not take the hook answers INIT by itself: then nothing more is agreed on.
-static void watch_init(struct fuse_session *session)
+// From now on it is known how requests come.
+static void settle(struct channel *channel)
 {
-	static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
+	pthread_mutex_lock(&channel->mutex);
+	channel->is_settled = true;
+	pthread_cond_broadcast(&channel->changed);
+	pthread_mutex_unlock(&channel->mutex);
+}
 
-	fuse_session_custom_io(session, &io, fuse_session_fd(session));
+void channel_process(struct worker *worker, struct fuse_in_header *request, size_t length)
+{
+	const struct channel_hooks *hooks = worker->channel->hooks;
+	const struct fuse_buf buffer = {.mem = request, .size = length};
+	bool is_init = request->opcode == FUSE_INIT;
+
+	count(worker, request->opcode);
+	if (!hooks->newer || !hooks->newer(hooks->context, request))
+		fuse_session_process_buf(worker->channel->session, &buffer);
+	if (is_init)
+		settle(worker->channel);
 }
 
 // --- threads ---
@@ -170,24 +135,71 @@ void channel_block_signals(void)
 	sigaction(SIGUSR2, &action, NULL);
 }
 
+static void await(struct channel *channel, bool (*is_so)(const struct channel *))
+{
+	pthread_mutex_lock(&channel->mutex);
+	while (!is_so(channel))
+		pthread_cond_wait(&channel->changed, &channel->mutex);
+	pthread_mutex_unlock(&channel->mutex);
+}
+
+static bool is_prepared(const struct channel *channel)
+{
+	return channel->is_settled || (channel->is_complete && channel->prepared == channel->begun - 1);
+}
+
+static bool is_settled(const struct channel *channel)
+{
+	return channel->is_settled;
+}
+
+// Worker 0: reads /dev/fuse once the others are ready.
+static void begin_with_init(struct worker *worker)
+{
+	struct channel *channel = worker->channel;
+
+	await(channel, is_prepared);
+	if (channel->rings < channel->ring_count)
+		channel->rings = 0; // all or none
+	if (channel->rings || channel->hooks->way != CHANNEL_RING)
+		classic_serve(worker);
+	settle(channel); // also where INIT never came
+}
+
+static void serve_when_settled(struct worker *worker)
+{
+	struct channel *channel = worker->channel;
+	unsigned number = (unsigned)(worker - channel->workers) - 1;
+	struct channel_ring *ring = NULL;
+
+	if (channel->wants_rings) {
+		ring = ring_new(worker, number, channel->ring_count);
+		if (!ring)
+			log_warning("a ring cannot be prepared, so requests go by /dev/fuse: %s", strerror(errno));
+	}
+	pthread_mutex_lock(&channel->mutex);
+	worker->ring = ring;
+	channel->prepared++;
+	channel->rings += ring != NULL;
+	pthread_cond_broadcast(&channel->changed);
+	pthread_mutex_unlock(&channel->mutex);
+	await(channel, is_settled);
+	if (channel->agreed & FUSE_OVER_IO_URING)
+		ring_serve(ring);
+	else if (channel->hooks->way != CHANNEL_RING)
+		classic_serve(worker);
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
 	struct channel *channel = worker->channel;
 
-	this_worker = worker;
-	while (!fuse_session_exited(channel->session)) {
-		struct fuse_buf request = {.mem = worker->buffer};
-		int got = fuse_session_receive_buf(channel->session, &request);
-
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		count(worker);
-		if (!channel->hooks->newer || !channel->hooks->newer(channel->hooks->context, request.mem))
-			fuse_session_process_buf(channel->session, &request);
-	}
+	channel_worker = worker;
+	if (worker == channel->workers)
+		begin_with_init(worker);
+	else
+		serve_when_settled(worker);
 	atomic_fetch_sub_explicit(&channel->running, 1, memory_order_release); // pairs with the acquire in is_running
 	pthread_kill(channel->main, SIGUSR1);
 	return NULL;
@@ -215,8 +227,12 @@ static void wait_for_end(struct channel *channel)
 		tries += number < 0;
 		is_leaving = true;
 		fuse_session_exit(channel->session);
-		for (unsigned i = 0; i < channel->begun; i++)
+		settle(channel);
+		for (unsigned i = 0; i < channel->begun; i++) {
 			pthread_kill(channel->workers[i].id, SIGUSR2);
+			if (channel->workers[i].ring)
+				ring_wake(channel->workers[i].ring);
+		}
 	}
 }
 
@@ -244,32 +260,74 @@ static int begin_thread(struct channel *channel)
 static void end_thread(const struct channel *channel, struct worker *worker)
 {
 	pthread_join(worker->id, NULL);
+	ring_free(worker->ring);
 	channel->hooks->thread_end(channel->hooks->context, worker->thread);
+}
+
+static bool wants_rings(const struct channel_hooks *hooks)
+{
+	return hooks->way != CHANNEL_CLASSIC && channel_is_ring_offered();
+}
+
+static struct channel *channel_new(struct fuse_session *session, unsigned threads, const struct channel_hooks *hooks)
+{
+	struct channel *channel = calloc(1, sizeof(*channel) + (threads + 1) * sizeof(channel->workers[0]));
+
+	if (!channel)
+		return NULL;
+	channel->session = session;
+	channel->hooks = hooks;
+	channel->main = pthread_self();
+	channel->ring_count = threads;
+	pthread_mutex_init(&channel->mutex, NULL);
+	pthread_cond_init(&channel->changed, NULL);
+	return channel;
+}
+
+static void channel_free(struct channel *channel)
+{
+	pthread_mutex_destroy(&channel->mutex);
+	pthread_cond_destroy(&channel->changed);
+	free(channel);
+}
+
+// One more for rings: /dev/fuse has a reader still.
+static void begin_threads(struct channel *channel, unsigned threads)
+{
+	unsigned wanted = threads + channel->wants_rings;
+
+	for (unsigned i = 0; i < wanted; i++)
+		begin_thread(channel);
+	pthread_mutex_lock(&channel->mutex);
+	channel->is_complete = true;
+	pthread_cond_broadcast(&channel->changed);
+	pthread_mutex_unlock(&channel->mutex);
 }
 
 int channel_serve(struct fuse_session *session, unsigned threads, const struct channel_hooks *hooks)
 {
-	struct channel *channel = calloc(1, sizeof(*channel) + threads * sizeof(channel->workers[0]));
+	struct channel *channel = channel_new(session, threads, hooks);
+	bool is_refused;
 
 	if (!channel)
 		return -ENOMEM;
-	channel->session = session;
-	channel->hooks = hooks;
-	channel->main = pthread_self();
-	watch_init(session);
-	for (unsigned i = 0; i < threads; i++)
-		begin_thread(channel);
+	channel->wants_rings = answer_watch(channel) && wants_rings(hooks);
+	begin_threads(channel, threads);
 	if (channel->begun == 0) {
-		free(channel);
+		answer_unwatch();
+		channel_free(channel);
 		return -ENOMEM;
 	}
-	if (hooks->begun)
-		hooks->begun(hooks->context);
+	await(channel, is_settled);
+	is_refused = hooks->way == CHANNEL_RING && !(channel->agreed & FUSE_OVER_IO_URING);
+	if (hooks->begun && !is_refused)
+		hooks->begun(hooks->context, name_of(channel));
 	wait_for_end(channel);
 	if (is_running(channel))
 		return -EBUSY; // what a thread may still use stays
+	answer_unwatch();
 	for (unsigned i = 0; i < channel->begun; i++)
 		end_thread(channel, &channel->workers[i]);
-	free(channel);
-	return 0;
+	channel_free(channel);
+	return is_refused ? -EOPNOTSUPP : 0;
 }

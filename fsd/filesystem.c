@@ -64,7 +64,7 @@ void filesystem_stat(const struct far_attr *attr, struct stat *stat)
 
 bool filesystem_is_in_group(fuse_req_t request, gid_t group)
 {
-	gid_t *groups = (gid_t *)(void *)((char *)channel_buffer() + CHANNEL_BUFFER / 2);
+	gid_t *groups = (gid_t *)(void *)((char *)channel_place() + CHANNEL_BUFFER / 2);
 	int count = fuse_req_getgroups(request, GROUPS_MAX, groups);
 
 	if (fuse_req_ctx(request)->gid == group)

@@ -1,4 +1,4 @@
-// What the kernel speaks over /dev/fuse and older headers of it do not know: values and layouts of include/uapi/linux/fuse.h, protocol 7.39 (Linux 6.6).
+// What the kernel speaks over /dev/fuse and older headers of it do not know: values and layouts of include/uapi/linux/fuse.h, protocols 7.39 (Linux 6.6) and 7.42 (Linux 6.14).
 #ifndef FSD_FUSE_KERNEL_H
 #define FSD_FUSE_KERNEL_H
 
@@ -52,6 +52,39 @@ struct fuse_statx_out {
 
 #endif
 
+#if FUSE_KERNEL_MINOR_VERSION < 42
+
+// FUSE over io_uring: protocol 7.42 (Linux 6.14).
+#define FUSE_OVER_IO_URING (1ULL << 41)
+
+struct fuse_uring_ent_in_out {
+	uint64_t flags;
+	uint64_t commit_id; // names the request when its answer is given back
+	uint32_t payload_sz;
+	uint32_t padding;
+	uint64_t reserved;
+};
+
+// In an entry's first part: fuse_in_header or fuse_out_header, the operation's own struct, and sizes.
+struct fuse_uring_req_header {
+	char in_out[128];
+	char op_in[128];
+	struct fuse_uring_ent_in_out ring_ent_in_out;
+};
+
+enum fuse_uring_cmd { FUSE_IO_URING_CMD_INVALID = 0, FUSE_IO_URING_CMD_REGISTER = 1, FUSE_IO_URING_CMD_COMMIT_AND_FETCH = 2 };
+
+// In the command area of a submission.
+struct fuse_uring_cmd_req {
+	uint64_t flags;
+	uint64_t commit_id;
+	uint16_t qid;
+	uint8_t padding[6];
+};
+
+#endif
+
+static_assert(sizeof(struct fuse_uring_req_header) == 288, "the kernel's");
 static_assert(sizeof(struct fuse_statx) == 256, "the kernel's");
 static_assert(sizeof(struct fuse_statx_out) == 288, "the kernel's");
 

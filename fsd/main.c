@@ -13,6 +13,7 @@
 #include "fsd/lock_holders.h"
 #include "fsd/lock_waits.h"
 #include "fsd/options.h"
+#include "fsd/together.h"
 
 // far-fsd ADDRESS DIRECTORY: mounts a server's objects. Also installed as mount.farfs, for mount(8) and fstab(5). Goes into the background once the mount is there; until then errors
 // are one line on stderr and the exit status.
@@ -33,6 +34,8 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o entry_timeout=S  the same for names\n"
                            "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
                            "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
+                           "  -o ring=auto|on|off FUSE over io_uring (Linux 6.14, fuse.enable_uring=Y): where the kernel\n"
+                           "                      offers it (auto, the default), or else not at all (on), or never\n"
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
                            "  -o local_lock=WHICH none, flock, posix or all: locks that the kernel keeps for this\n"
                            "                      mount alone (default none: all mounts see each other's)\n"
@@ -116,6 +119,15 @@ static int check_device(void)
 	return EXIT_MOUNT;
 }
 
+static int check_way(const struct options *options)
+{
+	if (options->way != CHANNEL_RING || channel_is_ring_offered())
+		return 0;
+	fprintf(stderr, "far-fsd: ring=on: this kernel has no FUSE over io_uring (Linux 6.14), or it is not allowed: "
+	                "echo Y >/sys/module/fuse/parameters/enable_uring, or mount with ring=auto\n");
+	return EXIT_MOUNT;
+}
+
 static int connect_server(const struct options *options, struct filesystem *filesystem)
 {
 	struct far_options how = {.size = sizeof(how), .timeout_ms = options->timeout * 1000, .name = "far-fsd"};
@@ -157,7 +169,7 @@ static unsigned thread_count(const struct options *options)
 		return options->threads;
 	if (cpus < 2)
 		return 2;
-	return cpus < FAR_LANES_PER_SESSION ? (unsigned)cpus : FAR_LANES_PER_SESSION - 1; // one is the lock waits'
+	return cpus < THREADS_MAX ? (unsigned)cpus : THREADS_MAX;
 }
 
 // The parent waits for one byte of exit status from the child that goes on in the background.
@@ -205,12 +217,12 @@ static void report_status(int *report, int status)
 	*report = -1;
 }
 
-static void begun(void *context)
+static void begun(void *context, const char *way)
 {
 	struct daemon *daemon = context;
 
 	report_status(&daemon->report, 0);
-	log_info("mounted directory=%s threads=%u channel=classic", daemon->options->directory, thread_count(daemon->options));
+	log_info("mounted directory=%s threads=%u channel=%s", daemon->options->directory, thread_count(daemon->options), way);
 }
 
 static bool newer(void *context, struct fuse_in_header *request)
@@ -220,15 +232,23 @@ static bool newer(void *context, struct fuse_in_header *request)
 	return ops_newer(&daemon->filesystem, request);
 }
 
+static void finish(void *context)
+{
+	(void)context;
+	together_finish();
+}
+
 static int mount_and_serve(struct daemon *daemon)
 {
 	const struct options *options = daemon->options;
 	struct channel_hooks hooks = {
 	        .context = daemon,
+	        .way = options->way,
 	        .thread_begin = thread_begin,
 	        .thread_end = thread_end,
 	        .begun = begun,
 	        .newer = newer,
+	        .finish = finish,
 	        .init_flags = FILESYSTEM_INIT_FLAGS,
 	};
 	struct fuse_session *session =
@@ -249,6 +269,8 @@ static int mount_and_serve(struct daemon *daemon)
 	}
 	fuse_session_unmount(session);
 	log_info("unmounted directory=%s", options->directory);
+	if (error == -EOPNOTSUPP)
+		fprintf(stderr, "far-fsd: ring=on: the kernel does not agree to FUSE over io_uring\n");
 	if (error == -EBUSY)
 		_exit(0); // a thread waits for the server still: what it uses ends with the process
 	fuse_session_destroy(session);
@@ -276,6 +298,8 @@ static int run(struct options *options)
 
 	if (!status)
 		status = check_device();
+	if (!status)
+		status = check_way(options);
 	if (status || options->is_fake)
 		return status;
 	if (!options->is_foreground)

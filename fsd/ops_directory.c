@@ -99,8 +99,8 @@ static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_
 {
 	struct filling filling = {
 	        .request = request,
-	        .buffer = (char *)channel_buffer() + FAR_PAGE_SIZE,
-	        .size = size < CHANNEL_BUFFER - FAR_PAGE_SIZE ? size : CHANNEL_BUFFER - FAR_PAGE_SIZE,
+	        .buffer = channel_place(),
+	        .size = size < CHANNEL_BUFFER - CHANNEL_PAGE ? size : CHANNEL_BUFFER - CHANNEL_PAGE,
 	        .ino = ino,
 	        .parent = ino,
 	        .offset = offset,

@@ -5,6 +5,7 @@
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "fsd/together.h"
 
 // Open files. Opening and closing need no word with the server, but where locks were got: the kernel holds what it has open by the lookup count. Every write is at the server
 // when it is acknowledged, so flush and fsync have nothing left to do; it lasts as long as the server's memory does, as on a tmpfs.
@@ -39,16 +40,29 @@ void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_fil
 	filesystem_reply(request, 0);
 }
 
+void filesystem_reply_read(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t got, const char *bytes)
+{
+	const struct filesystem *filesystem = filesystem_of(request);
+
+	if (got >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
+		got = -EIO;
+	if (got < 0) {
+		filesystem_reply(request, (int)got);
+		return;
+	}
+	fuse_reply_buf(request, bytes, (size_t)got);
+	filesystem_touch(filesystem, ino, file->flags);
+}
+
 // Where the pool is mapped the reply is copied from it straight into the kernel; elsewhere it passes through the thread's buffer, behind the page that holds
 // the request.
 void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file)
 {
 	const struct filesystem *filesystem = filesystem_of(request);
 	struct far_lane *lane = filesystem_lane();
-	char *buffer = (char *)channel_buffer() + FAR_PAGE_SIZE;
+	char *buffer = channel_place();
 	struct iovec pieces[READ_PIECES];
 	int mapped = far_read_mapped(lane, ino, size, (uint64_t)offset, pieces, READ_PIECES);
-	ssize_t got;
 
 	if (mapped > 0) {
 		bool was_lost = filesystem_has_lost_locks(filesystem, ino, file);
@@ -71,17 +85,11 @@ void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, str
 		filesystem_reply(request, mapped);
 		return;
 	}
-	if (size > CHANNEL_BUFFER - FAR_PAGE_SIZE)
-		size = CHANNEL_BUFFER - FAR_PAGE_SIZE;
-	got = far_read(lane, ino, buffer, size, (uint64_t)offset);
-	if (got >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
-		got = -EIO;
-	if (got < 0) {
-		filesystem_reply(request, (int)got);
+	if (size > CHANNEL_BUFFER - CHANNEL_PAGE)
+		size = CHANNEL_BUFFER - CHANNEL_PAGE;
+	if (together_read(request, ino, size, offset, file))
 		return;
-	}
-	fuse_reply_buf(request, buffer, (size_t)got);
-	filesystem_touch(filesystem, ino, file->flags);
+	filesystem_reply_read(request, ino, file, far_read(filesystem_lane(), ino, buffer, size, (uint64_t)offset), buffer);
 }
 
 // Whoever may not keep set-uid bits clears them by writing: the kernel says who, or else has done so itself but for what passes its cache.
@@ -114,22 +122,11 @@ static void await_predecessors(fuse_ino_t ino, off_t offset)
 	}
 }
 
-void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
+// The session may have ended since the write began, which it found out.
+void filesystem_reply_written(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t written)
 {
-	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
-	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
 	const struct filesystem *filesystem = filesystem_of(request);
-	bool was_lost = filesystem_has_lost_locks(filesystem, ino, file);
-	ssize_t written;
 
-	flags |= kill_flag(request, file);
-	if (flags & FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost)
-		await_predecessors(ino, offset);
-	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
-
-	if (flags & FAR_WRITE_KILL_SUIDGID)
-		filesystem_settle_written(request, ino);
-	// Once more: the session may have ended since, which the write found out.
 	if (written >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
 		written = -EIO;
 	if (written < 0) {
@@ -138,4 +135,23 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 	}
 	access_times_see_written(filesystem->access_times, ino);
 	fuse_reply_write(request, (size_t)written);
+}
+
+void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
+	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
+	bool was_lost = filesystem_has_lost_locks(filesystem_of(request), ino, file);
+	ssize_t written;
+
+	flags |= kill_flag(request, file);
+	if (!flags && !was_lost && together_write(request, ino, bytes, size, offset, file))
+		return;
+	if (flags & FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost)
+		await_predecessors(ino, offset);
+	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
+
+	if (flags & FAR_WRITE_KILL_SUIDGID)
+		filesystem_settle_written(request, ino);
+	filesystem_reply_written(request, ino, file, written);
 }

@@ -28,7 +28,7 @@ static bool is_served(const struct filesystem *filesystem, const char *name)
 // The thread's buffer behind any request with a value; the rest is larger than any reply.
 static char *reply_buffer(void)
 {
-	return (char *)channel_buffer() + CHANNEL_BUFFER / 2;
+	return (char *)channel_place() + CHANNEL_BUFFER / 2;
 }
 
 static void reply_bytes(fuse_req_t request, const char *bytes, ssize_t length, size_t size)

@@ -27,6 +27,7 @@ static const struct fuse_opt table[] = {
         OPTION("timeout=%u", timeout, 0),
         OPTION("threads=%u", threads, 0),
         OPTION("max_background=%u", max_background, 0),
+        OPTION("ring=%s", ring, 0),
         OPTION("local_lock=%s", local_lock, 0),
         OPTION("nolock", is_without_lock, 1),
         OPTION("lock", is_without_lock, 0),
@@ -177,6 +178,21 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 }
 
 // As nfs(5) has it.
+static int check_ring(struct options *options)
+{
+	const char *ring = options->ring ? options->ring : "auto";
+
+	if (strcmp(ring, "auto") == 0)
+		options->way = CHANNEL_AUTO;
+	else if (strcmp(ring, "on") == 0)
+		options->way = CHANNEL_RING;
+	else if (strcmp(ring, "off") == 0)
+		options->way = CHANNEL_CLASSIC;
+	else
+		fprintf(stderr, "far-fsd: ring=%s: must be auto, on or off\n", ring);
+	return strcmp(ring, "auto") != 0 && options->way == CHANNEL_AUTO ? EXIT_USAGE : 0;
+}
+
 static int check_local_lock(struct options *options)
 {
 	const char *local = options->local_lock ? options->local_lock : options->is_without_lock ? "all" : "none";
@@ -216,11 +232,11 @@ static int check(struct options *options)
 		fprintf(stderr, "far-fsd: attr_timeout and entry_timeout must be 0 or more seconds, timeout 1..3600\n");
 		return EXIT_USAGE;
 	}
-	if (options->threads > 64 || options->max_background == 0 || options->max_background > 65535) {
-		fprintf(stderr, "far-fsd: threads must be 0..64 (0 = one per CPU), max_background 1..65535\n");
+	if (options->threads > THREADS_MAX || options->max_background == 0 || options->max_background > 65535) {
+		fprintf(stderr, "far-fsd: threads must be 0..%d (0 = one per CPU), max_background 1..65535\n", THREADS_MAX);
 		return EXIT_USAGE;
 	}
-	if (check_local_lock(options))
+	if (check_local_lock(options) || check_ring(options))
 		return EXIT_USAGE;
 	if (!options->address || !options->directory) {
 		fprintf(stderr, "far-fsd: %s is missing: usage: far-fsd ADDRESS DIRECTORY [-o OPTIONS]\n",
@@ -305,6 +321,7 @@ void options_fini(struct options *options)
 {
 	free(options->address);
 	free(options->directory);
+	free(options->ring);
 	free(options->local_lock);
 	free(options->log_level_text);
 	free(options->unknown);

@@ -10,9 +10,12 @@
 #include "far/address_options.h"
 #include "far/log.h"
 #include "fsd/access_times.h"
+#include "fsd/channel.h"
 
 // Exit statuses of mount helpers, mount(8).
 enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
+
+#define THREADS_MAX 64
 
 struct options {
 	char *address;
@@ -23,6 +26,8 @@ struct options {
 	unsigned timeout; // seconds to wait for the server
 	unsigned threads; // 0 = one per CPU, at least 2
 	unsigned max_background;
+	char *ring; // auto, on or off
+	enum channel_way way;
 	char *local_lock;    // whose locks the kernel keeps for this mount alone: none, flock, posix or all
 	int is_without_lock; // -o nolock: all
 	bool are_records_local;

@@ -87,7 +87,7 @@ ssize_t status_write(const struct filesystem *filesystem, char *text, size_t roo
 
 	if (!to)
 		return error ? error : -errno;
-	fprintf(to, "server %s\nprovider %s\nchannel classic\n", statistics.address, statistics.provider);
+	fprintf(to, "server %s\nprovider %s\nchannel %s\n", statistics.address, statistics.provider, channel_name());
 	write_requests(to);
 	write_server(to, &statistics);
 	length = ftell(to);

@@ -1,6 +1,7 @@
 #include "null_serve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
@@ -20,10 +21,17 @@ static void thread_end(void *context, void *thread)
 	free(thread);
 }
 
-int null_serve(char *program, const char *directory, const struct fuse_lowlevel_ops *operations)
+static enum channel_way way_of(const char *text)
 {
-	static const struct channel_hooks hooks = {
-	        .thread_begin = thread_begin, .thread_end = thread_end, .init_flags = FILESYSTEM_INIT_FLAGS};
+	if (!text)
+		return CHANNEL_AUTO;
+	return strcmp(text, "ring") == 0 ? CHANNEL_RING : CHANNEL_CLASSIC;
+}
+
+int null_serve(char *program, const char *directory, const char *way, const struct fuse_lowlevel_ops *operations)
+{
+	const struct channel_hooks hooks = {
+	        .way = way_of(way), .thread_begin = thread_begin, .thread_end = thread_end, .init_flags = FILESYSTEM_INIT_FLAGS};
 	static struct filesystem settings = {.max_background = 512};
 	char *names[] = {program, (char *)"-ofsname=nullfs,subtype=nullfs,default_permissions", NULL};
 	struct fuse_args arguments = FUSE_ARGS_INIT(2, names);

@@ -5,7 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
 
-// Serves until the end of the mount or a signal. Returns the program's exit status.
-int null_serve(char *program, const char *directory, const struct fuse_lowlevel_ops *operations);
+// Serves until the end of the mount or a signal, by rings or the classic way (NULL: by rings where there are any). Returns the program's exit status.
+int null_serve(char *program, const char *directory, const char *way, const struct fuse_lowlevel_ops *operations);
 
 #endif

@@ -1,7 +1,7 @@
-// nullfs DIRECTORY [SIZE]: the yardstick for far-fsd. A FUSE file system of one file, `file`, that answers from its own memory: no server, no fabric, no names. It runs on the
+// nullfs DIRECTORY [MiB [ring|classic]]: the yardstick for far-fsd. A FUSE file system of one file, `file`, that answers from its own memory: no server, no fabric, no names. It runs on the
 // same channel as far-fsd and tells the kernel the same things at INIT, so what a mount of FarFS costs above it is FarFS's own.
 //
-// The file is anonymous memory of SIZE MiB (default 1024), 4 KiB pages as a pool without hugepages has; reads are answered from it without a copy of their own.
+// The file is anonymous memory of so many MiB (default 1024), 4 KiB pages as a pool without hugepages has; reads are answered from it without a copy of their own.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,15 +109,15 @@ static const struct fuse_lowlevel_ops operations = {
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: nullfs DIRECTORY [MiB]\n");
+	if (argc < 2 || argc > 4) {
+		fprintf(stderr, "usage: nullfs DIRECTORY [MiB [ring|classic]]\n");
 		return 2;
 	}
-	content_size = (size_t)(argc == 3 ? strtoul(argv[2], NULL, 10) : 1024) << 20;
+	content_size = (size_t)(argc >= 3 ? strtoul(argv[2], NULL, 10) : 1024) << 20;
 	content = mmap(NULL, content_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (content == MAP_FAILED) {
 		fprintf(stderr, "nullfs: %zu bytes: %s\n", content_size, strerror(errno));
 		return 1;
 	}
-	return null_serve(argv[0], argv[1], &operations);
+	return null_serve(argv[0], argv[1], argc == 4 ? argv[3] : NULL, &operations);
 }

@@ -252,7 +252,7 @@ static size_t fill(fuse_req_t request, char *to, size_t room, const char *name, 
 static void list(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, bool is_plus)
 {
 	const struct stat dots = {.st_mode = S_IFDIR};
-	char *buffer = (char *)channel_buffer() + 4096;
+	char *buffer = channel_place();
 	size_t used = 0, added = 1;
 
 	if (offset < 1)
@@ -304,12 +304,12 @@ static const struct fuse_lowlevel_ops operations = {
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: nulltree DIRECTORY\n");
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: nulltree DIRECTORY [ring|classic]\n");
 		return 2;
 	}
 	root.stat =
 	        (struct stat){.st_ino = FUSE_ROOT_ID, .st_mode = S_IFDIR | 0755, .st_nlink = 2, .st_uid = geteuid(), .st_gid = getegid()};
 	touch(&root);
-	return null_serve(argv[0], argv[1], &operations);
+	return null_serve(argv[0], argv[1], argc == 3 ? argv[2] : NULL, &operations);
 }

@@ -12,6 +12,10 @@ rdma) slower=${FARFS_TEST_SLOWER:-10} ;;
 *) slower=${FARFS_TEST_SLOWER:-1} ;;
 esac
 export slower
+# What shares memory is mounted by rings where the kernel has them, the others by /dev/fuse: so both are tried.
+may_ring=/sys/module/fuse/parameters/enable_uring
+ring=off
+if [ "$provider" = shm ] && { [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y 2>/dev/null >$may_ring; }; then ring=on; fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${FAR_SERVER:=$here/../../build/server/far-server}" "${FAR_FSD:=$here/../../build/fsd/far-fsd}" "${FAR:=$here/../../build/client/cli/far}"
 temp=$(mktemp -d /tmp/farfs-test-XXXXXX)
@@ -105,13 +109,13 @@ need_fuse() {
 # start_mount DIRECTORY [OPTIONS]
 start_mount() {
 	mkdir -p "$1"
-	"$FAR_FSD" "$address" "$1" ${2:+-o "$2"} 2>>"$temp/fsd.log" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
+	"$FAR_FSD" "$address" "$1" -o "ring=$ring${2:+,$2}" 2>>"$temp/fsd.log" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }
 
 # start_mount_process DIRECTORY: the same in the foreground, to have the daemon's process as fsd_pid.
 start_mount_process() {
 	mkdir -p "$1"
-	"$FAR_FSD" "$address" "$1" -f 2>>"$temp/fsd.log" </dev/null &
+	"$FAR_FSD" "$address" "$1" -f -o ring=$ring 2>>"$temp/fsd.log" </dev/null &
 	fsd_pid=$!
 	wait_until 100 mountpoint -q "$1" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }
