@@ -26,11 +26,12 @@ def peer_bench(bench, stage, placement, kind, address, size, seconds, keys, conn
             for op, result in json.loads(out).items()}
 
 
-def fio(stage, placement, path, mode, block, seconds):
-    """One thread, one operation under way, past the kernel's cache."""
+def fio(stage, placement, path, mode, block, depth, seconds):
+    """One thread, `depth` operations under way, past the kernel's cache."""
+    engine = ["--ioengine=psync"] if depth == 1 else ["--ioengine=io_uring", f"--iodepth={depth}"]
     out = stage.client(placement.client, [
         "fio", "--name=bench", "--thread", "--filename=" + path, "--rw=" + mode, "--bs=" + block,
-        "--size=100%", "--direct=1", "--ioengine=psync", "--fallocate=none", f"--runtime={int(seconds * 1000)}ms",
+        "--size=100%", "--direct=1", *engine, "--fallocate=none", f"--runtime={int(seconds * 1000)}ms",
         "--time_based", "--output-format=json"], seconds)
     job = json.loads(out)["jobs"][0]
     side = job["read" if "read" in mode else "write"]

@@ -5,12 +5,13 @@ from . import loads
 from .failure import Failure
 from .settings import ALL, FIO_FILE_MIB
 from .stage import Stage
-from .subjects import FarServer, mount_far, mount_null
+from .subjects import FarServer, has_rings, mount_far, mount_null
 
 PART = "mount"
-WORKLOADS = {"4 KiB random read": ("randread", "4k"), "4 KiB random write": ("randwrite", "4k"),
-             "1 MiB sequential read": ("read", "1M"), "1 MiB sequential write": ("write", "1M")}
-SUBJECTS = 4
+WORKLOADS = {"4 KiB random read": ("randread", "4k", 1), "4 KiB random write": ("randwrite", "4k", 1),
+             "4 KiB random read, 16 at once": ("randread", "4k", 16), "4 KiB random write, 16 at once": ("randwrite", "4k", 16),
+             "1 MiB sequential read": ("read", "1M", 1), "1 MiB sequential write": ("write", "1M", 1)}
+SUBJECTS = 7
 FIO_START_SECONDS = 0.25
 FILL_SECONDS = 5
 
@@ -35,12 +36,14 @@ def _fill(path):
 
 def _mount_all(bench, stage, placement):
     server = FarServer(stage, bench.programs, placement.server, "1G")
-    paths = {provider: mount_far(stage, bench.programs, placement.daemon, provider, address)
-             for provider, address in server.addresses.items()}
-    paths["null"] = mount_null(stage, bench.programs, placement.daemon)
+    paths = {}
+    for way, suffix in [("classic", "")] + ([("ring", " ring")] if has_rings() else []):
+        for provider, address in server.addresses.items():
+            paths[provider + suffix] = mount_far(stage, bench.programs, placement.daemon, provider, address, way)
+        paths["null" + suffix] = mount_null(stage, bench.programs, placement.daemon, way)
     paths["tmpfs"] = stage.mount_tmpfs("tmpfs")
     # Two mounts of one server show the same files: each its own.
-    files = {name: os.path.join(path, "file" if name == "null" else "file-" + name) for name, path in paths.items()}
+    files = {name: os.path.join(path, "file" if name.startswith("null") else "file-" + name) for name, path in paths.items()}
     for path in files.values():
         _fill(path)
     return server, files
@@ -53,9 +56,9 @@ def run(bench):
             server, files = _mount_all(bench, stage, placement)
             for number in range(rounds):
                 bench.say(f"{placement.name}, round {number + 1} of {rounds}")
-                for workload, (mode, block) in WORKLOADS.items():
+                for workload, (mode, block, depth) in WORKLOADS.items():
                     for name, path in files.items():
-                        figures = loads.fio(stage, placement, path, mode, block, bench.settings.mount_seconds)
+                        figures = loads.fio(stage, placement, path, mode, block, depth, bench.settings.mount_seconds)
                         bench.results.add(PART, placement.name, workload, name, figures)
                 stage.check()
             bench.results.add("memory", placement.name, "after mount", "far-server", {"bytes": server.memory_beside_pool()})

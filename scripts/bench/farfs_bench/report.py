@@ -107,16 +107,19 @@ def _mount(results, settings):
         return []
     rows = []
     workloads = dict.fromkeys(key[2] for key in results.samples if key[0] == "mount")
+    names = list(dict.fromkeys(key[3] for key in results.samples if key[0] == "mount"))
+    pairs = [("shm", "null"), ("tcp", "null"), ("shm ring", "null ring"), ("tcp ring", "null ring"), ("shm ring", "null")]
+    pairs = [(over, under) for over, under in pairs if over in names and under in names]
     for placement in ALL:
         for workload in workloads:
-            keys = {name: ("mount", placement.name, workload, name, "ops") for name in ("shm", "tcp", "null", "tmpfs")}
-            rows.append([f"{placement.name}, {workload}", spread(results.ratio(keys["shm"], keys["null"])), spread(results.ratio(keys["tcp"], keys["null"])),
-                         *(median(results.spread(*keys[name])) for name in ("shm", "tcp", "null", "tmpfs"))])
+            keys = {name: ("mount", placement.name, workload, name, "ops") for name in names}
+            rows.append([f"{placement.name}, {workload}", *(spread(results.ratio(keys[over], keys[under])) for over, under in pairs),
+                         *(median(results.spread(*keys[name])) for name in names)])
     return ["## The mount", "",
-            f"fio, one thread, psync, O_DIRECT, a file of 256 MiB that is there; operations a second, {settings.mount_rounds} rounds of {settings.mount_seconds} s. The null FUSE file system "
+            f"fio, one thread, O_DIRECT, psync (16 at once: io_uring), a file of 256 MiB that is there; operations a second, {settings.mount_rounds} rounds of {settings.mount_seconds} s. The null FUSE file system "
             "(`scripts/bench/nullfs.c`) answers from its own memory, through the same channel with the same settings and as many threads: what a mount costs beyond it is FarFS's own. tmpfs is what "
-            "the kernel does without FUSE.", "",
-            *table(["", "shm / null", "tcp / null", "shm", "tcp", "null FUSE", "tmpfs"], rows)]
+            "the kernel does without FUSE. *Ring*: by FUSE over io_uring, whose threads stay on a processor each and serve those who run there; else by /dev/fuse.", "",
+            *table(["", *(f"{over} / {under}" for over, under in pairs), *names], rows)]
 
 
 def _metadata(results, settings):

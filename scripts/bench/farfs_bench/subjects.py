@@ -77,15 +77,32 @@ class Memcached:
             lambda: answers(self.port, b"version\r\n", b"VERSION"))
 
 
-def mount_far(stage, programs, cpus, provider, address):
+ENABLE_URING = "/sys/module/fuse/parameters/enable_uring"
+BOTH = (0, 1)  # a ring's threads take their places by themselves
+
+
+def has_rings():
+    """Whether this kernel has FUSE over io_uring; allows it."""
+    try:
+        with open(ENABLE_URING, "w", encoding="ascii") as file:
+            file.write("Y")
+        return True
+    except OSError:
+        return False
+
+
+def mount_far(stage, programs, cpus, provider, address, way="classic"):
     """As many threads as the null file system has."""
-    return stage.mount("mount-" + provider, cpus, [programs.far_fsd, address, stage.path("mount-" + provider), "-f",
-                                                   "-o", "threads=2"])
+    name = f"mount-{provider}-{way}"
+    ring = "on" if way == "ring" else "off"
+    return stage.mount(name, BOTH if way == "ring" else cpus, [programs.far_fsd, address, stage.path(name), "-f", "-o",
+                                                               f"threads=2,ring={ring}"])
 
 
-def mount_null(stage, programs, cpus):
-    return stage.mount("null", cpus, [programs.nullfs, stage.path("null"), str(FIO_FILE_MIB)])
+def mount_null(stage, programs, cpus, way="classic"):
+    return stage.mount("null-" + way, BOTH if way == "ring" else cpus, [programs.nullfs, stage.path("null-" + way),
+                                                                        str(FIO_FILE_MIB), way])
 
 
-def mount_null_tree(stage, programs, cpus):
-    return stage.mount("null", cpus, [programs.nulltree, stage.path("null")])
+def mount_null_tree(stage, programs, cpus, way="classic"):
+    return stage.mount("null-" + way, BOTH if way == "ring" else cpus, [programs.nulltree, stage.path("null-" + way), way])

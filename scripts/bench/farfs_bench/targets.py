@@ -43,6 +43,19 @@ def _tcp(results):
                                                                   ("connections", place, size, peer + " get", "ops"))))
 
 
+RING_BOUNDS = {  # of the null file system's operations a second on the same ring
+    "4 KiB random read": 1 / 1.10, "4 KiB random write": 1 / 1.15, "4 KiB random read, 16 at once": 0.85, "4 KiB random write, 16 at once": 0.85,
+    "1 MiB sequential read": 0.9, "1 MiB sequential write": 0.9}
+
+
+def _ring(results):
+    for workload, bound in RING_BOUNDS.items():
+        yield Target(f"mount over shm by the ring, {workload}: / null FUSE by the ring", round(bound, 2), True, " x", _by_placement(
+            lambda place, workload=workload: results.ratio(("mount", place, workload, "shm ring", "ops"), ("mount", place, workload, "null ring", "ops"))))
+    yield Target("mount over shm by the ring, 4 KiB random read: / null FUSE by /dev/fuse", 2.0, True, " x", _by_placement(
+        lambda place: results.ratio(("mount", place, "4 KiB random read", "shm ring", "ops"), ("mount", place, "4 KiB random read", "null", "ops"))))
+
+
 def _mount(results):
     workloads = dict.fromkeys(key[2] for key in results.samples if key[0] == "mount")
     for provider in ("shm", "tcp"):
@@ -77,5 +90,5 @@ def _objects(results, settings):
 
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_idle(results), *_objects(results, settings)]
+    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_ring(results), *_idle(results), *_objects(results, settings)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
