@@ -376,16 +376,17 @@ void far_touch(struct far_lane *lane, uint64_t id, bool is_always)
 void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds)
 {
 	if (lane->forget_count == LANE_FORGETS)
-		call_send_forgets(lane);
+		far_forget_flush(lane);
 	if (lane->forget_count == LANE_FORGETS) // no connection: the session, and with it all holds, will end
 		lane->forget_count = 0;
 	lane->forgets[lane->forget_count++] = (struct far_forget){.id = id, .holds = holds};
 	if (lane->forget_count == LANE_FORGETS)
-		call_send_forgets(lane);
+		far_forget_flush(lane);
 }
 
 void far_forget_flush(struct far_lane *lane)
 {
-	if (lane->forget_count > 0)
+	// A lane that does nothing else may not be connected (any more).
+	if (lane->forget_count > 0 && call_ready(lane) == 0)
 		call_send_forgets(lane);
 }
