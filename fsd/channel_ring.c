@@ -198,16 +198,27 @@ static void park(struct channel_ring *ring, const struct ring_entry *entry)
 	command(ring, other, FUSE_IO_URING_CMD_REGISTER);
 }
 
+// A FORGET that a listing causes comes by the ring, unlike others, and is waited for although it has no answer.
+static void answer_forget(struct ring_entry *entry)
+{
+	struct fuse_out_header header = {.len = sizeof(header), .unique = entry->header_unique};
+
+	fill(entry, &(struct iovec){&header, sizeof(header)}, 1);
+	atomic_store_explicit(&entry->unique, 0, memory_order_relaxed);
+}
+
 static void serve(struct channel_ring *ring, struct ring_entry *entry)
 {
 	struct worker *worker = ring->worker;
 	struct fuse_in_header *request = put_together(entry);
+	bool is_forget;
 
 	if (!request) {
 		log_error("a request of %u bytes with %u of payload is none", ((struct fuse_in_header *)(void *)entry->header->in_out)->len,
 		        entry->header->ring_ent_in_out.payload_sz);
 		return;
 	}
+	is_forget = request->opcode == FUSE_FORGET || request->opcode == FUSE_BATCH_FORGET;
 	worker->place = entry->parts[1].iov_base;
 	worker->request = request;
 	entry->header_unique = request->unique;
@@ -217,7 +228,9 @@ static void serve(struct channel_ring *ring, struct ring_entry *entry)
 	ring->is_deferred = false;
 	channel_process(worker, request, request->len);
 	ring->current = NULL;
-	if (ring->is_answered)
+	if (is_forget)
+		answer_forget(entry);
+	if (ring->is_answered || is_forget)
 		command(ring, entry, FUSE_IO_URING_CMD_COMMIT_AND_FETCH);
 	else if (!ring->is_deferred)
 		park(ring, entry);

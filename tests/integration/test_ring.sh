@@ -72,8 +72,9 @@ interrupted_waiter() {
 }
 
 load() {
+	touch "$mnt"/load-{1,2,3,4}
 	for number in 1 2 3 4; do
-		(while dd if="$mnt/file" of=/dev/null bs=4k iflag=direct && dd if=/dev/zero of="$mnt/load-$number" bs=64k count=100; do :; done >/dev/null 2>&1) &
+		(while dd if="$mnt/file" of=/dev/null bs=4k iflag=direct && dd if=/dev/zero of="$mnt/load-$number" bs=64k count=100 conv=nocreat; do :; done >/dev/null 2>&1) &
 		loads+=($!)
 	done
 }
@@ -103,12 +104,12 @@ daemon_killed_with_waiters() {
 	exec 5>"$mnt/lock"
 	flock 5
 	for i in $(seq 40); do
-		flock "$mnt/lock" true 5>&- 2>/dev/null &
+		flock "$mnt/lock" true 5>&- >/dev/null 2>&1 &
 		waiters+=($!)
 	done
 	wait_until 100 waiting 40
 	kill -9 "$fsd_pid"
-	for pid in "${waiters[@]}"; do wait_until 50 gone "$pid"; done
+	for pid in "${waiters[@]}"; do wait_until 50 gone "$pid" || { echo "$pid hangs: $(cat "/proc/$pid/stack")"; return 1; }; done
 	exec 5>&-
 	umount "$mnt"
 }
