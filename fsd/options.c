@@ -265,7 +265,8 @@ static int make_absolute(struct options *options)
 
 	if (!absolute || stat(absolute, &stat_) < 0) {
 		fprintf(stderr, "far-fsd: mount point %s: %s: %s\n", options->directory, strerror(errno),
-		        errno == ENOTCONN || errno == ECONNABORTED ? "an ended mount is there, unmount it first (umount -l)" : "make the directory first");
+		        errno == ENOTCONN || errno == ECONNABORTED ? "an ended mount is there, unmount it first (umount -l)"
+		                                                   : "make the directory first");
 		free(absolute);
 		return EXIT_MOUNT;
 	}
