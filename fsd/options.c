@@ -180,7 +180,7 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 // As nfs(5) has it.
 static int check_ring(struct options *options)
 {
-	const char *ring = options->ring ? options->ring : "auto";
+	const char *ring = options->ring ? options->ring : "off";
 
 	if (strcmp(ring, "auto") == 0)
 		options->way = CHANNEL_AUTO;

@@ -12,10 +12,10 @@ rdma) slower=${FARFS_TEST_SLOWER:-10} ;;
 *) slower=${FARFS_TEST_SLOWER:-1} ;;
 esac
 export slower
-# What shares memory is mounted by rings where the kernel has them, the others by /dev/fuse: so both are tried.
+# Mounts are by /dev/fuse, as they are without -o ring; FARFS_TEST_RING=on: by rings. test_ring.sh is about those in any case.
 may_ring=/sys/module/fuse/parameters/enable_uring
-ring=off
-if [ "$provider" = shm ] && { [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y 2>/dev/null >$may_ring; }; then ring=on; fi
+ring=${FARFS_TEST_RING:-off}
+[ "$ring" = off ] || [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y >$may_ring
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${FAR_SERVER:=$here/../../build/server/far-server}" "${FAR_FSD:=$here/../../build/fsd/far-fsd}" "${FAR:=$here/../../build/client/cli/far}"
 temp=$(mktemp -d /tmp/farfs-test-XXXXXX)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# FUSE over io_uring: what goes by it, and what is known to go wrong with it. Over any provider; the suites over shm are mounted by it, too (harness.sh).
+# FUSE over io_uring: what goes by it, and what is known to go wrong with it. Over any provider; FARFS_TEST_RING=on mounts by it in the other suites, too (harness.sh).
 . "$(dirname "$0")/harness.sh"
 need_fuse
 [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y 2>/dev/null >$may_ring || skip_all "this kernel has no FUSE over io_uring, or we may not allow it"
