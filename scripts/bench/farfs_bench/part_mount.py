@@ -35,7 +35,7 @@ def _fill(path):
 
 
 def _mount_all(bench, stage, placement):
-    server = FarServer(stage, bench.programs, placement.server, "1G")
+    server = FarServer(stage, bench.programs, placement.server, "2G")
     paths = {}
     for way, suffix in [("classic", "")] + ([("ring", " ring")] if has_rings() else []):
         for provider, address in server.addresses.items():

@@ -93,7 +93,7 @@ def has_rings():
 
 def mount_far(stage, programs, cpus, provider, address, way="classic"):
     """As many threads as the null file system has."""
-    name = f"mount-{provider}-{way}"
+    name = f"mount-{provider}" + ("-ring" if way == "ring" else "")
     ring = "on" if way == "ring" else "off"
     return stage.mount(name, BOTH if way == "ring" else cpus, [programs.far_fsd, address, stage.path(name), "-f", "-o",
                                                                f"threads=2,ring={ring}"])
