@@ -30,7 +30,7 @@ storm_of_renames() {
 both_show_the_same() {
 	python3 -B "$here/storms.py" walk "$first" >"$temp/tree1"
 	python3 -B "$here/storms.py" walk "$second" >"$temp/tree2"
-	cmp "$temp/tree1" "$temp/tree2"
+	diff "$temp/tree1" "$temp/tree2" >"$temp/differ" || { head -20 "$temp/differ"; return 1; }
 	wc -l <"$temp/tree1"
 }
 
