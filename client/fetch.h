@@ -29,7 +29,7 @@ enum fetch_rule {
 // content is void; or a negative errno.
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 
-// Several fetches of files' bytes in one round trip, where the fabric has no loads: each is posted, fetch_posts_end waits for all, and then each is asked whether it holds.
+// Several fetches of files' bytes in one round trip, where the fabric has no loads: each is posted, call_wait_posts waits for all, and then each is asked whether it holds.
 #define FETCH_POSTS 32U // of different numbers, 0 and up, before the end
 struct fetch_post {
 	uint64_t word, id; // of the location
@@ -38,7 +38,6 @@ struct fetch_post {
 // -EOPNOTSUPP: not in this way (fetch it by itself); -EIO...: the connection is gone, and with it what was posted.
 int fetch_post(struct far_lane *lane, const struct located *located, void *buffer, uint64_t offset, uint64_t length, unsigned number,
         struct fetch_post *post);
-int fetch_posts_end(struct far_lane *lane);
 bool fetch_post_holds(const struct far_lane *lane, unsigned number, const struct fetch_post *post);
 
 // As fetch, for values that are replaced faster than they can be copied: where the pool is mapped a location that holds at the begin is good to the end.

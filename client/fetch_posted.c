@@ -135,11 +135,6 @@ int fetch_post(struct far_lane *lane, const struct located *located, void *buffe
 	return error && lane->connection ? call_lost(lane, error) : error;
 }
 
-int fetch_posts_end(struct far_lane *lane)
-{
-	return call_wait_posts(lane);
-}
-
 bool fetch_post_holds(const struct far_lane *lane, unsigned number, const struct fetch_post *post)
 {
 	const struct head *head = (const struct head *)fetch_scratch(lane) + number;

@@ -31,7 +31,7 @@ static void read_at_once(struct far_lane *lane, struct far_read *reads, unsigned
 
 	for (unsigned i = 0; i < number_of && lane->connection; i++)
 		is_posted[i] = post(lane, &reads[i], i, &posts[i]);
-	if (fetch_posts_end(lane) || !lane->connection) {
+	if (call_wait_posts(lane) || !lane->connection) {
 		for (unsigned i = 0; i < number_of; i++)
 			reads[i].result = NOT_READ;
 		return;

@@ -108,11 +108,18 @@ static void fill(struct ring_entry *entry, const struct iovec *parts, int count)
 
 // --- answers ---
 
+void ring_wake(struct channel_ring *ring)
+{
+	uint64_t one = 1;
+
+	if (write(ring->wake_fd, &one, sizeof(one)) < 0)
+		log_error("a ring cannot be woken: %s", strerror(errno));
+}
+
 // By another thread, or by this one for an earlier request.
 static bool answer_later(struct channel_ring *ring, uint64_t unique, const struct iovec *parts, int count)
 {
 	struct ring_entry *entry;
-	uint64_t one = 1;
 
 	pthread_mutex_lock(&ring->mutex);
 	for (entry = ring->entries; entry && atomic_load_explicit(&entry->unique, memory_order_relaxed) != unique; entry = entry->next)
@@ -124,8 +131,8 @@ static bool answer_later(struct channel_ring *ring, uint64_t unique, const struc
 		ring->answered = entry;
 	}
 	pthread_mutex_unlock(&ring->mutex);
-	if (entry && write(ring->wake_fd, &one, sizeof(one)) < 0)
-		log_error("a ring cannot be woken: %s", strerror(errno));
+	if (entry)
+		ring_wake(ring);
 	return entry != NULL;
 }
 
@@ -349,12 +356,4 @@ void ring_serve(struct channel_ring *ring)
 		}
 		take_all(ring);
 	}
-}
-
-void ring_wake(struct channel_ring *ring)
-{
-	uint64_t one = 1;
-
-	if (write(ring->wake_fd, &one, sizeof(one)) < 0)
-		log_error("a ring cannot be woken: %s", strerror(errno));
 }

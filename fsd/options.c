@@ -182,15 +182,17 @@ static int check_ring(struct options *options)
 {
 	const char *ring = options->ring ? options->ring : "off";
 
-	if (strcmp(ring, "auto") == 0)
+	if (strcmp(ring, "auto") == 0) {
 		options->way = CHANNEL_AUTO;
-	else if (strcmp(ring, "on") == 0)
+	} else if (strcmp(ring, "on") == 0) {
 		options->way = CHANNEL_RING;
-	else if (strcmp(ring, "off") == 0)
+	} else if (strcmp(ring, "off") == 0) {
 		options->way = CHANNEL_CLASSIC;
-	else
+	} else {
 		fprintf(stderr, "far-fsd: ring=%s: must be auto, on or off\n", ring);
-	return strcmp(ring, "auto") != 0 && options->way == CHANNEL_AUTO ? EXIT_USAGE : 0;
+		return EXIT_USAGE;
+	}
+	return 0;
 }
 
 static int check_local_lock(struct options *options)

@@ -141,6 +141,9 @@ wait_until() {
 	return 1
 }
 
+# A process has ended, waited for or not.
+gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
 json_field() {
 	python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }

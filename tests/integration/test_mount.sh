@@ -25,7 +25,6 @@ ends() {
 	[ $status -eq "$1" ]
 	refuse mountpoint -q "$mnt"
 }
-gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
 by_umount() {
 	begin

@@ -9,7 +9,6 @@ start_server 256M
 
 status_of() { getfattr --only-values -n user.far.mount "$1" 2>/dev/null; }
 channel_of() { status_of "$1" | sed -n 's/^channel //p'; }
-gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
 goes_by_ring() {
 	start_mount "$mnt"
