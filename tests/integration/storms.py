@@ -2,7 +2,7 @@
 
 storms.py storm SECONDS SEED MOUNT...   two processes a mount; fails on any error that a name that came or went does not explain
 storms.py hold FOLDER COUNT             makes files, unlinks them, writes on, says "ready" and waits to be killed
-storms.py walk MOUNT                    prints the tree: number, name, type, link count and size of each entry
+storms.py walk MOUNT                    prints the tree: depth, number, name, type, link count and size of each entry
 """
 import ctypes
 import errno
@@ -130,13 +130,21 @@ def hold(folder, count):
 
 
 def walk(mount):
-    """By folders' descriptors: the tree is deeper than a path can be long."""
-    for _, directories, files, folder in os.fwalk(mount):
-        directories.sort()
-        for name in sorted(directories + files):
-            info = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            size = 0 if stat.S_ISDIR(info.st_mode) else info.st_size
-            print(info.st_ino, name, stat.filemode(info.st_mode), info.st_nlink, size)
+    """By steps down and up again, for storms pile folders higher than a path is long, a stack of calls deep and a process may hold open."""
+    os.chdir(mount)
+    to_do = [sorted(os.listdir("."))]
+    while to_do:
+        if not to_do[-1]:
+            to_do.pop()
+            os.chdir("..")
+            continue
+        name = to_do[-1].pop()
+        info = os.lstat(name)
+        folder = stat.S_ISDIR(info.st_mode)
+        print(len(to_do), info.st_ino, name, stat.filemode(info.st_mode), info.st_nlink, 0 if folder else info.st_size)
+        if folder:
+            os.chdir(name)
+            to_do.append(sorted(os.listdir(".")))
 
 
 if __name__ == "__main__":

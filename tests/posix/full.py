@@ -117,8 +117,8 @@ def writes():
             equal(read("old"), b"o" * (MIB + 5))
             goes_on()
             remove("old")
-            for _ in range(50):
-                if free_pages() > MIB // PAGE // 2 + 10:
+            for _ in range(200):
+                if available_pages() > MIB // PAGE // 2 + 10:
                     break
                 time.sleep(0.1)
             equal(os.pwrite(fd, b"w" * (MIB // 2), written), MIB // 2)
