@@ -1,6 +1,7 @@
 #include "client/call.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -214,23 +215,73 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 	return 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+// Until there is room for a message. It comes back without an event (a credit, bytes that the socket has taken), so this is not progress().
+static int await_room(struct far_lane *lane, uint32_t length, char **to)
+{
+	uint64_t deadline = now_ns() + (uint64_t)lane->session->timeout_ms * 1000000U;
+
+	for (;;) {
+		struct pollfd wake = {.fd = fabric_fd(lane->fabric), .events = POLLIN};
+		struct fabric_event events[EVENTS];
+		int error = lane->broken ? call_lost(lane, lane->broken) : 0;
+		uint64_t now;
+
+		if (!error)
+			error = take_events(lane, events, fabric_poll(lane->fabric, events, EVENTS));
+		if (error)
+			return error;
+		*to = lane->broken ? NULL : fabric_send_reserve(lane->connection, length);
+		if (*to)
+			return 0;
+		now = now_ns();
+		if (now >= deadline) {
+			lane_drop(lane);
+			return error_set(-ETIMEDOUT, "%s: no room for a request within %d ms", lane->session->address_text,
+			        lane->session->timeout_ms);
+		}
+		if (!lane->broken && fabric_arm(lane->fabric) == 0)
+			poll(&wake, 1, (int)((deadline - now) / 1000000U) + 1);
+	}
+}
+
+static int check_length(const struct far_lane *lane, uint32_t length)
+{
+	if (length <= lane->message_size)
+		return 0;
+	return error_set(-ENAMETOOLONG,
+	        "a request of %u bytes is longer than a message of %u: use shorter keys, or start the server with a larger "
+	        "--message-size",
+	        length, lane->message_size);
+}
+
 int call_queue(struct far_lane *lane, const struct call *call)
 {
 	uint32_t length = length_of(call);
-	char *to;
-	int error;
+	int error = check_length(lane, length);
+	char *to = error ? NULL : fabric_send_reserve(lane->connection, length);
 
-	if (length > lane->message_size)
-		return error_set(-ENAMETOOLONG,
-		        "a request of %u bytes is longer than a message of %u: use shorter keys, or start the server with a larger "
-		        "--message-size",
-		        length, lane->message_size);
-	while ((to = fabric_send_reserve(lane->connection, length)) == NULL) {
-		error = progress(lane, lane->session->timeout_ms);
-		if (error)
-			return error;
-	}
-	return put(lane, call, to);
+	if (!error && !to)
+		error = await_room(lane, length, &to);
+	return error ? error : put(lane, call, to);
+}
+
+int call_try(struct far_lane *lane, const struct call *call)
+{
+	uint32_t length = length_of(call);
+	int error = check_length(lane, length);
+	char *to = error ? NULL : fabric_send_reserve(lane->connection, length);
+
+	if (!error && to)
+		error = put(lane, call, to);
+	return error ? error : to != NULL;
 }
 
 int call_send(struct far_lane *lane, const struct call *call)

@@ -28,6 +28,9 @@ void reply_release(struct far_lane *lane, struct reply *reply);
 
 // In two steps, for several on their way: call_send posts one, call_queue does so with the next flush or wait; call_receive takes the replies in order.
 int call_queue(struct far_lane *lane, const struct call *call);
+
+// As call_queue, without waiting for room: 1, or 0 where there is none. While replies are owed that nobody has taken, room may wait for these: take one (call_receive), then try again.
+int call_try(struct far_lane *lane, const struct call *call);
 int call_send(struct far_lane *lane, const struct call *call);
 int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *reply);
 

@@ -9,22 +9,6 @@
 
 #define NOT_SENT (-EAGAIN)
 
-static bool send_one(struct far_lane *lane, const struct far_write *write, uint64_t *tag)
-{
-	struct far_write_request message = {.id = write->id, .offset = write->offset, .length = write->length};
-	struct call request = {
-	        .op = FAR_OP_WRITE,
-	        .message = &message,
-	        .length = sizeof(message),
-	        .parts = {{write->buffer, (uint32_t)write->length}},
-	};
-
-	if (write->length == 0 || write->length > lane->message_size - sizeof(message) || call_queue(lane, &request))
-		return false;
-	*tag = message.header.tag;
-	return true;
-}
-
 static ssize_t receive_one(struct far_lane *lane, const struct far_write *write, uint64_t tag)
 {
 	struct reply reply;
@@ -42,16 +26,55 @@ static ssize_t receive_one(struct far_lane *lane, const struct far_write *write,
 	return (ssize_t)result;
 }
 
+// Those that are on their way, in order.
+struct owed {
+	unsigned first, end;
+	struct {
+		unsigned number;
+		uint64_t tag;
+	} of[FAR_WRITES_MAX];
+};
+
+static void receive_next(struct far_lane *lane, struct far_write *writes, struct owed *owed)
+{
+	struct far_write *write = &writes[owed->of[owed->first].number];
+
+	write->result = lane->connection ? receive_one(lane, write, owed->of[owed->first].tag) : -EIO;
+	owed->first++;
+}
+
+static void send_one(struct far_lane *lane, struct far_write *writes, unsigned number, struct owed *owed)
+{
+	const struct far_write *write = &writes[number];
+	struct far_write_request message = {.id = write->id, .offset = write->offset, .length = write->length};
+	struct call request = {
+	        .op = FAR_OP_WRITE,
+	        .message = &message,
+	        .length = sizeof(message),
+	        .parts = {{write->buffer, (uint32_t)write->length}},
+	};
+	int queued = 0;
+
+	while (lane->connection && (queued = call_try(lane, &request)) == 0 && owed->first < owed->end)
+		receive_next(lane, writes, owed);
+	if (lane->connection && queued == 0)
+		queued = call_queue(lane, &request) == 0;
+	if (queued <= 0)
+		return;
+	owed->of[owed->end].number = number;
+	owed->of[owed->end].tag = message.header.tag;
+	owed->end++;
+}
+
 static void write_at_once(struct far_lane *lane, struct far_write *writes, unsigned number_of)
 {
-	uint64_t tags[FAR_WRITES_MAX];
-	bool is_sent[FAR_WRITES_MAX] = {false};
+	struct owed owed = {0};
 
 	for (unsigned i = 0; i < number_of && lane->connection; i++)
-		is_sent[i] = send_one(lane, &writes[i], &tags[i]);
-	for (unsigned i = 0; i < number_of; i++)
-		if (is_sent[i])
-			writes[i].result = lane->connection ? receive_one(lane, &writes[i], tags[i]) : -EIO;
+		if (writes[i].length > 0 && writes[i].length <= lane->message_size - sizeof(struct far_write_request))
+			send_one(lane, writes, i, &owed);
+	while (owed.first < owed.end)
+		receive_next(lane, writes, &owed);
 }
 
 void far_write_many(struct far_lane *lane, struct far_write *writes, unsigned number_of)
