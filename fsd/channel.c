@@ -55,9 +55,9 @@ int channel_answer(const struct fuse_in_header *request, int error, const void *
 	return answer_send(fuse_session_fd(channel_worker->channel->session), parts, 2) < 0 ? -errno : 0;
 }
 
-struct channel_later *channel_defer(void)
+struct channel_later *channel_defer(bool is_alone)
 {
-	return channel_worker->ring && channel_worker->channel->hooks->finish ? ring_defer(channel_worker->ring) : NULL;
+	return channel_worker->ring && channel_worker->channel->hooks->finish ? ring_defer(channel_worker->ring, is_alone) : NULL;
 }
 
 void channel_resume(struct channel_later *later)

@@ -32,7 +32,7 @@ struct channel_hooks {
 	// another one that libfuse knows. NULL: there are none.
 	bool (*newer)(void *context, struct fuse_in_header *request);
 
-	// Answers what was put off (channel_defer) on the calling thread. NULL: nothing ever is.
+	// Answers what was put off (channel_defer) on the calling thread, or some of it: then it is called again soon. NULL: nothing ever is put off.
 	void (*finish)(void *context);
 
 	// FUSE_* bits of INIT that are agreed to if the kernel offers them, whatever libfuse knows about them.
@@ -60,9 +60,9 @@ void *channel_place(void);
 const struct fuse_in_header *channel_request(void);
 
 // Puts the answer to the request under way off, because others have come with it: once all of them have begun, hooks.finish answers them, so that what they need can be had at once. It returns a
-// handle, or NULL if there are no others: answer it now.
+// handle, or NULL if there are no others: answer it now. is_alone: also if there are none. NULL always by /dev/fuse.
 struct channel_later;
-struct channel_later *channel_defer(void);
+struct channel_later *channel_defer(bool is_alone);
 
 // In hooks.finish: from now on answers are to this request.
 void channel_resume(struct channel_later *later);

@@ -43,7 +43,7 @@ static bool take_by_ring(const struct iovec *parts, int count)
 	bool is_taken;
 
 	if (channel_worker)
-		return ring_answer(channel_worker->channel, parts, count);
+		return interrupts_keep(channel_worker->channel, parts[0].iov_base) || ring_answer(channel_worker->channel, parts, count);
 	pthread_mutex_lock(&serving_mutex);
 	is_taken = serving && ring_answer(serving, parts, count);
 	pthread_mutex_unlock(&serving_mutex);

@@ -64,6 +64,15 @@ void answer_unwatch(void);
 // Sends an answer where its request came from. Bytes sent, or -1 with errno set.
 ssize_t answer_send(int fd, struct iovec *parts, int count);
 
+// --- channel_interrupts.c ---
+
+// Takes libfuse's answer that it does not know what an INTERRUPT is about, if that may be a request of a ring's. False: it is another answer.
+struct fuse_out_header;
+bool interrupts_keep(struct channel *channel, const struct fuse_out_header *answer);
+
+// A request waits for its answer: what has been kept for it is said now.
+void interrupts_say(struct channel *channel, uint64_t unique);
+
 // --- channel_classic.c ---
 
 void classic_serve(struct worker *worker);
@@ -78,8 +87,11 @@ void ring_free(struct channel_ring *ring);
 void ring_serve(struct channel_ring *ring);
 
 // As channel_defer and channel_resume.
-struct channel_later *ring_defer(struct channel_ring *ring);
+struct channel_later *ring_defer(struct channel_ring *ring, bool is_alone);
 void ring_resume(struct channel_ring *ring, struct channel_later *later);
+
+// Whether the request has come by a ring of the channel and waits to be answered later.
+bool ring_has_parked(struct channel *channel, uint64_t unique);
 
 // Makes ring_serve look whether the session has ended.
 void ring_wake(struct channel_ring *ring);

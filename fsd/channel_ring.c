@@ -20,7 +20,10 @@
 // payload, where libfuse finds them in one piece with it.
 
 #define SUBMIT_NS 20000ULL // answers wait for each other at most so long
-#define WAKE_DATA 0ULL     // user_data of the wake-up's read; entries have their address
+#define AGAIN_NS 100000L
+#define SUBMIT_TRIES 1000
+#define SUBMIT_NAP_NS 1000000L
+#define WAKE_DATA 0ULL // user_data of the wake-up's read; entries have their address
 
 static uint64_t now_ns(void)
 {
@@ -32,22 +35,42 @@ static uint64_t now_ns(void)
 
 // --- submissions ---
 
+static void give_up(struct channel_ring *ring, const char *why, int error)
+{
+	log_error("%s: %s; mount with -o ring=off", why, strerror(-error));
+	ring->is_over = true;
+	fuse_session_exit(ring->worker->channel->session);
+	pthread_kill(ring->worker->channel->main, SIGUSR1);
+}
+
+// NULL: the kernel takes nothing any more, and the mount ends.
 static struct io_uring_sqe *next_sqe(struct channel_ring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+	const struct timespec nap = {.tv_nsec = SUBMIT_NAP_NS};
+	int result = 0;
 
-	if (sqe)
-		return sqe;
-	io_uring_submit(&ring->uring);
-	return io_uring_get_sqe(&ring->uring);
+	for (int i = 0; i < SUBMIT_TRIES; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+		if (sqe)
+			return sqe;
+		result = io_uring_submit(&ring->uring);
+		if (result <= 0)
+			nanosleep(&nap, NULL); // short of memory
+	}
+	give_up(ring, "the kernel takes no answers by the ring", result);
+	return NULL;
 }
 
 static void command(struct channel_ring *ring, struct ring_entry *entry, uint32_t number)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
-	struct fuse_uring_cmd_req *request = (struct fuse_uring_cmd_req *)(void *)sqe->cmd;
+	struct fuse_uring_cmd_req *request;
 	bool is_register = number == FUSE_IO_URING_CMD_REGISTER;
 
+	if (!sqe)
+		return;
+	request = (struct fuse_uring_cmd_req *)(void *)sqe->cmd;
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, 0, is_register ? entry->parts : NULL, is_register ? 2 : 0, 0);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	sqe->cmd_op = number;
@@ -61,6 +84,8 @@ static void listen_for_wakes(struct channel_ring *ring)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
 
+	if (!sqe)
+		return;
 	io_uring_prep_read(sqe, ring->wake_fd, &ring->wakes, sizeof(ring->wakes), 0);
 	sqe->user_data = WAKE_DATA;
 }
@@ -126,6 +151,7 @@ static bool answer_later(struct channel_ring *ring, uint64_t unique, const struc
 		;
 	if (entry) {
 		atomic_store_explicit(&entry->unique, 0, memory_order_relaxed);
+		entry->is_parked = false;
 		fill(entry, parts, count);
 		entry->next_answered = ring->answered;
 		ring->answered = entry;
@@ -152,6 +178,27 @@ bool ring_answer(struct channel *channel, const struct iovec *parts, int count)
 		return false;
 	for (unsigned i = 1; i < channel->begun; i++)
 		if (channel->workers[i].ring && answer_later(channel->workers[i].ring, header->unique, parts, count))
+			return true;
+	return false;
+}
+
+static bool has_parked(struct channel_ring *ring, uint64_t unique)
+{
+	const struct ring_entry *entry;
+	bool is_parked;
+
+	pthread_mutex_lock(&ring->mutex);
+	for (entry = ring->entries; entry && atomic_load_explicit(&entry->unique, memory_order_relaxed) != unique; entry = entry->next)
+		;
+	is_parked = entry && entry->is_parked;
+	pthread_mutex_unlock(&ring->mutex);
+	return is_parked;
+}
+
+bool ring_has_parked(struct channel *channel, uint64_t unique)
+{
+	for (unsigned i = 1; i < channel->begun; i++)
+		if (channel->workers[i].ring && has_parked(channel->workers[i].ring, unique))
 			return true;
 	return false;
 }
@@ -188,12 +235,16 @@ static struct fuse_in_header *put_together(const struct ring_entry *entry)
 }
 
 // It will be answered later: another entry takes its place.
-static void park(struct channel_ring *ring, const struct ring_entry *entry)
+static void park(struct channel_ring *ring, struct ring_entry *entry)
 {
 	unsigned queue = entry->queue;
 	struct ring_entry *other;
 
+	pthread_mutex_lock(&ring->mutex);
+	entry->is_parked = true;
+	pthread_mutex_unlock(&ring->mutex);
 	ring->parked[queue]++;
+	interrupts_say(ring->worker->channel, entry->header_unique);
 	if (ring->total[queue] - ring->parked[queue] >= ring->depth[queue])
 		return;
 	other = ring_add_entry(ring, queue);
@@ -205,13 +256,13 @@ static void park(struct channel_ring *ring, const struct ring_entry *entry)
 	command(ring, other, FUSE_IO_URING_CMD_REGISTER);
 }
 
-// A FORGET that a listing causes comes by the ring, unlike others, and is waited for although it has no answer.
-static void answer_forget(struct ring_entry *entry)
+static void answer_alone(struct ring_entry *entry, uint64_t unique, int error)
 {
-	struct fuse_out_header header = {.len = sizeof(header), .unique = entry->header_unique};
+	struct fuse_out_header header = {.len = sizeof(header), .error = error, .unique = unique};
 
 	fill(entry, &(struct iovec){&header, sizeof(header)}, 1);
 	atomic_store_explicit(&entry->unique, 0, memory_order_relaxed);
+	command(entry->ring, entry, FUSE_IO_URING_CMD_COMMIT_AND_FETCH);
 }
 
 static void serve(struct channel_ring *ring, struct ring_entry *entry)
@@ -221,8 +272,10 @@ static void serve(struct channel_ring *ring, struct ring_entry *entry)
 	bool is_forget;
 
 	if (!request) {
-		log_error("a request of %u bytes with %u of payload is none", ((struct fuse_in_header *)(void *)entry->header->in_out)->len,
-		        entry->header->ring_ent_in_out.payload_sz);
+		const struct fuse_in_header *header = (const struct fuse_in_header *)(const void *)entry->header->in_out;
+
+		log_error("a request of %u bytes with %u of payload is none", header->len, entry->header->ring_ent_in_out.payload_sz);
+		answer_alone(entry, header->unique, -EIO);
 		return;
 	}
 	is_forget = request->opcode == FUSE_FORGET || request->opcode == FUSE_BATCH_FORGET;
@@ -235,9 +288,9 @@ static void serve(struct channel_ring *ring, struct ring_entry *entry)
 	ring->is_deferred = false;
 	channel_process(worker, request, request->len);
 	ring->current = NULL;
-	if (is_forget)
-		answer_forget(entry);
-	if (ring->is_answered || is_forget)
+	if (is_forget) // that a listing causes: it comes by the ring, unlike others, and is waited for although it has no answer
+		answer_alone(entry, entry->header_unique, 0);
+	else if (ring->is_answered)
 		command(ring, entry, FUSE_IO_URING_CMD_COMMIT_AND_FETCH);
 	else if (!ring->is_deferred)
 		park(ring, entry);
@@ -245,9 +298,9 @@ static void serve(struct channel_ring *ring, struct ring_entry *entry)
 
 // --- requests that wait for those that came with them ---
 
-struct channel_later *ring_defer(struct channel_ring *ring)
+struct channel_later *ring_defer(struct channel_ring *ring, bool is_alone)
 {
-	if (ring->deferred == 0 && io_uring_cq_ready(&ring->uring) == 0)
+	if (!is_alone && ring->deferred == 0 && io_uring_cq_ready(&ring->uring) == 0)
 		return NULL;
 	ring->is_deferred = true;
 	ring->deferred++;
@@ -256,8 +309,10 @@ struct channel_later *ring_defer(struct channel_ring *ring)
 
 static void give_back_current(struct channel_ring *ring)
 {
-	if (ring->current && ring->is_answered)
+	if (ring->current && ring->is_answered) {
 		command(ring, ring->current, FUSE_IO_URING_CMD_COMMIT_AND_FETCH);
+		ring->deferred--;
+	}
 	ring->current = NULL;
 }
 
@@ -280,7 +335,6 @@ static void finish_deferred(struct channel_ring *ring)
 		return;
 	hooks->finish(hooks->context);
 	give_back_current(ring);
-	ring->deferred = 0;
 }
 
 // What the kernel says of an entry when it gives no request with it.
@@ -290,10 +344,7 @@ static void lose(struct channel_ring *ring, int error)
 		ring->is_over = true; // unmounted
 		return;
 	}
-	log_error("the kernel refuses an entry of the ring: %s; mount with -o ring=off", strerror(-error));
-	ring->is_over = true;
-	fuse_session_exit(ring->worker->channel->session);
-	pthread_kill(ring->worker->channel->main, SIGUSR1);
+	give_up(ring, "the kernel refuses an entry of the ring", error);
 }
 
 static void take(struct channel_ring *ring, const struct io_uring_cqe *cqe)
@@ -312,13 +363,14 @@ static void take(struct channel_ring *ring, const struct io_uring_cqe *cqe)
 	}
 }
 
-// All that is there. Answers go out with the next wait for requests, unless that takes long.
+// All that is there now: what comes meanwhile comes after what was put off, and what others answered. Answers go out with the next wait for requests, unless that takes long.
 static void take_all(struct channel_ring *ring)
 {
+	unsigned left = io_uring_cq_ready(&ring->uring);
 	uint64_t since = now_ns();
 	struct io_uring_cqe *cqe;
 
-	while (io_uring_peek_cqe(&ring->uring, &cqe) == 0) {
+	for (; left > 0 && io_uring_peek_cqe(&ring->uring, &cqe) == 0; left--) {
 		take(ring, cqe);
 		if (now_ns() - since < SUBMIT_NS)
 			continue;
@@ -339,6 +391,17 @@ static void pin(const struct channel_ring *ring)
 	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
 }
 
+// What is put off still is looked at again soon.
+static int submit_and_wait(struct channel_ring *ring)
+{
+	struct __kernel_timespec soon = {.tv_nsec = AGAIN_NS};
+	struct io_uring_cqe *cqe;
+
+	if (ring->deferred == 0)
+		return io_uring_submit_and_wait(&ring->uring, 1);
+	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &soon, NULL);
+}
+
 void ring_serve(struct channel_ring *ring)
 {
 	const struct fuse_session *session = ring->worker->channel->session;
@@ -348,12 +411,16 @@ void ring_serve(struct channel_ring *ring)
 	for (struct ring_entry *entry = ring->entries; entry; entry = entry->next)
 		command(ring, entry, FUSE_IO_URING_CMD_REGISTER);
 	while (!ring->is_over && !fuse_session_exited((struct fuse_session *)(uintptr_t)session)) {
-		int result = io_uring_submit_and_wait(&ring->uring, 1);
+		int result = submit_and_wait(ring);
 
-		if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
+		if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY && result != -ETIME) {
 			log_error("a ring ends: %s", strerror(-result));
 			break;
 		}
 		take_all(ring);
 	}
+	// Answers of the last turn; then the kernel gets back what it has given us meanwhile.
+	io_uring_submit(&ring->uring);
+	io_uring_queue_exit(&ring->uring);
+	ring->is_open = false;
 }

@@ -20,6 +20,7 @@ struct ring_entry {
 	uint64_t header_unique;
 	_Atomic uint64_t unique; // of the request that has no answer yet, or 0
 	uint16_t queue;
+	bool is_parked; // its request will be answered later; under the ring's mutex
 };
 
 struct channel_ring {

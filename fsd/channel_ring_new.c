@@ -74,6 +74,8 @@ static int take_queues(struct channel_ring *ring, unsigned number, unsigned of)
 	bool is_whole = true;
 
 	ring->processor = processor_of(number, of);
+	if (ring->processor < 0) // each serves several queues
+		depth = MEMORY_ENTRIES / count;
 	depth = depth > DEPTH_MAX ? DEPTH_MAX : depth < DEPTH_MIN ? DEPTH_MIN : depth;
 	ring->depth = calloc(count, sizeof(*ring->depth));
 	ring->total = calloc(count, sizeof(*ring->total));

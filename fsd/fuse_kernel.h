@@ -52,6 +52,9 @@ struct fuse_statx_out {
 
 #endif
 
+// Of `unique`: it is the INTERRUPT of the request without this bit.
+#define FUSE_INT_REQ_BIT 1U
+
 #if FUSE_KERNEL_MINOR_VERSION < 42
 
 // FUSE over io_uring: protocol 7.42 (Linux 6.14).

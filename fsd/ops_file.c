@@ -147,6 +147,8 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 	flags |= kill_flag(request, file);
 	if (!flags && !was_lost && together_write(request, ino, bytes, size, offset, file))
 		return;
+	if (flags == FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost && together_append(request, ino, bytes, size, offset, file))
+		return;
 	if (flags & FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost)
 		await_predecessors(ino, offset);
 	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);

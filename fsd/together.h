@@ -8,6 +8,10 @@
 bool together_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, const struct fuse_file_info *file);
 bool together_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, const struct fuse_file_info *file);
 
+// A large asynchronous append past the cache comes as several requests at once, in any order by a ring: each is done when those before it are. False: this channel brings them one by one to each thread, so the caller
+// may wait.
+bool together_append(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, const struct fuse_file_info *file);
+
 // Does and answers what the calling thread has put off (channel_hooks.finish).
 void together_finish(void);
 
