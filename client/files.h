@@ -52,11 +52,13 @@ int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_
 
 int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
 int far_unlink(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
-int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length);
 
-// flags: enum far_rename_flag. -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (into its own child).
+// expected: the directory that shall be removed, or -ESTALE; 0 = whichever it is.
+int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t expected);
+
+// flags: enum far_rename_flag. expected: what has the new name and is replaced, or -ESTALE; 0 = whatever it is. -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (into its own child).
 int far_rename_at(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t new_parent, const char *new_name,
-        size_t new_name_length, unsigned flags);
+        size_t new_name_length, uint64_t expected, unsigned flags);
 
 // target: FAR_SYMLINK_MAX + 1 bytes. Returns its length; NUL-terminated.
 int far_readlink(struct far_lane *lane, uint64_t id, char *target);

@@ -243,9 +243,9 @@ int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *na
 	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
 }
 
-static int remove_name(struct far_lane *lane, uint16_t op, uint64_t parent, const char *name, size_t name_length)
+static int remove_name(struct far_lane *lane, uint16_t op, uint64_t parent, const char *name, size_t name_length, uint64_t expected)
 {
-	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
+	struct far_remove_request message = {.parent = parent, .expected = expected, .name_length = (uint16_t)name_length};
 	struct call request = {
 	        .op = op,
 	        .is_change = true,
@@ -260,20 +260,21 @@ static int remove_name(struct far_lane *lane, uint16_t op, uint64_t parent, cons
 
 int far_unlink(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length)
 {
-	return remove_name(lane, FAR_OP_UNLINK, parent, name, name_length);
+	return remove_name(lane, FAR_OP_UNLINK, parent, name, name_length, 0);
 }
 
-int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length)
+int far_rmdir(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t expected)
 {
-	return remove_name(lane, FAR_OP_RMDIR, parent, name, name_length);
+	return remove_name(lane, FAR_OP_RMDIR, parent, name, name_length, expected);
 }
 
 int far_rename_at(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, uint64_t new_parent, const char *new_name,
-        size_t new_name_length, unsigned flags)
+        size_t new_name_length, uint64_t expected, unsigned flags)
 {
 	struct far_rename_at_request message = {
 	        .parent = parent,
 	        .new_parent = new_parent,
+	        .expected = expected,
 	        .name_length = (uint16_t)name_length,
 	        .new_name_length = (uint16_t)new_name_length,
 	};

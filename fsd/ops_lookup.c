@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "fsd/filesystem.h"
+#include "fsd/last_lookups.h"
 
 // Lookups add a hold, forgets give holds back.
 
@@ -28,6 +29,7 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct far_attr attr;
 	int error = look_up(parent, name, &attr);
 
+	last_lookups_note(fuse_req_ctx(request)->pid, parent, name, !error && S_ISDIR(attr.mode) ? attr.id : 0);
 	filesystem_reply_entry(request, error, &attr);
 }
 

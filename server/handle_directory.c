@@ -12,19 +12,18 @@
 #include "server/session.h"
 #include "server/value.h"
 
-// Finds the name that a far_lookup_request tells. -ESTALE, -ENOTDIR, -ENAMETOOLONG, -EINVAL, -ENOENT.
-static int find_name(struct request *request, struct far_record **directory, struct far_record **name)
+// Finds the name, of `length`, that the request has behind its struct. -ESTALE, -ENOTDIR, -ENAMETOOLONG, -EINVAL, -ENOENT.
+static int find_name(struct request *request, uint64_t parent, uint32_t length, struct far_record **directory, struct far_record **name)
 {
-	const struct far_lookup_request *message = request->message;
 	struct far_span span;
 	int error;
 
-	if (request->tail_length != message->name_length)
+	if (request->tail_length != length)
 		return -EPROTO;
-	span = request_take(request, message->name_length);
+	span = request_take(request, length);
 	error = far_name_check(span.bytes, span.length);
 	if (!error)
-		error = namespace_directory(request->server, message->parent, directory);
+		error = namespace_directory(request->server, parent, directory);
 	if (error)
 		return error;
 	*name = namespace_find(request->server, *directory, span);
@@ -33,8 +32,9 @@ static int find_name(struct request *request, struct far_record **directory, str
 
 int handle_lookup(struct request *request)
 {
+	const struct far_lookup_request *message = request->message;
 	struct far_record *directory, *name;
-	int error = find_name(request, &directory, &name);
+	int error = find_name(request, message->parent, message->name_length, &directory, &name);
 
 	return error ? error : reply_entry(request, namespace_target(request->server, name));
 }
@@ -65,28 +65,29 @@ int handle_hold(struct request *request)
 	return object && may_hold(request, object) ? reply_entry(request, object) : -ESTALE;
 }
 
-int handle_unlink(struct request *request)
+// `not_of_type`: what it is refused with if it is a directory and should not be, or the other way round.
+static int remove_name(struct request *request, bool is_directory, int not_of_type)
 {
-	struct far_record *directory, *name;
-	int error = find_name(request, &directory, &name);
+	const struct far_remove_request *message = request->message;
+	struct far_record *directory, *name, *object;
+	int error = find_name(request, message->parent, message->name_length, &directory, &name);
 
 	if (error)
 		return error;
-	if (object_is_directory(namespace_target(request->server, name)))
-		return -EISDIR;
-	return namespace_remove(request->server, directory, name);
+	object = namespace_target(request->server, name);
+	if (message->expected && object_id(request->server, object) != message->expected)
+		return -ESTALE;
+	return object_is_directory(object) == is_directory ? namespace_remove(request->server, directory, name) : not_of_type;
+}
+
+int handle_unlink(struct request *request)
+{
+	return remove_name(request, false, -EISDIR);
 }
 
 int handle_rmdir(struct request *request)
 {
-	struct far_record *directory, *name;
-	int error = find_name(request, &directory, &name);
-
-	if (error)
-		return error;
-	if (!object_is_directory(namespace_target(request->server, name)))
-		return -ENOTDIR;
-	return namespace_remove(request->server, directory, name);
+	return remove_name(request, true, -ENOTDIR);
 }
 
 // --- create ---
@@ -223,7 +224,7 @@ int handle_link(struct request *request)
 int handle_rename_at(struct request *request)
 {
 	const struct far_rename_at_request *message = request->message;
-	struct namespace_rename rename = {.flags = request->flags};
+	struct namespace_rename rename = {.expected = message->expected, .flags = request->flags};
 	struct far_record *moved;
 	int error;
 

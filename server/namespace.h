@@ -68,10 +68,11 @@ struct namespace_rename {
 	struct far_span name;
 	struct far_record *to;
 	struct far_span new_name;
-	unsigned flags; // enum far_rename_flag
+	uint64_t expected; // the object that is replaced, or 0: any, or none
+	unsigned flags;    // enum far_rename_flag
 };
 
-// -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (a directory into itself), -ENOSPC. *moved: the object that has the new name.
+// -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (a directory into itself), -ESTALE (not the expected one), -ENOSPC. *moved: the object that has the new name.
 int namespace_rename(struct server *server, const struct namespace_rename *rename, struct far_record **moved);
 
 #endif

@@ -55,7 +55,9 @@ static int find_parties(struct server *server, const struct namespace_rename *re
 	parties->victim = namespace_find(server, rename->to, rename->new_name);
 	if (parties->victim)
 		parties->victim_object = namespace_target(server, parties->victim);
-	return rename->to->nlink ? 0 : -ENOENT;
+	if (!rename->to->nlink)
+		return -ENOENT;
+	return rename->expected && (!parties->victim || object_id(server, parties->victim_object) != rename->expected) ? -ESTALE : 0;
 }
 
 // 1: nothing is to be done.

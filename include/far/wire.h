@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 4U
+#define FAR_WIRE_VERSION 5U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
@@ -40,8 +40,8 @@ enum far_op {
 	FAR_OP_SETATTR = 32,   // far_setattr_request -> far_attr_reply
 	FAR_OP_CREATE = 33,    // far_create_request -> far_entry_reply, adds a hold
 	FAR_OP_LINK = 34,      // far_link_request -> far_entry_reply, adds a hold
-	FAR_OP_UNLINK = 35,    // far_lookup_request -> far_reply; not for directories
-	FAR_OP_RMDIR = 36,     // far_lookup_request -> far_reply
+	FAR_OP_UNLINK = 35,    // far_remove_request -> far_reply; not for directories
+	FAR_OP_RMDIR = 36,     // far_remove_request -> far_reply
 	FAR_OP_RENAME_AT = 37, // far_rename_at_request -> far_reply
 	FAR_OP_READDIR = 38,   // far_list_request -> far_list_reply
 	FAR_OP_READ = 39,      // far_read_request -> far_get_reply
@@ -450,6 +450,15 @@ struct far_lookup_request {
 	uint16_t reserved[3];
 };
 
+// Behind it: the name.
+struct far_remove_request {
+	struct far_request header;
+	uint64_t parent;
+	uint64_t expected; // the object that the name shall be of, or FAR_STATUS_STALE; 0 = any
+	uint16_t name_length;
+	uint16_t reserved[3];
+};
+
 // Behind it: extents, then `value_length` bytes (the whole value of a small file or symlink, where it fits; else 0).
 struct far_entry_reply {
 	struct far_reply header;
@@ -534,6 +543,7 @@ struct far_rename_at_request {
 	struct far_request header;
 	uint64_t parent;
 	uint64_t new_parent;
+	uint64_t expected; // the object that shall be replaced, or FAR_STATUS_STALE; 0 = any, or none
 	uint16_t name_length;
 	uint16_t new_name_length;
 	uint32_t reserved;

@@ -311,9 +311,17 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		set_name(message + sizeof(*rename) + rename->from_length, rename->to_length, true);
 		break;
 	}
-	case FAR_OP_LOOKUP:
 	case FAR_OP_UNLINK:
 	case FAR_OP_RMDIR:
+		set_id(message, offsetof(struct far_remove_request, parent));
+		if (((struct far_remove_request *)message)->expected % 2)
+			set_id(message, offsetof(struct far_remove_request, expected));
+		else
+			((struct far_remove_request *)message)->expected = 0;
+		((struct far_remove_request *)message)->name_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, false);
+		break;
+	case FAR_OP_LOOKUP:
 		set_id(message, offsetof(struct far_lookup_request, parent));
 		((struct far_lookup_request *)message)->name_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, false);
@@ -349,6 +357,10 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 
 		set_id(message, offsetof(struct far_rename_at_request, parent));
 		set_id(message, offsetof(struct far_rename_at_request, new_parent));
+		if (rename->expected % 2)
+			set_id(message, offsetof(struct far_rename_at_request, expected));
+		else
+			rename->expected = 0;
 		rename->name_length = (uint16_t)(tail ? rename->name_length % (tail + 1) : 0);
 		rename->new_name_length = (uint16_t)(tail - rename->name_length);
 		set_name(message + sizeof(*rename), tail, false);

@@ -2,6 +2,7 @@
 
 storms.py storm SECONDS SEED MOUNT...   two processes a mount; fails on any error that a name that came or went does not explain
 storms.py hold FOLDER COUNT             makes files, unlinks them, writes on, says "ready" and waits to be killed
+storms.py swap SECONDS MOUNT OTHER        by OTHER two folders change places all the time, by MOUNT one of them is removed or replaced: the other one must still be usable there
 storms.py walk MOUNT                    prints the tree: depth, number, name, type, link count and size of each entry
 """
 import ctypes
@@ -129,6 +130,66 @@ def hold(folder, count):
     signal.pause()
 
 
+def exchange_until(stop, folder):
+    while not stop.is_set():
+        try:
+            rename2(f"{folder}/a", f"{folder}/b", RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # one is away just now
+                raise
+
+
+def use(path):
+    """By its descriptor: the name may be another folder's at once."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    os.mkdir("inner", dir_fd=folder)
+    os.rmdir("inner", dir_fd=folder)
+    os.close(folder)
+
+
+def remove_one(folder, number):
+    if number % 2:
+        os.rmdir(f"{folder}/a")
+    else:
+        os.makedirs(f"{folder}/c", exist_ok=True)
+        os.rename(f"{folder}/c", f"{folder}/a")
+
+
+def swap(seconds, mount, other):
+    stop = multiprocessing.Event()
+    os.mkdir(f"{mount}/swap")
+    for name in "ab":
+        os.mkdir(f"{mount}/swap/{name}")
+    process = multiprocessing.Process(target=exchange_until, args=(stop, f"{other}/swap"), daemon=True)
+    process.start()
+    end = time.monotonic() + seconds
+    rounds = again = 0
+    while time.monotonic() < end:
+        open_ones = [os.open(f"{mount}/swap/{name}", os.O_RDONLY) for name in "ab"]  # so the kernel does not forget them
+        try:
+            remove_one(f"{mount}/swap", rounds)
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # twice in a row it was another one
+                raise
+            again += 1
+            continue
+        else:
+            use(f"{mount}/swap/b")
+        finally:
+            for folder in open_ones:
+                os.close(folder)
+        if rounds % 2:
+            os.mkdir(f"{mount}/swap/a")
+        rounds += 1
+    stop.set()
+    process.join()
+    for name in os.listdir(f"{mount}/swap"):
+        os.rmdir(f"{mount}/swap/{name}")
+    os.rmdir(f"{mount}/swap")
+    print(rounds, "rounds,", again, "times ESTALE")
+    return process.exitcode
+
+
 def walk(mount):
     """By steps down and up again, for storms pile folders higher than a path is long, a stack of calls deep and a process may hold open."""
     os.chdir(mount)
@@ -153,5 +214,7 @@ if __name__ == "__main__":
         sys.exit(storm(float(arguments[0]), int(arguments[1]), arguments[2:]))
     if sys.argv[1] == "hold":
         hold(arguments[0], int(arguments[1]))
+    if sys.argv[1] == "swap":
+        sys.exit(swap(float(arguments[0]), *arguments[1:]))
     if sys.argv[1] == "walk":
         walk(arguments[0])

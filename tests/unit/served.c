@@ -293,7 +293,7 @@ int served_hold(struct served_lane *client, uint64_t id, unsigned flags, struct 
 
 int served_unlink(struct served_lane *client, unsigned op, uint64_t parent, const char *name)
 {
-	struct far_lookup_request request = {.parent = parent, .name_length = (uint16_t)strlen(name)};
+	struct far_remove_request request = {.parent = parent, .name_length = (uint16_t)strlen(name)};
 
 	return served_call(client, op, 0, &request, sizeof(request), text(name));
 }

@@ -183,6 +183,45 @@ static void test_rmdir__removed_directory_takes_no_entries(void **state)
 	served_forget(client, attr.id, 1);
 }
 
+static int rename_expecting(const char *from, const char *to, uint64_t expected)
+{
+	struct far_rename_at_request request = {.parent = FAR_ROOT_ID,
+	        .new_parent = FAR_ROOT_ID,
+	        .expected = expected,
+	        .name_length = (uint16_t)strlen(from),
+	        .new_name_length = (uint16_t)strlen(to)};
+
+	return served_call(client, FAR_OP_RENAME_AT, 0, &request, sizeof(request),
+	        (struct served_parts){from, request.name_length, to, request.new_name_length});
+}
+
+static void test_rmdir__only_the_expected_directory_goes(void **state)
+{
+	struct far_remove_request request = {.parent = FAR_ROOT_ID, .name_length = 3};
+	struct served_parts name = {"two", 3, NULL, 0};
+	struct far_attr one, two;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "one", 040755, &one);
+	served_create(client, FAR_ROOT_ID, "two", 040755, &two);
+	request.expected = one.id;
+	assert_int_equal(served_call(client, FAR_OP_RMDIR, 0, &request, sizeof(request), name), FAR_STATUS_STALE);
+	request.expected = two.id;
+	assert_int_equal(served_call(client, FAR_OP_RMDIR, 0, &request, sizeof(request), name), FAR_STATUS_OK);
+}
+
+static void test_rename__only_the_expected_directory_is_replaced(void **state)
+{
+	struct far_attr one, two;
+
+	(void)state;
+	served_create(client, FAR_ROOT_ID, "one", 040755, &one);
+	served_create(client, FAR_ROOT_ID, "two", 040755, &two);
+	assert_int_equal(rename_expecting("one", "two", one.id), FAR_STATUS_STALE);
+	assert_int_equal(rename_expecting("one", "none", two.id), FAR_STATUS_STALE);
+	assert_int_equal(rename_expecting("one", "two", two.id), FAR_STATUS_OK);
+}
+
 static void test_link__any_name_may_go_first(void **state)
 {
 	static const char *const names[] = {"one", "a-rather-long-name-that-needs-a-block-of-its-own-when-it-moves", "three", "4"};
@@ -694,6 +733,8 @@ int main(void)
 	        TEST(test_delete__nonempty_directory_stays),
 	        TEST(test_unlink__object_lives_while_it_is_held),
 	        TEST(test_rmdir__removed_directory_takes_no_entries),
+	        TEST(test_rmdir__only_the_expected_directory_goes),
+	        TEST(test_rename__only_the_expected_directory_is_replaced),
 	        TEST(test_link__any_name_may_go_first),
 	        TEST(test_link__put_by_one_name_is_seen_by_the_other),
 	        TEST(test_link__directories_are_refused),
