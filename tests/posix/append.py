@@ -1,6 +1,9 @@
 """O_APPEND: each write lands whole at the end, whoever else appends."""
+import ctypes
 import mmap
 import os
+import platform
+import struct
 import threading
 
 from mounted import KERNEL, SLOWER, Skipped, case, child, equal, opened, read, run, there, write
@@ -64,6 +67,42 @@ def read_write():
 @case("one append of a MiB is in one piece")
 def largest():
     appended(os.O_WRONLY, 2, (1 << 20) - 4096, max(2, 6 // SLOWER))
+
+
+def submit(fd, buffers):
+    """As many appends by io_submit(2), in order. Returns what each of them says. x86-64 alone knows the calls by these numbers."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    io_setup, io_destroy, io_getevents, io_submit = 206, 207, 208, 209
+    context = ctypes.c_uint64(0)
+    equal(libc.syscall(io_setup, len(buffers), ctypes.byref(context)), 0)
+    places = [ctypes.addressof(ctypes.c_char.from_buffer(buffer)) for buffer in buffers]
+    requests = [ctypes.create_string_buffer(struct.pack("<QIIHHIQQqQII", number, 0, 0, 1, 0, fd, place, len(buffer), 0, 0, 0, 0), 64)
+                for number, (place, buffer) in enumerate(zip(places, buffers))]
+    pointers = (ctypes.c_uint64 * len(buffers))(*[ctypes.addressof(request) for request in requests])
+    equal(libc.syscall(io_submit, context, ctypes.c_long(len(buffers)), pointers), len(buffers))
+    events = ctypes.create_string_buffer(32 * len(buffers))
+    equal(libc.syscall(io_getevents, context, ctypes.c_long(len(buffers)), ctypes.c_long(len(buffers)), events, None), len(buffers))
+    libc.syscall(io_destroy, context)
+    results = {number: result for number, _, result, _ in struct.iter_unpack("<QQqq", events.raw)}
+    return [results[number] for number in range(len(buffers))]
+
+
+@case("large asynchronous O_DIRECT appends, which travel in pieces, are put together in order")
+def asynchronous():
+    if platform.machine() != "x86_64":
+        raise Skipped("io_submit has another number here")
+    size, pages = 6 << 20, 6 << 8
+    buffer = mmap.mmap(-1, size)
+    for page in range(pages):
+        buffer[page * 4096 : page * 4096 + 8] = struct.pack("<Q", page)
+    write("log")
+    with opened("log", os.O_WRONLY | os.O_APPEND | os.O_DIRECT) as fd:
+        for turn in range(1, 4):
+            equal(submit(fd, [buffer]), [size])
+            data = read("log")
+            equal(len(data), turn * size)
+            equal([struct.unpack_from("<Q", data, at)[0] for at in range((turn - 1) * size, turn * size, 4096)], list(range(pages)))
+    equal(read(os.path.join(there(), "log")), buffer[:] * 3)
 
 
 @case("a log that is open to read and write can be mapped, shared, and shows what is appended")
