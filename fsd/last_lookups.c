@@ -1,41 +1,75 @@
 #include "fsd/last_lookups.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <xxhash.h>
 
-#define SLOTS 4096U
+#define PLACES 4096U // threads have consecutive numbers mostly, and each its own place
+#define MUTEXES 64U
+#define REMEMBERED 2U
 
-// Half of an old entry and half of a new one do not fit together: they are no entry.
 static struct {
-	_Atomic uint64_t id;
-	_Atomic uint64_t check; // id ^ key
-} slots[SLOTS];
+	pid_t thread;
+	unsigned next;
+	struct {
+		uint64_t key; // of parent and name
+		uint64_t id;
+	} lookups[REMEMBERED];
+} places[PLACES];
 
-static uint64_t key_of(pid_t thread, uint64_t parent, const char *name)
+static pthread_mutex_t mutexes[MUTEXES] = {[0 ... MUTEXES - 1] = PTHREAD_MUTEX_INITIALIZER};
+
+static uint64_t key_of(uint64_t parent, const char *name)
 {
-	return XXH3_64bits_withSeed(name, strlen(name), (parent ^ (uint64_t)thread << 40) * 0x9e3779b97f4a7c15ULL);
+	return XXH3_64bits_withSeed(name, strlen(name), parent * 0x9e3779b97f4a7c15ULL);
 }
 
-static uint64_t find(uint64_t key)
+// Which of a thread's lookups was of that name; REMEMBERED: none.
+static unsigned find(unsigned place, pid_t thread, uint64_t key)
 {
-	uint64_t id = atomic_load_explicit(&slots[key % SLOTS].id, memory_order_relaxed);
+	unsigned i = 0;
 
-	return (atomic_load_explicit(&slots[key % SLOTS].check, memory_order_relaxed) ^ id) == key ? id : 0;
+	while (i < REMEMBERED && !(places[place].thread == thread && places[place].lookups[i].key == key))
+		i++;
+	return i;
+}
+
+static void note(unsigned place, pid_t thread, uint64_t key, uint64_t id)
+{
+	unsigned at = find(place, thread, key);
+
+	if (places[place].thread != thread) {
+		memset(&places[place], 0, sizeof(places[place]));
+		places[place].thread = thread;
+	}
+	if (at == REMEMBERED)
+		at = places[place].next++ % REMEMBERED;
+	else
+		places[place].next = at + 1; // the other one is the older now
+	places[place].lookups[at].key = key;
+	places[place].lookups[at].id = id;
 }
 
 void last_lookups_note(pid_t thread, uint64_t parent, const char *name, uint64_t id)
 {
-	uint64_t key = key_of(thread, parent, name);
+	unsigned place = (unsigned)thread % PLACES;
 
-	if (find(key) == id)
-		return;
-	atomic_store_explicit(&slots[key % SLOTS].id, id, memory_order_relaxed);
-	atomic_store_explicit(&slots[key % SLOTS].check, id ^ key, memory_order_relaxed);
+	pthread_mutex_lock(&mutexes[place % MUTEXES]);
+	note(place, thread, key_of(parent, name), id);
+	pthread_mutex_unlock(&mutexes[place % MUTEXES]);
 }
 
 uint64_t last_lookup(pid_t thread, uint64_t parent, const char *name)
 {
-	return find(key_of(thread, parent, name));
+	unsigned place = (unsigned)thread % PLACES;
+	uint64_t id = 0;
+	unsigned at;
+
+	pthread_mutex_lock(&mutexes[place % MUTEXES]);
+	at = find(place, thread, key_of(parent, name));
+	if (at < REMEMBERED)
+		id = places[place].lookups[at].id;
+	pthread_mutex_unlock(&mutexes[place % MUTEXES]);
+	return id;
 }
