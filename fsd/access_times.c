@@ -70,13 +70,17 @@ static int64_t now_ns(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void access_times_see(struct access_times *times, const struct far_attr *attr)
+bool access_times_see(struct access_times *times, const struct far_attr *attr)
 {
+	bool is_due;
+
 	if (!times || times->rule != ACCESS_TIMES_RELATIVE)
-		return;
+		return times != NULL;
 	if (!S_ISREG(attr->mode) && !S_ISLNK(attr->mode) && (!S_ISDIR(attr->mode) || times->are_directories_left_out))
-		return;
-	set_due(times, attr->id, far_access_time_is_due(attr->atime_ns, attr->mtime_ns, attr->ctime_ns, now_ns(CLOCK_REALTIME_COARSE)));
+		return false;
+	is_due = far_access_time_is_due(attr->atime_ns, attr->mtime_ns, attr->ctime_ns, now_ns(CLOCK_REALTIME_COARSE));
+	set_due(times, attr->id, is_due);
+	return is_due;
 }
 
 void access_times_see_written(struct access_times *times, uint64_t id)

@@ -20,8 +20,10 @@ struct access_times;
 int access_times_new(enum access_times_rule rule, bool are_directories_left_out, struct access_times **out);
 void access_times_free(struct access_times *times);
 
-// An object's attributes came by, or it has been written to. Any thread.
-void access_times_see(struct access_times *times, const struct far_attr *attr);
+// An object's attributes came by. Any thread. Whether the next read moves its access time, as far as is known.
+bool access_times_see(struct access_times *times, const struct far_attr *attr);
+
+// It has been written to. Any thread.
 void access_times_see_written(struct access_times *times, uint64_t id);
 
 // An object is read. Whether the server is to be told (by the relative rule not again within some 10 ms: a later read is), and *is_always whatever its times are. Any thread; of several that ask at once for one object more than one may be told so.

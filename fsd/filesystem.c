@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fsd/cached_contents.h"
 #include "fsd/channel.h"
 
 // The table of operations and what they share. What is not in the table is answered ENOSYS by libfuse: the kernel then does without.
@@ -29,6 +30,13 @@ void filesystem_touch(const struct filesystem *filesystem, fuse_ino_t ino, int f
 
 	if (!(flags & O_NOATIME) && access_times_take(filesystem->access_times, ino, flags & O_DIRECTORY, &is_always))
 		far_touch(filesystem_lane(), ino, is_always);
+}
+
+void filesystem_see(const struct filesystem *filesystem, const struct far_attr *attr)
+{
+	bool must_be_read = access_times_see(filesystem->access_times, attr);
+
+	cached_contents_see(attr, far_lane_epoch(filesystem_lane()), must_be_read);
 }
 
 struct timespec filesystem_timespec(int64_t ns)
@@ -125,7 +133,7 @@ void filesystem_reply_entry(fuse_req_t request, int error, const struct far_attr
 		filesystem_reply(request, error);
 		return;
 	}
-	access_times_see(filesystem->access_times, attr);
+	filesystem_see(filesystem, attr);
 	entry.ino = attr->id;
 	entry.generation = attr->generation;
 	filesystem_stat(attr, &entry.attr);
@@ -142,7 +150,7 @@ void filesystem_reply_attr(fuse_req_t request, int error, const struct far_attr 
 		filesystem_reply(request, error);
 		return;
 	}
-	access_times_see(filesystem_of(request)->access_times, attr);
+	filesystem_see(filesystem_of(request), attr);
 	filesystem_stat(attr, &stat);
 	fuse_reply_attr(request, &stat, filesystem_of(request)->attr_timeout);
 }
@@ -171,7 +179,6 @@ const struct fuse_lowlevel_ops filesystem_operations = {
         .open = ops_open,
         .release = ops_release,
         .flush = ops_flush,
-        .fsync = ops_fsync,
         .read = ops_read,
         .write = ops_write,
         .getlk = ops_getlk,
@@ -184,5 +191,4 @@ const struct fuse_lowlevel_ops filesystem_operations = {
         .readdir = ops_readdir,
         .readdirplus = ops_readdirplus,
         .releasedir = ops_releasedir,
-        .fsyncdir = ops_fsync,
 };

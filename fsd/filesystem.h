@@ -1,7 +1,7 @@
 // The file system's operations between FUSE and libfar: one request of the kernel is one or two file calls on the serving thread's own lane.
 //
-// Inode numbers are object ids; FUSE's lookup count is this session's hold on the object. Nothing is cached here and by default nothing in the kernel without being revalidated,
-// so mounts of one server see each other's changes at once.
+// Inode numbers are object ids; FUSE's lookup count is this session's hold on the object. Nothing is cached here and by default nothing in the kernel without being revalidated
+// (names and attributes each time, a file's contents when it is opened: cached_contents.h), so mounts of one server see each other's changes at once.
 #ifndef FSD_FILESYSTEM_H
 #define FSD_FILESYSTEM_H
 
@@ -20,6 +20,7 @@ struct filesystem {
 	far_session *session;
 	double attr_timeout;  // seconds the kernel may trust attributes, 0 by default
 	double entry_timeout; // and names
+	bool is_alone;        // nobody else changes the objects: the kernel opens and closes by itself, and keeps what it knows
 	unsigned max_background;
 	bool has_acls;          // POSIX ACLs count
 	bool is_hiding_facts;   // user.far.* is not listed
@@ -70,6 +71,9 @@ static inline void filesystem_set_open_flags(struct fuse_file_info *file)
 
 // An object is read by a reply that has gone out. `flags` are its open file's.
 void filesystem_touch(const struct filesystem *filesystem, fuse_ino_t ino, int flags);
+
+// An object's attributes came by.
+void filesystem_see(const struct filesystem *filesystem, const struct far_attr *attr);
 
 struct timespec filesystem_timespec(int64_t ns);
 void filesystem_stat(const struct far_attr *attr, struct stat *stat);
@@ -145,7 +149,6 @@ void ops_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name);
 void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
 void ops_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
 void ops_flush(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file);
-void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_file_info *file);
 void ops_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file);
 void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, struct fuse_file_info *file);
 

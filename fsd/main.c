@@ -29,8 +29,9 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -d                  show every request (implies -f)\n"
                            "  -h, --help          show this help\n"
                            "  -V, --version       show the version\n"
-                           "  -o attr_timeout=S   let the kernel trust attributes for S seconds (default 0:\n"
-                           "                      other mounts' changes are seen at once)\n"
+                           "  -o cache=shared|alone  shared (default): what other mounts change is seen at once;\n"
+                           "                      alone: nobody else changes anything, so the kernel does not ask\n"
+                           "  -o attr_timeout=S   let the kernel trust attributes for S seconds (default 0, alone: a day)\n"
                            "  -o entry_timeout=S  the same for names\n"
                            "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
                            "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
@@ -285,6 +286,7 @@ static int run(struct options *options)
 	                {
 	                        .attr_timeout = options->attr_timeout,
 	                        .entry_timeout = options->entry_timeout,
+	                        .is_alone = options->is_alone,
 	                        .max_background = options->max_background,
 	                        .has_acls = options->has_acls,
 	                        .is_hiding_facts = options->is_hiding_facts,

@@ -55,7 +55,7 @@ static void answer_statx(const struct filesystem *filesystem, const struct fuse_
 	int error = far_getattr(filesystem_lane(), request->nodeid, &attr);
 
 	if (!error) {
-		access_times_see(filesystem->access_times, &attr);
+		filesystem_see(filesystem, &attr);
 		fill_statx(&attr, &out.stat);
 	}
 	out.attr_valid_nsec = (uint32_t)((filesystem->attr_timeout - (double)out.attr_valid) * 1e9);

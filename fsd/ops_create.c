@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "fsd/cached_contents.h"
 #include "fsd/filesystem.h"
 
 // New objects and names. The kernel has applied the umask, but for mounts with ACLs: there a directory's default list takes its place, which the server sees to.
@@ -127,12 +128,14 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 		filesystem_reply(request, error);
 		return;
 	}
-	access_times_see(filesystem->access_times, &attr);
+	filesystem_see(filesystem, &attr);
 	entry.ino = attr.id;
 	entry.generation = attr.generation;
 	filesystem_stat(&attr, &entry.attr);
 	file->fh = filesystem_next_file();
 	filesystem_set_open_flags(file);
+	file->keep_cache = cached_contents_open(attr.id, far_lane_epoch(filesystem_lane()));
+	file->noflush = filesystem->are_records_local;
 	if (fuse_reply_create(request, &entry, file) < 0)
 		far_forget(lane, attr.id, 1);
 }

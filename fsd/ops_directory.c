@@ -70,7 +70,7 @@ static int visit(void *context, const struct far_entry *entry, const char *name)
 
 	if (!filling->has_dots && fill_dots(filling))
 		return 1;
-	access_times_see(filesystem_of(filling->request)->access_times, &entry->attr);
+	filesystem_see(filesystem_of(filling->request), &entry->attr);
 	filesystem_stat(&entry->attr, &stat);
 	return fill(filling, name, &stat, entry->attr.id, entry->attr.generation, (off_t)(entry->cookie + DOTS));
 }
@@ -127,7 +127,10 @@ static void read_directory(fuse_req_t request, fuse_ino_t ino, size_t size, off_
 void ops_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
 	(void)ino;
-	fuse_reply_open(request, file);
+	if (filesystem_of(request)->is_alone)
+		filesystem_reply(request, -ENOSYS); // as with files (ops_open); its listings are cached
+	else
+		fuse_reply_open(request, file);
 }
 
 void ops_releasedir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)

@@ -3,20 +3,28 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "fsd/cached_contents.h"
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
 #include "fsd/together.h"
 
 // Open files. Opening and closing need no word with the server, but where locks were got: the kernel holds what it has open by the lookup count. Every write is at the server
-// when it is acknowledged, so flush and fsync have nothing left to do; it lasts as long as the server's memory does, as on a tmpfs.
+// when it is acknowledged, so flush and fsync have nothing left to do (libfuse answers fsync ENOSYS, and the kernel no longer asks); it lasts as long as the server's memory does, as on a tmpfs.
+//
+// A mount that is alone answers open and flush ENOSYS: the kernel opens and closes by itself from then on, keeping what it has cached.
 
 #define READ_PIECES 64
 
 void ops_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	(void)ino;
+	if (filesystem_of(request)->is_alone) {
+		filesystem_reply(request, -ENOSYS);
+		return;
+	}
 	file->fh = filesystem_next_file();
 	filesystem_set_open_flags(file);
+	file->keep_cache = cached_contents_open(ino, far_lane_epoch(filesystem_lane()));
+	file->noflush = filesystem_of(request)->are_records_local; // a close ends no lock of ours then
 	fuse_reply_open(request, file);
 }
 
@@ -28,16 +36,10 @@ void ops_release(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file
 
 void ops_flush(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	filesystem_flush_locks(filesystem_of(request), ino, file);
-	filesystem_reply(request, 0);
-}
+	const struct filesystem *filesystem = filesystem_of(request);
 
-void ops_fsync(fuse_req_t request, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
-{
-	(void)ino;
-	(void)datasync;
-	(void)file;
-	filesystem_reply(request, 0);
+	filesystem_flush_locks(filesystem, ino, file);
+	filesystem_reply(request, filesystem->is_alone ? -ENOSYS : 0);
 }
 
 void filesystem_reply_read(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t got, const char *bytes)

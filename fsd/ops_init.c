@@ -14,6 +14,10 @@ void ops_init(void *context, struct fuse_conn_info *connection)
 	// With ACLs the server applies the umask, for a directory's default list takes its place.
 	unsigned acls = FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
 
+	if (filesystem->is_alone) {
+		wanted |= FUSE_CAP_CACHE_SYMLINKS;
+		unwanted &= ~(unsigned)FUSE_CAP_CACHE_SYMLINKS;
+	}
 	if (filesystem->has_acls)
 		wanted |= acls;
 	else

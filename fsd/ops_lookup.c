@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 
 #include "fsd/filesystem.h"
@@ -24,13 +25,24 @@ static int look_up(uint64_t parent, const char *name, struct far_attr *attr)
 	return far_lookup(filesystem_lane(), parent, name, strlen(name), attr);
 }
 
+// The kernel shall remember that there is no such name.
+static void reply_none(fuse_req_t request)
+{
+	const struct fuse_entry_param none = {.entry_timeout = filesystem_of(request)->entry_timeout};
+
+	fuse_reply_entry(request, &none);
+}
+
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct far_attr attr;
 	int error = look_up(parent, name, &attr);
 
 	last_lookups_note(fuse_req_ctx(request)->pid, parent, name, !error && S_ISDIR(attr.mode) ? attr.id : 0);
-	filesystem_reply_entry(request, error, &attr);
+	if (error == -ENOENT && filesystem_of(request)->entry_timeout > 0)
+		reply_none(request);
+	else
+		filesystem_reply_entry(request, error, &attr);
 }
 
 void ops_forget(fuse_req_t request, fuse_ino_t ino, uint64_t count)

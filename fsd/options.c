@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ enum { KEY_TYPE = 1, KEY_RDMA };
 	}
 
 static const struct fuse_opt table[] = {
+        OPTION("cache=%s", cache, 0),
         OPTION("attr_timeout=%lf", attr_timeout, 0),
         OPTION("entry_timeout=%lf", entry_timeout, 0),
         OPTION("timeout=%u", timeout, 0),
@@ -177,7 +179,27 @@ static int take(void *context, const char *text, int key, struct fuse_args *argu
 	return options->unknown ? 0 : -1;
 }
 
-// As nfs(5) has it.
+#define ALONE_TIMEOUT 86400.0
+
+static int check_cache(struct options *options)
+{
+	const char *cache = options->cache ? options->cache : "shared";
+	double timeout;
+
+	options->is_alone = strcmp(cache, "alone") == 0;
+	if (!options->is_alone && strcmp(cache, "shared") != 0) {
+		fprintf(stderr, "far-fsd: cache=%s: must be shared or alone\n", cache);
+		return EXIT_USAGE;
+	}
+	timeout = options->is_alone ? ALONE_TIMEOUT : 0;
+	options->attr_timeout = isnan(options->attr_timeout) ? timeout : options->attr_timeout;
+	options->entry_timeout = isnan(options->entry_timeout) ? timeout : options->entry_timeout;
+	if (options->attr_timeout >= 0 && options->entry_timeout >= 0)
+		return 0;
+	fprintf(stderr, "far-fsd: attr_timeout and entry_timeout must be 0 or more seconds\n");
+	return EXIT_USAGE;
+}
+
 static int check_ring(struct options *options)
 {
 	const char *ring = options->ring ? options->ring : "off";
@@ -195,13 +217,18 @@ static int check_ring(struct options *options)
 	return 0;
 }
 
+// As nfs(5) has it. The kernel tells of closed files, which end locks, only where it asks when they are opened.
 static int check_local_lock(struct options *options)
 {
 	const char *local = options->local_lock ? options->local_lock : options->is_without_lock ? "all" : "none";
-	bool is_all = strcmp(local, "all") == 0;
+	bool is_all = strcmp(local, "all") == 0 || (options->is_alone && !options->local_lock);
 
 	options->are_records_local = is_all || strcmp(local, "posix") == 0;
 	options->are_flocks_local = is_all || strcmp(local, "flock") == 0;
+	if (options->is_alone && !is_all) {
+		fprintf(stderr, "far-fsd: local_lock=%s does not go with cache=alone, where all locks are local\n", local);
+		return EXIT_USAGE;
+	}
 	if (options->are_records_local || options->are_flocks_local || strcmp(local, "none") == 0)
 		return 0;
 	fprintf(stderr, "far-fsd: local_lock=%s: must be none, flock, posix or all\n", local);
@@ -230,15 +257,15 @@ static int check(struct options *options)
 	}
 	if (!options->log_level_text && options->is_foreground)
 		options->log_level = LOG_LEVEL_INFO;
-	if (options->attr_timeout < 0 || options->entry_timeout < 0 || options->timeout == 0 || options->timeout > 3600) {
-		fprintf(stderr, "far-fsd: attr_timeout and entry_timeout must be 0 or more seconds, timeout 1..3600\n");
+	if (options->timeout == 0 || options->timeout > 3600) {
+		fprintf(stderr, "far-fsd: timeout must be 1..3600\n");
 		return EXIT_USAGE;
 	}
 	if (options->threads > THREADS_MAX || options->max_background == 0 || options->max_background > 65535) {
 		fprintf(stderr, "far-fsd: threads must be 0..%d (0 = one per CPU), max_background 1..65535\n", THREADS_MAX);
 		return EXIT_USAGE;
 	}
-	if (check_local_lock(options) || check_ring(options))
+	if (check_cache(options) || check_local_lock(options) || check_ring(options))
 		return EXIT_USAGE;
 	if (!options->address || !options->directory) {
 		fprintf(stderr, "far-fsd: %s is missing: usage: far-fsd ADDRESS DIRECTORY [-o OPTIONS]\n",
@@ -306,7 +333,12 @@ int options_parse(int argc, char **argv, struct options *options)
 	struct fuse_args arguments = FUSE_ARGS_INIT(argc, argv);
 	int status;
 
-	*options = (struct options){.timeout = 10, .max_background = 512, .log_level = LOG_LEVEL_WARNING, .fuse = arguments};
+	*options = (struct options){.attr_timeout = NAN,
+	        .entry_timeout = NAN,
+	        .timeout = 10,
+	        .max_background = 512,
+	        .log_level = LOG_LEVEL_WARNING,
+	        .fuse = arguments};
 	options->is_helper = strncmp(basename(argv[0]), "mount.", strlen("mount.")) == 0;
 	if (fuse_opt_parse(&options->fuse, options, table, take) < 0)
 		return EXIT_USAGE;
@@ -324,6 +356,7 @@ void options_fini(struct options *options)
 {
 	free(options->address);
 	free(options->directory);
+	free(options->cache);
 	free(options->ring);
 	free(options->local_lock);
 	free(options->log_level_text);

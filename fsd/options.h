@@ -21,6 +21,8 @@ struct options {
 	char *address;
 	char *directory;                 // absolute
 	char rdma[ADDRESS_OPTIONS_SIZE]; // of the address, until they are part of it
+	char *cache;                     // shared or alone
+	bool is_alone;                   // nobody else changes what is mounted, so the kernel trusts what it knows
 	double attr_timeout;
 	double entry_timeout;
 	unsigned timeout; // seconds to wait for the server
