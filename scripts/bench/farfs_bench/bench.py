@@ -4,12 +4,12 @@ import shutil
 import tempfile
 import time
 
-from . import machine, part_connections, part_idle, part_key_value, part_metadata, part_mount, part_objects, programs, report
+from . import machine, part_connections, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_small, programs, report
 from .failure import Failure
 from .results import Results
 from .settings import FULL, QUICK
 
-PARTS = {module.PART: module for module in (part_key_value, part_connections, part_mount, part_metadata, part_objects, part_idle)}
+PARTS = {module.PART: module for module in (part_key_value, part_connections, part_mount, part_metadata, part_small, part_objects, part_idle)}
 BUSY_LIMIT = 0.05
 
 

@@ -35,6 +35,7 @@ class Programs:
         self.far_fsd = self._find("fsd/far-fsd")
         self.nullfs = self._find("scripts/bench/nullfs")
         self.nulltree = self._find("scripts/bench/nulltree")
+        self.small_files = self._find("scripts/bench/small_files")
         self.peer_bench = self._find("scripts/bench/peer_bench")
         self.many_objects = self._find("scripts/bench/many_objects")
 

@@ -40,6 +40,8 @@ class Settings:
     mount_rounds: int
     metadata_files: int
     metadata_rounds: int
+    small_files: int
+    small_rounds: int
     objects: int
     objects_pool: str
     objects_seconds: float
@@ -47,5 +49,5 @@ class Settings:
     limit_minutes: int
 
 
-FULL = Settings(0.7, 3, 1.0, 2, 0.7, 2, 20_000, 2, 10_000_000, "4G", 1.0, 5, 20)
-QUICK = Settings(0.15, 3, 0.25, 3, 0.25, 2, 2_000, 1, 1_000_000, "512M", 0.3, 3, 3)
+FULL = Settings(0.7, 3, 1.0, 2, 0.7, 2, 20_000, 2, 3_000, 2, 10_000_000, "4G", 1.0, 5, 20)
+QUICK = Settings(0.15, 3, 0.25, 3, 0.25, 2, 2_000, 1, 500, 1, 1_000_000, "512M", 0.3, 3, 3)

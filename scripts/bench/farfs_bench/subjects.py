@@ -1,6 +1,8 @@
 """Starts the things that are compared, each ready when its function returns."""
 import os
+import shutil
 import socket
+import subprocess
 
 from .settings import FIO_FILE_MIB
 
@@ -91,12 +93,12 @@ def has_rings():
         return False
 
 
-def mount_far(stage, programs, cpus, provider, address, way="classic"):
+def mount_far(stage, programs, cpus, provider, address, way="classic", options=""):
     """As many threads as the null file system has."""
-    name = f"mount-{provider}" + ("-ring" if way == "ring" else "")
+    name = f"mount-{provider}" + ("-ring" if way == "ring" else "") + ("-" + options.replace("=", "-") if options else "")
     ring = "on" if way == "ring" else "off"
     return stage.mount(name, BOTH if way == "ring" else cpus, [programs.far_fsd, address, stage.path(name), "-f", "-o",
-                                                               f"threads=2,ring={ring}"])
+                                                               f"threads=2,ring={ring}" + ("," + options if options else "")])
 
 
 def mount_null(stage, programs, cpus, way="classic"):
@@ -106,3 +108,24 @@ def mount_null(stage, programs, cpus, way="classic"):
 
 def mount_null_tree(stage, programs, cpus, way="classic"):
     return stage.mount("null-" + way, BOTH if way == "ring" else cpus, [programs.nulltree, stage.path("null-" + way), way])
+
+
+SSHD = "/usr/sbin/sshd"
+
+
+def has_sshfs():
+    """It is not installed for this: the package of its server opens the machine to others."""
+    return os.path.exists(SSHD) and shutil.which("sshfs") is not None
+
+
+def mount_sshfs(stage, server_cpus, cpus):
+    """Of a tmpfs, by a server of its own that lets nobody else in."""
+    served, port, key = stage.mount_tmpfs("sshd-tmpfs"), free_port(), stage.path("sshd-key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    os.makedirs("/run/sshd", exist_ok=True)
+    options = [f"ListenAddress=127.0.0.1:{port}", f"HostKey={key}", f"AuthorizedKeysFile={key}.pub", "PidFile=none", "StrictModes=no", "UsePAM=no",
+               "PermitRootLogin=prohibit-password", "PasswordAuthentication=no", "Subsystem=sftp internal-sftp"]
+    stage.start("sshd", server_cpus, [SSHD, "-D", "-e", "-f", "/dev/null", *(word for option in options for word in ("-o", option))],
+                lambda: answers(port, b"", b"SSH-2.0"))
+    return stage.mount("sshfs", cpus, ["sshfs", "-f", f"root@127.0.0.1:{served}", stage.path("sshfs"), "-p", port, "-o", f"IdentityFile={key}", "-o",
+                                       "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"])

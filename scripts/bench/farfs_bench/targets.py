@@ -65,6 +65,19 @@ def _mount(results):
                     ("mount", place, workload, provider, "ops"), ("mount", place, workload, "null", "ops"))))
 
 
+def _small(results):
+    """Times as fast."""
+    def ratio(step, base, subject):
+        return _by_placement(lambda place: results.ratio(("small", place, step, base, "ns"), ("small", place, step, subject, "ns")))
+
+    for way in ("", " ring"):
+        yield Target(f"small files, create, write and close over shm{way}: / null FUSE{way}", 0.7, True, " x", ratio("create, write, close", "null" + way, "shm" + way))
+    yield Target("small files, create, write and close over shm: / sshfs", 10, True, " x", ratio("create, write, close", "sshfs", "shm"))
+    for way in ("", " ring"):
+        yield Target(f"small files, open, read and close over shm{way}: / null FUSE{way}", round(1 / 1.3, 2), True, " x", ratio("open, read, close", "null" + way, "shm" + way))
+    yield Target("small files, open, read and close again, cache=alone: / tmpfs", 0.5, True, " x", ratio("open, read, close again", "tmpfs", "shm alone"))
+
+
 def _idle(results):
     for name in ("server", "mount over shm", "mount over tcp"):
         yield Target(f"CPU time of an idle {name} in 3 s", 0, False, " ticks", {
@@ -90,5 +103,5 @@ def _objects(results, settings):
 
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_ring(results), *_idle(results), *_objects(results, settings)]
+    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_ring(results), *_small(results), *_idle(results), *_objects(results, settings)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
