@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/error.h"
+#include "client/profile.h"
 #include "far/status.h"
 
 // Sending requests and taking replies. Replies of a lane come in the order of its requests; events of posts come in between. A lane out of step, too slow or
@@ -110,11 +111,14 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 static int progress(struct far_lane *lane, int timeout_ms)
 {
 	struct fabric_event events[EVENTS];
+	enum profile_stage before;
 	int found;
 
 	if (lane->broken)
 		return call_lost(lane, lane->broken);
+	before = profile_enter(PROFILE_WAIT);
 	found = fabric_wait(lane->fabric, events, EVENTS, timeout_ms);
+	profile_leave(before);
 	if (found == 0) {
 		lane_drop(lane);
 		return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
@@ -196,6 +200,7 @@ static uint32_t length_of(const struct call *call)
 // Fills the reserved space and sends it with the next flush.
 static int put(struct far_lane *lane, const struct call *call, char *to)
 {
+	enum profile_stage before = profile_enter(PROFILE_POST);
 	struct far_request *header = call->message;
 	uint32_t length = length_of(call);
 	int error;
@@ -209,6 +214,7 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 		to += call->parts[i].length;
 	}
 	error = fabric_send(lane->connection, length);
+	profile_leave(before);
 	if (error < 0)
 		return call_lost(lane, error);
 	count(&lane->statistics.requests, 1);

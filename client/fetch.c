@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/fetch_inside.h"
+#include "client/profile.h"
 #include "far/broken.h"
 
 // Two ways to fetch bytes, one rule. Where the pool is mapped: copy, then look at the record again. Elsewhere: posted reads (fetch_posted.c).
@@ -62,7 +63,10 @@ int fetch_each_piece(
 
 static int copy_piece(struct far_lane *lane, char *to, uint64_t pool_offset, uint64_t length)
 {
+	enum profile_stage before = profile_enter(PROFILE_COPY);
+
 	memcpy(to, (const char *)lane->pool.loads + pool_offset, length);
+	profile_leave(before);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "client/call.h"
 #include "client/fetch_inside.h"
+#include "client/profile.h"
 #include "far/broken.h"
 
 // Fetching by posted reads, all of one round trip.
@@ -38,12 +39,22 @@ static struct aside *aside_of(const struct far_lane *lane)
 	return (struct aside *)(lane_staging(lane) + ASIDE_OFFSET);
 }
 
+static void copy(char *to, const char *from, uint64_t length)
+{
+	enum profile_stage before = profile_enter(PROFILE_COPY);
+
+	memcpy(to, from, length);
+	profile_leave(before);
+}
+
 // Posts a read, waiting for room in the lane's queue.
 static int post_read(struct far_lane *lane, void *to, uint64_t pool_offset, uint64_t length, uint64_t context)
 {
 	for (;;) {
+		enum profile_stage before = profile_enter(PROFILE_POST);
 		int error = fabric_post_read(lane->connection, to, lane->pool.rkey, pool_offset, length, context);
 
+		profile_leave(before);
 		if (error != -EAGAIN) {
 			lane->posts += error == 0 && context != 0;
 			return error;
@@ -168,7 +179,7 @@ static int fetch_staged(
 		if (result <= 0)
 			return result;
 		if (part > 0)
-			memcpy(buffer + done, lane_staging(lane), part);
+			copy(buffer + done, lane_staging(lane), part);
 		done += part;
 	} while (done < length);
 	return 1;
@@ -200,7 +211,7 @@ static int fetch_with_record(
 	if (!FAR_BROKEN_TORN_READ && XXH3_64bits_withSeed(aside->bytes + value, located->size,
 	                                     atomic_load_explicit(&record->version, memory_order_relaxed)) != record->u.behind.checksum)
 		return 0;
-	memcpy(buffer, aside->bytes + value + offset, length);
+	copy(buffer, aside->bytes + value + offset, length);
 	return 1;
 }
 

@@ -7,6 +7,7 @@
 #include "client/call.h"
 #include "client/fetch.h"
 #include "client/file_location.h"
+#include "client/profile.h"
 
 // A window is asked for after some writes that left the file's size as it was, and costs a request. Others who look at the file end it, and holes cannot be written through it: a
 // file with either is better written by requests, so each window that ends makes the next one dearer.
@@ -87,6 +88,8 @@ static const struct located *find_pages(struct far_lane *lane, const struct lane
 
 static void store(const struct far_lane *lane, const struct located *located, const char *bytes, uint64_t offset, uint64_t length)
 {
+	enum profile_stage before = profile_enter(PROFILE_COPY);
+
 	for (uint32_t i = 0; i < located->count && length > 0; i++) {
 		const struct far_wire_extent *extent = &located->extents[i];
 		uint64_t skip = offset - extent->value_offset;
@@ -100,6 +103,7 @@ static void store(const struct far_lane *lane, const struct located *located, co
 		offset += part;
 		length -= part;
 	}
+	profile_leave(before);
 }
 
 static struct far_window_cell *cell_of(const struct far_lane *lane, const struct lane_window *window)

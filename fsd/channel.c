@@ -7,6 +7,7 @@
 #include "far/log.h"
 #include "fsd/channel_inside.h"
 #include "fsd/fuse_kernel.h"
+#include "fsd/profiling.h"
 
 // Threads and their ends. The first one reads /dev/fuse in any case: INIT comes there, and later what never comes by a ring (FORGET, INTERRUPT). Where rings are to be had, each other thread
 // prepares one, before INIT is answered: once the kernel has been told of rings it waits for them. The answer to INIT tells whether they are used; if not, all read /dev/fuse.
@@ -99,10 +100,13 @@ void channel_process(struct worker *worker, struct fuse_in_header *request, size
 	const struct channel_hooks *hooks = worker->channel->hooks;
 	const struct fuse_buf buffer = {.mem = request, .size = length};
 	bool is_init = request->opcode == FUSE_INIT;
+	uint32_t opcode = request->opcode;
+	uint64_t id = request->nodeid, begun = profiling_begin();
 
-	count(worker, request->opcode);
+	count(worker, opcode);
 	if (!hooks->newer || !hooks->newer(hooks->context, request))
 		fuse_session_process_buf(worker->channel->session, &buffer);
+	profiling_end(begun, hooks->slow_ms, opcode, id);
 	if (is_init)
 		settle(worker->channel);
 }

@@ -35,6 +35,9 @@ struct channel_hooks {
 	// Answers what was put off (channel_defer) on the calling thread, or some of it: then it is called again soon. NULL: nothing ever is put off.
 	void (*finish)(void *context);
 
+	// A request that took so long is logged, in milliseconds; 0: none is.
+	unsigned slow_ms;
+
 	// FUSE_* bits of INIT that are agreed to if the kernel offers them, whatever libfuse knows about them.
 	uint64_t init_flags;
 };

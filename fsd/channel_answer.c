@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "client/profile.h"
 #include "fsd/channel_inside.h"
 #include "fsd/fuse_kernel.h"
 
@@ -63,10 +64,15 @@ ssize_t answer_send(int fd, struct iovec *parts, int count)
 
 static ssize_t write_answer(int fd, struct iovec *parts, int count, void *userdata)
 {
+	enum profile_stage before = profile_enter(PROFILE_REPLY);
+	ssize_t length;
+
 	(void)userdata;
 	if (is_init_answer(parts, count))
 		agree(channel_worker->channel, (const struct fuse_init_in *)(channel_worker->request + 1), parts[1].iov_base);
-	return answer_send(fd, parts, count);
+	length = answer_send(fd, parts, count);
+	profile_leave(before);
+	return length;
 }
 
 static ssize_t read_request(int fd, void *buffer, size_t length, void *userdata)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "far/log.h"
+#include "fsd/profiling.h"
 
 // FUSE over io_uring: the kernel puts requests into entries that we have given it, and wakes us; we answer in the entry and give it back, which asks for the next request. The kernel has a
 // queue for each processor; a request comes by the queue of the processor that its program runs on. One thread serves a queue, pinned to that processor, so nothing is handed over.
@@ -330,10 +331,13 @@ void ring_resume(struct channel_ring *ring, struct channel_later *later)
 static void finish_deferred(struct channel_ring *ring)
 {
 	const struct channel_hooks *hooks = ring->worker->channel->hooks;
+	uint64_t begun;
 
 	if (ring->deferred == 0)
 		return;
+	begun = profiling_begin();
 	hooks->finish(hooks->context);
+	profiling_end(begun, hooks->slow_ms, 0, 0);
 	give_back_current(ring);
 }
 

@@ -38,6 +38,7 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o ring=auto|on|off FUSE over io_uring (Linux 6.14, fuse.enable_uring=Y): where the kernel\n"
                            "                      offers it (auto), or else not at all (on), or never (default)\n"
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
+                           "  -o slow=MS          log operations that take so many milliseconds (default 1000, 0: none)\n"
                            "  -o local_lock=WHICH none, flock, posix or all: locks that the kernel keeps for this\n"
                            "                      mount alone (default none: all mounts see each other's)\n"
                            "  -o nolock           local_lock=all\n"
@@ -250,6 +251,7 @@ static int mount_and_serve(struct daemon *daemon)
 	        .begun = begun,
 	        .newer = newer,
 	        .finish = finish,
+	        .slow_ms = options->slow_ms,
 	        .init_flags = FILESYSTEM_INIT_FLAGS,
 	};
 	struct fuse_session *session =

@@ -5,6 +5,7 @@
 
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "fsd/profiling.h"
 #include "fsd/status.h"
 
 // Extended attributes. The kernel checks who may read and write them by namespace (xattr(7)); the server checks names and keeps ACLs and modes together. What is left to do here: which
@@ -51,6 +52,8 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, size_t s
 		filesystem_reply(request, -EOPNOTSUPP);
 	else if (ino == FUSE_ROOT_ID && strcmp(name, STATUS_NAME) == 0)
 		reply_bytes(request, reply_buffer(), status_write(filesystem_of(request), reply_buffer(), STATUS_SIZE), size);
+	else if (ino == FUSE_ROOT_ID && strcmp(name, PROFILE_NAME) == 0)
+		reply_bytes(request, reply_buffer(), profiling_write(reply_buffer(), PROFILE_SIZE), size);
 	else
 		reply_bytes(request, reply_buffer(), far_getxattr(filesystem_lane(), ino, name, strlen(name), reply_buffer(), room), size);
 }
@@ -96,6 +99,14 @@ static unsigned acl_flags(fuse_req_t request, fuse_ino_t ino, const char *name)
 	return FAR_XATTR_KILL_SGID;
 }
 
+static int set_profile(const char *value, size_t size)
+{
+	if (size != 1 || (*value != '0' && *value != '1'))
+		return -EINVAL;
+	profiling_set(*value == '1');
+	return 0;
+}
+
 void ops_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
 	const struct far_xattr attribute = {name, strlen(name), value, size};
@@ -103,6 +114,10 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const ch
 
 	if (!is_served(filesystem_of(request), name)) {
 		filesystem_reply(request, -EOPNOTSUPP);
+		return;
+	}
+	if (ino == FUSE_ROOT_ID && strcmp(name, PROFILE_NAME) == 0) {
+		filesystem_reply(request, set_profile(value, size));
 		return;
 	}
 	how |= acl_flags(request, ino, name);

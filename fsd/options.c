@@ -29,6 +29,7 @@ static const struct fuse_opt table[] = {
         OPTION("timeout=%u", timeout, 0),
         OPTION("threads=%u", threads, 0),
         OPTION("max_background=%u", max_background, 0),
+        OPTION("slow=%u", slow_ms, 0),
         OPTION("ring=%s", ring, 0),
         OPTION("local_lock=%s", local_lock, 0),
         OPTION("nolock", is_without_lock, 1),
@@ -337,6 +338,7 @@ int options_parse(int argc, char **argv, struct options *options)
 	        .entry_timeout = NAN,
 	        .timeout = 10,
 	        .max_background = 512,
+	        .slow_ms = 1000,
 	        .log_level = LOG_LEVEL_WARNING,
 	        .fuse = arguments};
 	options->is_helper = strncmp(basename(argv[0]), "mount.", strlen("mount.")) == 0;

@@ -28,7 +28,8 @@ struct options {
 	unsigned timeout; // seconds to wait for the server
 	unsigned threads; // 0 = one per CPU, at least 2
 	unsigned max_background;
-	char *ring; // auto, on or off
+	unsigned slow_ms; // requests that take so long are logged; 0 = none
+	char *ring;       // auto, on or off
 	enum channel_way way;
 	char *local_lock;    // whose locks the kernel keeps for this mount alone: none, flock, posix or all
 	int is_without_lock; // -o nolock: all

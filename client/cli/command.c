@@ -23,6 +23,7 @@ const struct command commands[] = {
         {"ping", "measure the way to the server and back", cmd_ping},
         {"bench", "measure gets and puts", cmd_bench},
         {"doctor", "check this machine's set-up, and the way to a server", cmd_doctor},
+        {"profile", "show where the time of a mount's operations goes", cmd_profile},
         {"version", "print the version", cmd_version},
         {"help", "explain a command", cmd_help},
         {0},

@@ -112,10 +112,10 @@ start_mount() {
 	"$FAR_FSD" "$address" "$1" -o "ring=$ring${2:+,$2}" 2>>"$temp/fsd.log" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }
 
-# start_mount_process DIRECTORY: the same in the foreground, to have the daemon's process as fsd_pid.
+# start_mount_process DIRECTORY [OPTIONS]: the same in the foreground, to have the daemon's process as fsd_pid.
 start_mount_process() {
 	mkdir -p "$1"
-	"$FAR_FSD" "$address" "$1" -f -o ring=$ring >/dev/null 2>>"$temp/fsd.log" </dev/null &
+	"$FAR_FSD" "$address" "$1" -f -o "ring=$ring${2:+,$2}" >/dev/null 2>>"$temp/fsd.log" </dev/null &
 	fsd_pid=$!
 	wait_until 100 mountpoint -q "$1" || { cat "$temp/fsd.log" >&2; bail "far-fsd did not mount"; }
 }

@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get ls stat rm mv cas mkdir df fsck ping bench doctor version help'
+	local commands='put get ls stat rm mv cas mkdir df fsck ping bench doctor profile version help'
 	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
@@ -64,6 +64,7 @@ _far()
 	fsck) options+=' --json --quiet' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
 	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --flat --batch --load --json' ;;
+	profile) options+=' --seconds --json' ;;
 	doctor) options+=' --pool --to --seconds --threads --json' ;;
 	'') options+=' --version' ;;
 	esac
