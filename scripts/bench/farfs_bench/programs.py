@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.a
 
 
 def install():
-    command = '. scripts/lib/packages.sh && ensure_packages "${build_packages[@]}" redis-server memcached fio util-linux'
+    command = '. scripts/lib/packages.sh && ensure_packages "${build_packages[@]}" redis-server memcached fio gnuplot-nox util-linux'
     if subprocess.run(["bash", "-c", command], cwd=ROOT, check=False).returncode:
         raise Failure("the packages above are needed")
 

@@ -1,6 +1,8 @@
 """docs/benchmarks.md: what was measured, and how."""
 import datetime
+import os
 
+from . import plots
 from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS, PINNED, SIZES
 from .tables import median, micro, number, spread, table
 from .targets import targets
@@ -186,9 +188,14 @@ def _idle(results):
             "Resident memory of the server beside the pool (RssAnon + RssFile), in MiB:", "", *table(["", "MiB"], memory)]
 
 
+def _pictures(pictures, part):
+    return [line for words, path in pictures.get(part, []) for line in (f"![{words}]({os.path.basename(path)})", "")]
+
+
 def write(results, about, settings, path):
-    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_connections(results, settings), *_mount(results, settings),
-             *_metadata(results, settings), *_small(results, settings),
+    pictures = plots.draw(results, os.path.splitext(path)[0])
+    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings),
+             *_mount(results, settings), *_pictures(pictures, "mount"), *_metadata(results, settings), *_small(results, settings), *_pictures(pictures, "small"),
              *_objects(results, settings), *_idle(results)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")
