@@ -36,7 +36,7 @@ static const char help[] = "Usage: far-fsd ADDRESS DIRECTORY [-f] [-o OPTION[,OP
                            "  -o timeout=S        wait for the server at most S seconds (default 10)\n"
                            "  -o threads=N        serve with N threads (default 0: one per CPU, at least 2)\n"
                            "  -o ring=auto|on|off FUSE over io_uring (Linux 6.14, fuse.enable_uring=Y): where the kernel\n"
-                           "                      offers it (auto), or else not at all (on), or never (default)\n"
+                           "                      offers it (auto, the default), or else not at all (on), or never\n"
                            "  -o max_background=N asynchronous requests under way at most (default 512)\n"
                            "  -o slow=MS          log operations that take so many milliseconds (default 1000, 0: none)\n"
                            "  -o local_lock=WHICH none, flock, posix or all: locks that the kernel keeps for this\n"

@@ -203,7 +203,7 @@ static int check_cache(struct options *options)
 
 static int check_ring(struct options *options)
 {
-	const char *ring = options->ring ? options->ring : "off";
+	const char *ring = options->ring ? options->ring : "auto";
 
 	if (strcmp(ring, "auto") == 0) {
 		options->way = CHANNEL_AUTO;

@@ -105,7 +105,7 @@ static void check_ring(struct doctor *doctor)
 	if (doctor_read(doctor, enabled, "sys/module/fuse/parameters/enable_uring"))
 		return; // an older kernel, or no FUSE: said already
 	if (enabled[0] == 'Y' || enabled[0] == '1') {
-		doctor_add(doctor, DOCTOR_OK, "FUSE over io_uring", "allowed (enable_uring=%.10s), for mounts with -o ring=on", enabled);
+		doctor_add(doctor, DOCTOR_OK, "FUSE over io_uring", "allowed (enable_uring=%.10s)", enabled);
 		return;
 	}
 	doctor_advise(doctor_add(doctor, DOCTOR_NOTE, "FUSE over io_uring", "off (enable_uring=%.10s): mounts go by /dev/fuse", enabled),

@@ -12,7 +12,7 @@ rdma) slower=${FARFS_TEST_SLOWER:-10} ;;
 *) slower=${FARFS_TEST_SLOWER:-1} ;;
 esac
 export slower
-# Mounts are by /dev/fuse, as they are without -o ring; FARFS_TEST_RING=on: by rings. test_ring.sh is about those in any case.
+# Mounts are by /dev/fuse, whatever the kernel offers; FARFS_TEST_RING=on: by rings. test_ring.sh is about those in any case.
 may_ring=/sys/module/fuse/parameters/enable_uring
 ring=${FARFS_TEST_RING:-off}
 [ "$ring" = off ] || [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y >$may_ring

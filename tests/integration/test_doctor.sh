@@ -107,7 +107,7 @@ good_machine() {
 		ok    /dev/fuse: can be opened
 		ok    fusermount3: /usr/bin/fusermount3
 		ok    kernel: 6.14.0-1-amd64
-		ok    FUSE over io_uring: allowed (enable_uring=Y), for mounts with -o ring=on
+		ok    FUSE over io_uring: allowed (enable_uring=Y)
 		ok    largest request: max_pages_limit 256
 		ok    user_allow_other: set in /etc/fuse.conf
 

@@ -181,12 +181,17 @@ cut_all() {
 	mapfile -t ports < <(connections $fsd_pid)
 	cut "${ports[@]}"
 }
+# A thread that notices it at once may be back before the others are gone: then the session goes on.
+loses_all() {
+	cut_all
+	sleep 0.2
+	flock -n "$b/f" true
+}
 ended_session() {
 	begin loser outlive "$cut_off/f"
 	line loser locked
 	refuse flock -n "$b/f" true
-	cut_all
-	wait_until 50 flock -n "$b/f" true
+	wait_until 50 loses_all
 	go loser
 	line loser again
 	drop loser
