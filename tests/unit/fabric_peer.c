@@ -253,8 +253,8 @@ static void handle(struct served *served, struct fabric_lane *lane, const struct
 	case PEER_DIE:
 		raise(SIGKILL);
 		break;
-	default:
-		must(false, "unknown command");
+	default: // of a client that scribbles over its messages
+		fabric_shut(lane);
 	}
 }
 
