@@ -332,7 +332,9 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 	lane->reply_count--;
 	reply->message = message;
 	reply->length = message->length;
-	lane->is_server_busy = message->flags & FAR_REPLY_BUSY;
+	lane_note_probing(lane, message->flags & FAR_REPLY_PROBE  ? FAR_PROBING_ALL
+	                        : message->flags & FAR_REPLY_BUSY ? FAR_PROBING_FREE
+	                                                          : FAR_PROBING_NONE);
 	lane->has_sgid_left |= (message->flags & FAR_REPLY_SGID) != 0;
 	if (message->flags & FAR_REPLY_GRANT) {
 		if (message->length < sizeof(*message) + sizeof(struct far_grant))

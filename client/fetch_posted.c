@@ -22,7 +22,7 @@
 
 struct aside {
 	uint64_t epoch; // and the field behind it
-	uint64_t is_busy;
+	uint64_t probing;
 	uint64_t unused[6];
 	union {
 		struct far_record record;
@@ -30,7 +30,7 @@ struct aside {
 	};
 };
 static_assert(sizeof(struct aside) <= FAR_PAGE_SIZE - FETCH_SCRATCH, "the scratch is behind it");
-static_assert(offsetof(struct far_pool_header, is_busy) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
+static_assert(offsetof(struct far_pool_header, probing) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
 
 #define HEAD_LENGTH (offsetof(struct far_record, id) + sizeof(uint64_t))
 
@@ -97,7 +97,7 @@ static int look_at_record(struct far_lane *lane, const struct located *located, 
 	if (error)
 		return error;
 	if (rule == FETCH_PATH)
-		lane->is_server_busy = aside->is_busy;
+		lane_note_probing(lane, aside->probing);
 	return fetch_is_as_located(located, rule,
 	        &(struct fetch_found){.word = atomic_load_explicit(&aside->record.word, memory_order_relaxed),
 	                .version = atomic_load_explicit(&aside->record.version, memory_order_relaxed),

@@ -92,7 +92,7 @@ static bool get_probed(struct get *get)
 	struct probed probed;
 	uint64_t length;
 
-	if (!lane->is_server_busy || !lane->connection || probe(lane, get->key, &probed) != 1)
+	if (!lane->is_probing || !lane->connection || probe(lane, get->key, &probed) != 1)
 		return false;
 	length = get->offset < probed.located.size ? least(get->length, probed.located.size - get->offset) : 0;
 	if (probed.bytes && length > 0)

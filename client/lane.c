@@ -157,7 +157,7 @@ void lane_drop(struct far_lane *lane)
 	lane->posts_done = 0;
 	lane->grant_count = 0;
 	memset(lane->windows, 0, sizeof(lane->windows));
-	lane->is_server_busy = false;
+	lane->is_probing = false;
 	lane->root = 0;
 	memset(&lane->index, 0, sizeof(lane->index));
 	locate_clear(lane->keys, lane->files);

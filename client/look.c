@@ -41,11 +41,11 @@ int look_at(struct far_lane *lane, uint64_t offset, uint32_t behind, const struc
 	}
 	if (error)
 		return error;
-	lane->is_server_busy = look->is_busy;
+	lane_note_probing(lane, look->probing);
 	*out = look;
 	return look->before == look->word && has_readable_state(look->word);
 }
-static_assert(offsetof(struct far_pool_header, is_busy) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
+static_assert(offsetof(struct far_pool_header, probing) == offsetof(struct far_pool_header, location_epoch) + 8, "fetched together");
 static_assert(offsetof(struct look, behind) == offsetof(struct look, record) + sizeof(struct far_record), "fetched together");
 static_assert(sizeof(struct look) <= FETCH_SCRATCH, "fits");
 static_assert(sizeof(struct look_bucket) <= FETCH_SCRATCH, "fits");
@@ -66,7 +66,7 @@ int look_at_bucket(struct far_lane *lane, uint64_t bucket, uint64_t entry, const
 	error = fetch_parts(lane, parts, count);
 	if (error)
 		return error;
-	lane->is_server_busy = atomic_load_explicit(&look->header.is_busy, memory_order_relaxed);
+	lane_note_probing(lane, atomic_load_explicit(&look->header.probing, memory_order_relaxed));
 	*out = look;
 	return 1;
 }

@@ -15,7 +15,7 @@ struct look {
 	uint64_t version;
 	uint64_t size;
 	uint64_t epoch;
-	uint64_t is_busy;
+	uint64_t probing;
 };
 
 // The pool's header and one bucket with what led there, as they were one behind the other.

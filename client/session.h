@@ -106,9 +106,9 @@ struct far_lane {
 
 	struct lane_window windows[LANE_WINDOWS];
 
-	bool is_server_busy; // it said so when last heard of
-	bool has_sgid_left;  // far_sgid_left
-	uint64_t root;       // pool offset of the root's record, 0 = not known
+	bool is_probing;    // keys are found in the index: the server had it so when last heard of (lane_note_probing)
+	bool has_sgid_left; // far_sgid_left
+	uint64_t root;      // pool offset of the root's record, 0 = not known
 	struct lane_index index;
 
 	uint64_t epoch;                 // of the server's session that the connection joined
@@ -119,6 +119,12 @@ struct far_lane {
 	struct file_cache *files;
 	struct lane_statistics statistics;
 };
+
+// far_pool_header.probing came by. Where the server's own process carries out our reads, they cost it more than being asked.
+static inline void lane_note_probing(struct far_lane *lane, uint64_t probing)
+{
+	lane->is_probing = probing == FAR_PROBING_ALL || (probing == FAR_PROBING_FREE && lane->caps->is_one_sided);
+}
 
 struct far_session {
 	uint64_t serial;          // unique in this process: what threads remember lanes by

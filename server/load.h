@@ -1,4 +1,4 @@
-// Whether the server is busy: then clients that look for a key had better find it by themselves (far_pool_header.is_busy, client/probe.c), for a request of theirs would wait for all others.
+// Whether the server is busy: then clients that look for a key had better find it by themselves (far_pool_header.probing, client/probe.c), for a request of theirs would wait for all others.
 #ifndef SERVER_LOAD_H
 #define SERVER_LOAD_H
 

@@ -254,6 +254,13 @@ static void append_grant(struct lane *lane, struct far_reply *reply)
 	reply->flags |= FAR_REPLY_GRANT;
 }
 
+static uint16_t busy_flags(const struct server *server)
+{
+	enum far_probing probing = server_probing(server);
+
+	return probing == FAR_PROBING_ALL ? FAR_REPLY_BUSY | FAR_REPLY_PROBE : probing ? FAR_REPLY_BUSY : 0;
+}
+
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply_bytes)
 {
 	const struct far_request *header = message;
@@ -286,7 +293,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	*reply = (struct far_reply){
 	        .op = header->op,
 	        .status = (uint16_t)far_status_of_error(error),
-	        .flags = request.reply_flags | (server_is_busy(server) ? FAR_REPLY_BUSY : 0),
+	        .flags = request.reply_flags | busy_flags(server),
 	        .length = request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply),
 	        .tag = header->tag,
 	};

@@ -120,13 +120,17 @@ int64_t server_now(struct server *server)
 
 void server_set_busy(struct server *server, bool is_busy)
 {
-	if (server_is_busy(server) != is_busy)
-		atomic_store_explicit(&pool_header(server->pool)->is_busy, is_busy, memory_order_relaxed);
+	enum far_probing probing = !is_busy                                 ? FAR_PROBING_NONE
+	                           : server->probing == LOAD_PROBING_ALWAYS ? FAR_PROBING_ALL
+	                                                                    : FAR_PROBING_FREE;
+
+	if (server_probing(server) != probing)
+		atomic_store_explicit(&pool_header(server->pool)->probing, probing, memory_order_relaxed);
 }
 
-bool server_is_busy(const struct server *server)
+enum far_probing server_probing(const struct server *server)
 {
-	return atomic_load_explicit(&pool_header(server->pool)->is_busy, memory_order_relaxed);
+	return (enum far_probing)atomic_load_explicit(&pool_header(server->pool)->probing, memory_order_relaxed);
 }
 
 bool server_settle(struct server *server)

@@ -76,7 +76,7 @@ int64_t server_now(struct server *server);
 
 // Tells clients whether they had better find keys by themselves.
 void server_set_busy(struct server *server, bool is_busy);
-bool server_is_busy(const struct server *server);
+enum far_probing server_probing(const struct server *server);
 
 // After a turn of the loop: freed memory comes back, the reserve is filled up. True while memory waits for readers to end.
 bool server_settle(struct server *server);

@@ -37,6 +37,12 @@
 #define FAR_POOL_MAGIC 0x3130304c4f4f5046ULL // "FPOOL001"
 #define FAR_LAYOUT_VERSION 3U
 
+enum far_probing {
+	FAR_PROBING_NONE,
+	FAR_PROBING_FREE, // the server is busy: those whose reads take none of its processor (fabric_caps.is_one_sided)
+	FAR_PROBING_ALL,  // it was started so
+};
+
 // The first page of the pool.
 struct far_pool_header {
 	uint64_t magic;
@@ -45,7 +51,7 @@ struct far_pool_header {
 	uint64_t pool_length;
 	uint64_t boot_id;                // random at each start of the server: locations of another boot are void
 	_Atomic uint64_t location_epoch; // R3
-	_Atomic uint64_t is_busy;        // 1 while the server would rather be probed one-sidedly
+	_Atomic uint64_t probing;        // enum far_probing: who had better find keys in the index than ask for them
 	_Atomic uint64_t index_buckets;  // buckets in use: linear hashing, see server/index.c
 	_Atomic uint64_t index_table;    // pool offset of the table of bucket chunks
 	_Atomic uint64_t root;           // pool offset of the root directory's record; 0: not told

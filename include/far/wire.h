@@ -119,7 +119,8 @@ static_assert(sizeof(struct far_reply) == 24, "wire");
 
 enum far_reply_flag {
 	FAR_REPLY_GRANT = 1, // the message ends with a struct far_grant for this lane: memory for its next large values
-	FAR_REPLY_BUSY = 2,  // far_pool_header.is_busy as it was: find the next key by reading the index, rather than ask
+	FAR_REPLY_BUSY = 2,  // far_pool_header.probing as it was: FAR_PROBING_FREE, or with FAR_REPLY_PROBE FAR_PROBING_ALL
+	FAR_REPLY_PROBE = 16,
 	FAR_REPLY_SGID =
 	        8, // set-uid was to be cleared, and a set-gid bit without group-execute is left: clear it if the caller is no member of the group
 	FAR_REPLY_NOTICE = 4, // no reply but a struct far_notices: tag and status are 0
