@@ -7,6 +7,7 @@
 
 #include "client/error.h"
 #include "client/profile.h"
+#include "fabric/wait.h"
 #include "far/status.h"
 
 // Sending requests and taking replies. Replies of a lane come in the order of its requests; events of posts come in between. A lane out of step, too slow or
@@ -221,18 +222,10 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 // Until there is room for a message. It comes back without an event (a credit, bytes that the socket has taken), so this is not progress().
 static int await_room(struct far_lane *lane, uint32_t length, char **to)
 {
-	uint64_t deadline = now_ns() + (uint64_t)lane->session->timeout_ms * 1000000U;
+	uint64_t deadline = wait_now_ns() + (uint64_t)lane->session->timeout_ms * 1000000U;
 
 	for (;;) {
 		struct pollfd wake = {.fd = fabric_fd(lane->fabric), .events = POLLIN};
@@ -247,7 +240,7 @@ static int await_room(struct far_lane *lane, uint32_t length, char **to)
 		*to = lane->broken ? NULL : fabric_send_reserve(lane->connection, length);
 		if (*to)
 			return 0;
-		now = now_ns();
+		now = wait_now_ns();
 		if (now >= deadline) {
 			lane_drop(lane);
 			return error_set(-ETIMEDOUT, "%s: no room for a request within %d ms", lane->session->address_text,

@@ -1,21 +1,14 @@
 #include "client/profile.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "fabric/wait.h"
 
 _Thread_local struct profile profile_thread;
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 void profile_switch(enum profile_stage stage)
 {
-	uint64_t now = now_ns();
+	uint64_t now = wait_now_ns();
 
 	profile_thread.ns[profile_thread.stage] += now - profile_thread.since_ns;
 	profile_thread.since_ns = now;
@@ -24,7 +17,7 @@ void profile_switch(enum profile_stage stage)
 
 void profile_begin(void)
 {
-	profile_thread = (struct profile){.is_on = true, .stage = PROFILE_WORK, .since_ns = now_ns()};
+	profile_thread = (struct profile){.is_on = true, .stage = PROFILE_WORK, .since_ns = wait_now_ns()};
 }
 
 void profile_end(uint64_t ns[PROFILE_STAGES])

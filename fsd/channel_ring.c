@@ -142,14 +142,23 @@ void ring_wake(struct channel_ring *ring)
 		log_error("a ring cannot be woken: %s", strerror(errno));
 }
 
+// Under the ring's mutex. NULL: it did not come by this ring, or is answered.
+static struct ring_entry *find_unanswered(const struct channel_ring *ring, uint64_t unique)
+{
+	struct ring_entry *entry = ring->entries;
+
+	while (entry && atomic_load_explicit(&entry->unique, memory_order_relaxed) != unique)
+		entry = entry->next;
+	return entry;
+}
+
 // By another thread, or by this one for an earlier request.
 static bool answer_later(struct channel_ring *ring, uint64_t unique, const struct iovec *parts, int count)
 {
 	struct ring_entry *entry;
 
 	pthread_mutex_lock(&ring->mutex);
-	for (entry = ring->entries; entry && atomic_load_explicit(&entry->unique, memory_order_relaxed) != unique; entry = entry->next)
-		;
+	entry = find_unanswered(ring, unique);
 	if (entry) {
 		atomic_store_explicit(&entry->unique, 0, memory_order_relaxed);
 		entry->is_parked = false;
@@ -189,8 +198,7 @@ static bool has_parked(struct channel_ring *ring, uint64_t unique)
 	bool is_parked;
 
 	pthread_mutex_lock(&ring->mutex);
-	for (entry = ring->entries; entry && atomic_load_explicit(&entry->unique, memory_order_relaxed) != unique; entry = entry->next)
-		;
+	entry = find_unanswered(ring, unique);
 	is_parked = entry && entry->is_parked;
 	pthread_mutex_unlock(&ring->mutex);
 	return is_parked;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "fabric/wait.h"
 #include "server/check_inside.h"
 #include "server/watch.h"
 
@@ -103,18 +103,10 @@ const struct far_check_figures *check_figures(const struct check *check)
 
 // --- steps ---
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 bool check_is_due(struct check *check)
 {
 	// The first time of a step it goes on, however late: each step does something.
-	return check->is_asked++ > 0 && check->deadline_ns != UINT64_MAX && now_ns() >= check->deadline_ns;
+	return check->is_asked++ > 0 && check->deadline_ns != UINT64_MAX && wait_now_ns() >= check->deadline_ns;
 }
 
 void check_rewind(struct check *check)
@@ -124,7 +116,7 @@ void check_rewind(struct check *check)
 
 bool check_step(struct check *check, uint64_t budget_ns)
 {
-	check->deadline_ns = budget_ns > UINT64_MAX / 2 ? UINT64_MAX : now_ns() + budget_ns;
+	check->deadline_ns = budget_ns > UINT64_MAX / 2 ? UINT64_MAX : wait_now_ns() + budget_ns;
 	check->is_asked = 0;
 	while (check->part < PARTS) {
 		if (parts[check->part](check)) {
