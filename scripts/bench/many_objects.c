@@ -1,5 +1,5 @@
-// many_objects: stores any number of small objects and measures gets of them, at random over all. Beside `far bench --load`, which does it, too, this one measures without storing anew,
-// so that rounds among many and among few can alternate, and keeps no list of names, so that its own memory does not grow with the objects.
+// many_objects: stores any number of small objects and measures gets of them, at random over all. Beside `far bench --load` and `--run`, which do it, too, this one
+// measures among some of the objects only, and keeps nothing by object, so that its own memory does not grow with them.
 //
 // usage: many_objects ADDRESS load COUNT
 //        many_objects ADDRESS get COUNT KEYS SECONDS cold|warm

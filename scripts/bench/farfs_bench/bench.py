@@ -4,17 +4,28 @@ import shutil
 import tempfile
 import time
 
-from . import machine, part_connections, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_small, programs, report
+from . import machine, part_connections, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, programs, report
 from .failure import Failure
 from .results import Results
 from .settings import FULL, QUICK
 
-PARTS = {module.PART: module for module in (part_key_value, part_connections, part_mount, part_metadata, part_small, part_objects, part_idle)}
+MODULES = (
+    part_key_value,
+    part_connections,
+    part_mount,
+    part_metadata,
+    part_small,
+    part_objects,
+    part_idle,
+    part_rdma,
+)
+PARTS = {module.PART: module for module in MODULES}
 BUSY_LIMIT = 0.05
 
 
 class Bench:
     def __init__(self, options, built):
+        self.is_quick = options.quick
         self.settings = QUICK if options.quick else FULL
         self.programs = built
         self.results = Results()
@@ -81,12 +92,19 @@ def run_parts(bench, parts, about):
         print(f"  {part} took {about['seconds'][part]} s", flush=True)
 
 
+def describe(bench, options, samples):
+    """What the tables say of this run, before it begins."""
+    return {**machine.describe(), "build": bench.programs.how_built(), "valkey": bench.programs.valkey_version(), "busy_before": machine.busy_before(),
+            "parts": options.only, "has_all_parts": set(options.only) == set(PARTS), "is_quick": options.quick, "settings": vars(bench.settings),
+            "samples": os.path.relpath(samples, programs.ROOT)}
+
+
 def run(options):
     built = prepare(options)
     bench = Bench(options, built)
+    samples = os.path.join(built.folder, "bench.json")
     try:
-        about = {**machine.describe(), "build": built.how_built(), "busy_before": machine.busy_before(), "parts": options.only,
-                 "is_quick": options.quick, "settings": vars(bench.settings)}
+        about = describe(bench, options, samples)
         if about["busy_before"] > BUSY_LIMIT:
             print(f"others use {about['busy_before']:.0%} of this machine: its figures will be noisy")
         print_plan(bench.settings, options.only)
@@ -96,7 +114,7 @@ def run(options):
         finally:
             after = machine.cpu_times()
             about["stolen"] = (after[1] - before[1]) / max(1, after[2] - before[2])
-            bench.results.save(os.path.join(built.folder, "bench.json"), about)
+            bench.results.save(samples, about)
     finally:
         shutil.rmtree(bench.top, ignore_errors=True)
     output = choose_output(options, built.folder)

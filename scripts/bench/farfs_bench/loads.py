@@ -3,6 +3,7 @@ import json
 
 QUANTILES = {"p50": ("p50", "p50_ns"), "p99": ("p99", "p99_ns"), "p99.9": ("p99.9", "p999_ns")}
 START_SECONDS = 0.1  # of a client, its warm-up included; for plans
+FIO_START_SECONDS = 0.38  # most of it sleep of its own, and the ramp; filling the page cache, where that is asked for
 
 
 def far_bench(bench, stage, placement, address, size, seconds, operations, keys, threads=1):
@@ -26,14 +27,14 @@ def peer_bench(bench, stage, placement, kind, address, size, seconds, keys, conn
             for op, result in json.loads(out).items()}
 
 
-def fio(stage, placement, path, mode, block, depth, seconds):
-    """One thread, `depth` operations under way, past the kernel's cache."""
-    engine = ["--ioengine=psync"] if depth == 1 else ["--ioengine=io_uring", f"--iodepth={depth}"]
-    out = stage.client(placement.client, [
-        "fio", "--name=bench", "--thread", "--filename=" + path, "--rw=" + mode, "--bs=" + block,
-        "--size=100%", "--direct=1", *engine, "--fallocate=none", f"--runtime={int(seconds * 1000)}ms",
-        "--time_based", "--output-format=json"], seconds)
-    job = json.loads(out)["jobs"][0]
-    side = job["read" if "read" in mode else "write"]
-    return {"ops": side["iops"], "p50": side["clat_ns"]["percentile"]["50.000000"],
-            "p99": side["clat_ns"]["percentile"]["99.000000"]}
+def fio(stage, placement, workload, folder, seconds):
+    """A section of a job file. ops and bytes a second of all its jobs together; the quantiles of single operations (of the reads, where there are both;
+    then "write p99" and so on are of the writes)."""
+    out = stage.client(placement.client, ["fio", "--directory=" + folder, f"--runtime={int(seconds * 1000)}ms", "--section=" + workload.section,
+                                          "--output-format=json", workload.file], seconds)
+    job = json.loads(out[out.index("{"):])["jobs"][0]
+    sides = [job[name] for name in ("read", "write") if job[name]["total_ios"]]
+    figures = {"ops": sum(side["iops"] for side in sides), "bytes": sum(side["bw_bytes"] for side in sides)}
+    for side, prefix in zip(sides, ("", "write ")):
+        figures.update({f"{prefix}p{float(name):g}": value for name, value in side["clat_ns"].get("percentile", {}).items()})
+    return figures

@@ -11,7 +11,6 @@ PART = "idle"
 WATCH_SECONDS = 3
 SETTLE_SECONDS = 1
 FILES = 500
-TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def plan(_settings):

@@ -3,13 +3,14 @@ import json
 import os
 import subprocess
 
+from . import valkey
 from .failure import Failure
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
 def install():
-    command = '. scripts/lib/packages.sh && ensure_packages "${build_packages[@]}" redis-server memcached fio gnuplot-nox util-linux'
+    command = '. scripts/lib/packages.sh && ensure_packages "${build_packages[@]}" redis-server memcached fio gnuplot-nox git util-linux'
     if subprocess.run(["bash", "-c", command], cwd=ROOT, check=False).returncode:
         raise Failure("the packages above are needed")
 
@@ -38,12 +39,16 @@ class Programs:
         self.small_files = self._find("scripts/bench/small_files")
         self.peer_bench = self._find("scripts/bench/peer_bench")
         self.many_objects = self._find("scripts/bench/many_objects")
+        self.valkey = valkey.find(folder)
 
     def _find(self, path):
         program = os.path.join(self.folder, path)
         if not os.access(program, os.X_OK):
             raise Failure(f"{program} is not there: build it (ninja -C {self.folder}), or leave --build out")
         return program
+
+    def valkey_version(self):
+        return valkey.version(self.valkey)
 
     def how_built(self):
         """For the head of the tables, as `release, LTO`."""

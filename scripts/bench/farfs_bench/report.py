@@ -2,9 +2,10 @@
 import datetime
 import os
 
-from . import plots
-from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS, PINNED, SIZES
-from .tables import median, micro, number, spread, table
+from . import plots, report_metadata, report_mount, report_rdma
+from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS, sizes_of
+from .tables import around, median, micro, number, spread, table
+from .target import BEST
 from .targets import targets
 
 SUBJECTS = {  # by row: where it is looked up, and what it is held against
@@ -14,34 +15,41 @@ SUBJECTS = {  # by row: where it is looked up, and what it is held against
     "FarFS tcp, get, place known": ("far tcp warm-get", "redis tcp get"),
     "FarFS tcp, get, server asked": ("far tcp cold-get", "redis tcp get"),
     "FarFS tcp, put": ("far tcp put", "redis tcp set"),
+    "Valkey unix, get": ("valkey unix get", "redis unix get"),
+    "Valkey unix, set": ("valkey unix set", "redis unix set"),
+    "Valkey tcp, get": ("valkey tcp get", "redis tcp get"),
+    "Valkey tcp, set": ("valkey tcp set", "redis tcp set"),
     "memcached tcp, get": ("memcached tcp get", "redis tcp get"),
     "memcached tcp, set": ("memcached tcp set", "redis tcp set"),
 }
-PEERS = {"Redis unix, get": "redis unix get", "Redis unix, set": "redis unix set", "Redis tcp, get": "redis tcp get",
+REDIS = {"Redis unix, get": "redis unix get", "Redis unix, set": "redis unix set", "Redis tcp, get": "redis tcp get",
          "Redis tcp, set": "redis tcp set"}
+PEERS = {"redis": "Redis", "valkey": "Valkey", "memcached": "memcached"}
 
 
 def _head(about):
-    options = [word for word, is_given in (("--quick", about["is_quick"]), ("--only=" + ",".join(about["parts"]), len(about["parts"]) < 7))
+    options = [word for word, is_given in (("--quick", about["is_quick"]), ("--only=" + ",".join(about["parts"]), not about["has_all_parts"]))
                if is_given]
     command = " ".join(["scripts/bench/run", *options])
+    valkey = f"Valkey {about['valkey']}" if about["valkey"] else "no Valkey (neither this system nor its backports have it)"
     minutes = sum(about["seconds"].values()) / 60
     lines = ["# Benchmarks", "",
              f"Written by `{command}` on {datetime.date.today()} in {minutes:.0f} minutes: {about['cpus']} CPUs ({about['cpu']}), "
-             f"Linux {about['kernel']}; FarFS {about['commit']} ({about['build']}), Redis {about['redis']}, memcached {about['memcached']}, "
+             f"Linux {about['kernel']}; FarFS {about['commit']} ({about['build']}), Redis {about['redis']}, {valkey}, memcached {about['memcached']}, "
              f"fio {about['fio']}. Before it began, others used {about['busy_before']:.0%} of the machine; "
              f"{about['stolen']:.1%} of its time was taken by the hypervisor meanwhile.", ""]
     if about["is_quick"]:
         lines += ["**A quick run**: short cells and few rounds show the size of things, not small differences.", ""]
     return lines + [
         "Times differ from machine to machine, and from hour to hour on one: read the ratios. What is compared was measured in turns, round by round; a ratio is the median over the rounds, "
-        "with the least and the most round in brackets where there is room. All samples are in `bench.json` in the build folder.", ""]
+        "with the least and the most round in brackets; a figure that stands alone is the median, with half the way from its least to its most round behind ±. "
+        f"All samples, round by round, are in `{about['samples']}` (JSON), written by the same run.", ""]
 
 
 def _placements():
     return ["## Placements", "",
             "Whether the two sides of a conversation share a CPU decides more than anything else: on one CPU they hand it to each other, on two each waits for the other's CPU to wake up. "
-            "So everything is pinned, and each placement is shown.", "",
+            "So each figure is shown pinned, in both ways, and not pinned; where time is short (many jobs, large objects) some are left out.", "",
             "- **two CPUs**: server on one, client on the other. On a mount, its daemon shares the client's CPU, so that only the way to the server is between CPUs; the null file system's daemon does, too.",
             "- **one CPU**: all on one.",
             "- **not pinned**: both CPUs are free for all, and the kernel's scheduler chooses, as it would for a user who does nothing about it.", ""]
@@ -55,10 +63,11 @@ def _cell(target, place):
 
 
 def _targets(results, settings):
-    places = [placement.name for placement in ALL]
+    found = targets(results, settings)
+    places = [*(placement.name for placement in ALL), *([BEST] if any(BEST in target.measured for target in found) else [])]
     rows = [[target.figure, f"{'>=' if target.is_least else '<='} {number(target.bound)}{target.unit}", *(_cell(target, place) for place in places)]
-            for target in targets(results, settings)]
-    return ["## Targets", "", "Measured value, and whether it holds, by placement (below). Empty: not measured there.", "",
+            for target in found]
+    return ["## Targets", "", "Measured value, and whether it holds, by placement (below); *each at its best* takes either side from the placement in which it does best. Empty: not measured there.", "",
             *table(["figure", "target", *places], rows)]
 
 
@@ -69,17 +78,19 @@ def _key_value(results, settings):
              f"{settings.key_value_rounds} rounds of {settings.key_value_seconds} s a cell. FarFS by `far bench`, the others by `scripts/bench/peer_bench.c`, which does the same by the same clock: "
              "256 keys at random (16 of 1 MiB), warmed up, each call timed by itself, the ends of each value checked. "
              "*One-sided*: the client knows the place from an earlier get and reads the server's memory itself. *Place known*: the same over TCP, where the server's network side answers. "
-             "*Server asked*: the client remembers nothing. Redis and memcached keep nothing on disk and have one thread, as far-server has.", ""]
-    for placement in PINNED:
+             "*Server asked*: the client remembers nothing. Redis, Valkey and memcached keep nothing on disk and have one thread, as far-server has.", ""]
+    for placement in ALL:
+        sizes = sizes_of(placement)
         ratios = [[label, *(median(results.ratio(("kv", placement.name, size, base, "p50"), ("kv", placement.name, size, subject, "p50")))
-                            for size in SIZES)] for label, (subject, base) in SUBJECTS.items()]
+                            for size in sizes)] for label, (subject, base) in SUBJECTS.items()]
         lines += [f"### {placement.name}: times as fast as Redis", "",
                   "Redis's median latency over the same kind of channel (shm: unix socket), divided by this one's: above 1 is faster than Redis.", "",
-                  *table(["", *SIZES], ratios)]
-    for placement in PINNED:
-        times = [[label, *(_times(results, placement.name, size, subject) for size in SIZES)]
-                 for label, subject in {**{label: subject for label, (subject, _) in SUBJECTS.items()}, **PEERS}.items()]
-        lines += [f"### {placement.name}: p50 / p99 / p99.9 in us", "", *table(["", *SIZES], times)]
+                  *table(["", *sizes], ratios)]
+    for placement in ALL:
+        sizes = sizes_of(placement)
+        times = [[label, *(_times(results, placement.name, size, subject) for size in sizes)]
+                 for label, subject in {**{label: subject for label, (subject, _) in SUBJECTS.items()}, **REDIS}.items()]
+        lines += [f"### {placement.name}: p50 / p99 / p99.9 in us", "", *table(["", *sizes], times)]
     return lines
 
 
@@ -91,64 +102,26 @@ def _times(results, place, size, subject):
 def _connections(results, settings):
     if not results.ran("connections"):
         return []
+    peers = {name: label for name, label in PEERS.items() if f"{name} get" in results.subjects("connections")}
     rows = []
-    for placement in PINNED:
+    for placement in ALL:
         for size in CONNECTION_SIZES:
             for label, far, peer in (("get, server asked", "far cold-get", "get"), ("get, place known", "far warm-get", "get"), ("put", "far put", "set")):
-                keys = [("connections", placement.name, size, subject, "ops") for subject in (far, "redis " + peer, "memcached " + peer)]
-                rows.append([f"{placement.name}, {size}, {label}", spread(results.ratio(keys[0], keys[1])), spread(results.ratio(keys[0], keys[2])),
-                             *(median(results.spread(*key)) for key in keys)])
+                keys = [("connections", placement.name, size, subject, "ops") for subject in (far, *(f"{name} {peer}" for name in peers))]
+                rows.append([f"{placement.name}, {size}, {label}", *(spread(results.ratio(keys[0], key)) for key in keys[1:]),
+                             *(around(results.spread(*key)) for key in keys)])
     return ["## 16 connections over TCP", "",
             f"Operations a second, {settings.connections_rounds} rounds of {settings.connections_seconds} s. Either side of the comparison is one client process of 16 threads, each with a connection of its own "
             "and one operation under way, on the client's CPU; each server has one thread, on the server's.", "",
-            *table(["", "FarFS / Redis", "FarFS / memcached", "FarFS", "Redis", "memcached"], rows)]
-
-
-def _mount(results, settings):
-    if not results.ran("mount"):
-        return []
-    rows = []
-    workloads = dict.fromkeys(key[2] for key in results.samples if key[0] == "mount")
-    names = list(dict.fromkeys(key[3] for key in results.samples if key[0] == "mount"))
-    pairs = [("shm", "null"), ("tcp", "null"), ("shm ring", "null ring"), ("tcp ring", "null ring"), ("shm ring", "null")]
-    pairs = [(over, under) for over, under in pairs if over in names and under in names]
-    for placement in ALL:
-        for workload in workloads:
-            keys = {name: ("mount", placement.name, workload, name, "ops") for name in names}
-            rows.append([f"{placement.name}, {workload}", *(spread(results.ratio(keys[over], keys[under])) for over, under in pairs),
-                         *(median(results.spread(*keys[name])) for name in names)])
-    return ["## The mount", "",
-            f"fio, one thread, O_DIRECT, psync (16 at once: io_uring), a file of 256 MiB that is there; operations a second, {settings.mount_rounds} rounds of {settings.mount_seconds} s. The null FUSE file system "
-            "(`scripts/bench/nullfs.c`) answers from its own memory, through the same channel with the same settings and as many threads: what a mount costs beyond it is FarFS's own. tmpfs is what "
-            "the kernel does without FUSE. *Ring*: by FUSE over io_uring, whose threads stay on a processor each and serve those who run there; else by /dev/fuse.", "",
-            *table(["", *(f"{over} / {under}" for over, under in pairs), *names], rows)]
-
-
-def _metadata(results, settings):
-    if not results.ran("metadata"):
-        return []
-    rows = []
-    for place, workload in dict.fromkeys(key[1:3] for key in results.samples if key[0] == "metadata"):
-        keys = {name: ("metadata", place, workload, name, "seconds") for name in ("shm", "tcp", "null", "tmpfs")}
-        rows.append([f"{place}, {workload}", spread(results.ratio(keys["null"], keys["shm"])), spread(results.ratio(keys["null"], keys["tcp"])),
-                     spread(results.ratio(keys["tmpfs"], keys["shm"])), *(median(results.spread(*keys[name])) for name in ("shm", "tcp", "null", "tmpfs"))])
-    return ["## Many small files", "",
-            f"A tree of {settings.metadata_files:,} files of 1 KiB in directories of 100, {settings.metadata_rounds} rounds: unpacked, listed with and without attributes, read and removed by the usual programs; "
-            "seconds, and how fast that is beside the null FUSE tree (`scripts/bench/nulltree.c`: names and attributes in its own memory, no bytes, the same channel) and tmpfs: 1 is as fast, 0.5 takes twice as long.", "",
-            *table(["", "shm / null", "tcp / null", "shm / tmpfs", "shm", "tcp", "null FUSE", "tmpfs"], rows),
-            "What that takes for each file: messages of the kernel to the mount's daemon, and round trips from there to the server (requests, and reads that need none). Over shared memory reads and attributes take no round "
-            "trip. Names and attributes are asked for each time they are used, so that other mounts' changes are seen at once; closing a file (flush, release) takes a message and no round trip, forgetting one goes along with others.", "",
-            *table(["", "messages, shm", "messages, tcp", "round trips, shm", "round trips, tcp"], [
-                [workload, *(number(results.median("metadata", "two CPUs", workload, name, what)) for what in ("messages", "requests") for name in ("shm", "tcp"))]
-                for workload in dict.fromkeys(key[2] for key in results.samples if key[0] == "metadata")])]
+            *table(["", *(f"FarFS / {label}" for label in peers.values()), "FarFS", *peers.values()], rows)]
 
 
 def _small(results, settings):
     if not results.ran("small"):
         return []
-    names = list(dict.fromkeys(key[3] for key in results.samples if key[0] == "small"))
-    rows = [[f"{place}, {step}", *(micro(results.median("small", place, step, name, "ns")) for name in names)]
-            for place, step in dict.fromkeys(key[1:3] for key in results.samples if key[0] == "small")]
+    names = results.subjects("small")
+    rows = [[f"{placement.name}, {step}", *(around(results.spread("small", placement.name, step, name, "ns"), 1000) for name in names)]
+            for placement in ALL for step in results.cases("small", placement.name)]
     return ["## The life of small files", "",
             f"`scripts/bench/small_files.c`, one thread, {settings.small_files:,} files of 1 KiB in directories of 100 (sshfs: a tenth of them), {settings.small_rounds} rounds; microseconds a file, all files through one step before "
             "the next. *Alone*: `-o cache=alone`, by /dev/fuse; the others ask the server each time. The null FUSE tree keeps no bytes. sshfs is of a tmpfs, over ssh to this machine, as it comes: its kernel trusts "
@@ -195,7 +168,7 @@ def _pictures(pictures, part):
 def write(results, about, settings, path):
     pictures = plots.draw(results, os.path.splitext(path)[0])
     lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings),
-             *_mount(results, settings), *_pictures(pictures, "mount"), *_metadata(results, settings), *_small(results, settings), *_pictures(pictures, "small"),
-             *_objects(results, settings), *_idle(results)]
+             *report_mount.section(results, settings), *_pictures(pictures, "mount"), *report_metadata.section(results, settings), *_pictures(pictures, "metadata"), *_small(results, settings), *_pictures(pictures, "small"),
+             *_objects(results, settings), *_idle(results), *report_rdma.section(results, settings)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")

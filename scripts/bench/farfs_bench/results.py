@@ -40,6 +40,13 @@ class Results:
             return None
         return Spread.of([a / b for a, b in zip(above, below)])
 
+    def cases(self, part, placement=None):
+        """In the order in which they were measured."""
+        return list(dict.fromkeys(key[2] for key in self.samples if key[0] == part and placement in (None, key[1])))
+
+    def subjects(self, part):
+        return list(dict.fromkeys(key[3] for key in self.samples if key[0] == part))
+
     def ran(self, part):
         return any(key[0] == part for key in self.samples)
 

@@ -5,7 +5,7 @@ SIZES = {"64 B": 64, "4 KiB": 4096, "64 KiB": 65536, "1 MiB": 1 << 20}
 CONNECTION_SIZES = ("64 B", "4 KiB")
 CONNECTIONS = 16
 FEW_OBJECTS = 10000
-FIO_FILE_MIB = 256
+FIO_FILE_MIB = 256  # as the job files have it
 
 
 def keys_of(size):
@@ -25,8 +25,12 @@ class Placement:
 TWO_CPUS = Placement("two CPUs", server=(1,), daemon=(0,), client=(0,))
 ONE_CPU = Placement("one CPU", server=(0,), daemon=(0,), client=(0,))
 NOT_PINNED = Placement("not pinned", server=(0, 1), daemon=(0, 1), client=(0, 1))
-PINNED = (TWO_CPUS, ONE_CPU)
 ALL = (TWO_CPUS, ONE_CPU, NOT_PINNED)
+
+
+def sizes_of(placement):
+    """Not pinned, what matters is how a small answer finds its way; large ones are the same."""
+    return {name: SIZES[name] for name in (CONNECTION_SIZES if placement is NOT_PINNED else SIZES)}
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ class Settings:
     key_value_rounds: int
     connections_seconds: float
     connections_rounds: int
-    mount_seconds: float
+    mount_seconds: float             # 4 KiB at random
+    mount_sequential_seconds: float  # and by the page cache
     mount_rounds: int
+    mount_has_all: bool              # else the essential workloads alone
     metadata_files: int
     metadata_rounds: int
     small_files: int
@@ -46,8 +52,20 @@ class Settings:
     objects_pool: str
     objects_seconds: float
     objects_rounds: int
-    limit_minutes: int
+    rdma_seconds: float
+    rdma_rounds: int
+    rdma_files: int
 
 
-FULL = Settings(0.7, 3, 1.0, 2, 0.7, 2, 20_000, 2, 3_000, 2, 10_000_000, "4G", 1.0, 5, 20)
-QUICK = Settings(0.15, 3, 0.25, 3, 0.25, 2, 2_000, 1, 500, 1, 1_000_000, "512M", 0.3, 3, 3)
+FULL = Settings(
+    key_value_seconds=0.25, key_value_rounds=2, connections_seconds=0.4, connections_rounds=2,
+    mount_seconds=0.3, mount_sequential_seconds=0.4, mount_rounds=2, mount_has_all=True,
+    metadata_files=3_000, metadata_rounds=2, small_files=10_000, small_rounds=2,
+    objects=10_000_000, objects_pool="4G", objects_seconds=1.0, objects_rounds=3,
+    rdma_seconds=0.7, rdma_rounds=3, rdma_files=200)
+QUICK = Settings(
+    key_value_seconds=0.06, key_value_rounds=1, connections_seconds=0.1, connections_rounds=1,
+    mount_seconds=0.15, mount_sequential_seconds=0.15, mount_rounds=1, mount_has_all=False,
+    metadata_files=500, metadata_rounds=1, small_files=500, small_rounds=1,
+    objects=500_000, objects_pool="256M", objects_seconds=0.2, objects_rounds=2,
+    rdma_seconds=0.3, rdma_rounds=2, rdma_files=50)

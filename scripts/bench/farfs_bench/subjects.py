@@ -10,9 +10,9 @@ PREFAULT_SECONDS = 60
 
 
 class FarServer:
-    """far-server over shared memory and TCP."""
+    """far-server over shared memory and a network."""
 
-    def __init__(self, stage, programs, cpus, pool, name="far-server"):
+    def __init__(self, stage, programs, cpus, pool, name="far-server", network="tcp://127.0.0.1:0"):
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
         said = bytearray()
@@ -25,7 +25,7 @@ class FarServer:
                 pass
             return said.endswith(b"ready\n")
 
-        command = [programs.far_server, "--pool", pool, "--prefault", "--no-shm", "--listen", "tcp://127.0.0.1:0",
+        command = [programs.far_server, "--pool", pool, "--prefault", "--no-shm", "--listen", network,
                    "--listen", "shm://" + socket_path, "--ready-fd", str(write_end)]
         try:
             self.process = stage.start(name, cpus, command, is_ready, PREFAULT_SECONDS, pass_fds=[write_end])
@@ -34,7 +34,7 @@ class FarServer:
             os.close(write_end)
         bound = said.decode().splitlines()
         self.addresses = {provider: next(address for address in bound if address.startswith(provider + "://"))
-                          for provider in ("shm", "tcp")}
+                          for provider in ("shm", network.partition(":")[0])}
 
     def memory_beside_pool(self):
         """Bytes of resident memory that are not the pool, which is shared."""
@@ -59,14 +59,23 @@ def answers(port, request, reply):
 
 
 class Redis:
-    """Keeps nothing on disk; otherwise as it comes: one thread."""
+    """Or Valkey, which takes the same options and requests. Keeps nothing on disk; otherwise as it comes: one thread."""
 
-    def __init__(self, stage, cpus, *options):
+    def __init__(self, stage, cpus, *options, program="redis-server"):
+        name = os.path.basename(program)
         self.port = free_port()
-        self.socket = stage.path("redis.sock")
-        self.process = stage.start("redis-server", cpus, [
-            "redis-server", "--bind", "127.0.0.1", "--port", self.port, "--unixsocket", self.socket, "--save", "",
+        self.socket = stage.path(name + ".sock")
+        self.process = stage.start(name, cpus, [
+            program, "--bind", "127.0.0.1", "--port", self.port, "--unixsocket", self.socket, "--save", "",
             "--appendonly", "no", "--dir", stage.folder, *options], lambda: answers(self.port, b"PING\r\n", b"+PONG"))
+
+
+def start_redis_kind(bench, stage, cpus):
+    """Redis, and Valkey where there is one, by name."""
+    servers = {"redis": Redis(stage, cpus)}
+    if bench.programs.valkey:
+        servers["valkey"] = Redis(stage, cpus, program=bench.programs.valkey)
+    return servers
 
 
 class Memcached:
@@ -101,13 +110,13 @@ def mount_far(stage, programs, cpus, provider, address, way="classic", options="
                                                                f"threads=2,ring={ring}" + ("," + options if options else "")])
 
 
-def mount_null(stage, programs, cpus, way="classic"):
+def mount_null(stage, programs, cpus, way="classic", mib=FIO_FILE_MIB):
     return stage.mount("null-" + way, BOTH if way == "ring" else cpus, [programs.nullfs, stage.path("null-" + way),
-                                                                        str(FIO_FILE_MIB), way])
+                                                                        str(mib), way])
 
 
 def mount_null_tree(stage, programs, cpus, way="classic"):
-    return stage.mount("null-" + way, BOTH if way == "ring" else cpus, [programs.nulltree, stage.path("null-" + way), way])
+    return stage.mount("null-tree-" + way, BOTH if way == "ring" else cpus, [programs.nulltree, stage.path("null-tree-" + way), way])
 
 
 SSHD = "/usr/sbin/sshd"

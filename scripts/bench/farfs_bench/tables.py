@@ -20,7 +20,15 @@ def spread(value, unit=""):
         return ""
     if not hasattr(value, "median"):
         return number(value) + unit
-    return f"{number(value.median)}{unit} ({number(value.least)}..{number(value.most)})"
+    return number(value.median) + unit + ("" if value.least == value.most else f" ({number(value.least)}..{number(value.most)})")
+
+
+def around(value, scale=1):
+    """A median, and half the way from the least to the most in parts of it."""
+    if value is None:
+        return ""
+    percent = 50 * (value.most - value.least) / value.median if value.median else 0
+    return number(value.median / scale) + (f" ±{percent:.0f} %" if percent else "")
 
 
 def median(value):

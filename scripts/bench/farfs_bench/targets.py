@@ -1,30 +1,12 @@
 """The figures that FarFS is to reach, each held against what was measured."""
-from dataclasses import dataclass
-
-from .results import Spread
-from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS
-
-
-@dataclass(frozen=True)
-class Target:
-    figure: str
-    bound: float
-    is_least: bool  # the bound is the least that will do; else the most
-    unit: str       # behind numbers
-    measured: dict  # Spread or number by placement; None = not measured there
-
-    def holds(self, value):
-        value = value.median if isinstance(value, Spread) else value
-        return value >= self.bound if self.is_least else value <= self.bound
-
-
-def _by_placement(figure):
-    return {placement.name: figure(placement.name) for placement in ALL}
+from . import targets_mount
+from .settings import CONNECTION_SIZES, FEW_OBJECTS
+from .target import Target, by_placement
 
 
 def _one_sided(results):
     for size in ("64 B", "4 KiB"):
-        yield Target(f"shm, one-sided get of {size}: times as fast as Redis over its unix socket", 30, True, " x", _by_placement(
+        yield Target(f"shm, one-sided get of {size}: times as fast as Redis over its unix socket", 30, True, " x", by_placement(
             lambda place, size=size: results.ratio(("kv", place, size, "redis unix get", "p50"),
                                                    ("kv", place, size, "far shm warm-get", "p50"))))
     yield Target("server's CPU time while a client reads one-sided for 1 s", 0, False, " ticks", {
@@ -33,46 +15,24 @@ def _one_sided(results):
 
 def _tcp(results):
     for op, words in (("cold-get", "the server asked"), ("warm-get", "place known")):
-        yield Target(f"tcp, get of 64 B, {words}: latency / Redis TCP's", 1.0, False, " x", _by_placement(
+        yield Target(f"tcp, get of 64 B, {words}: latency / Redis TCP's", 1.0, False, " x", by_placement(
             lambda place, op=op: results.ratio(("kv", place, "64 B", f"far tcp {op}", "p50"),
                                                ("kv", place, "64 B", "redis tcp get", "p50"))))
     for size in CONNECTION_SIZES:
         for peer, name in (("redis", "Redis"), ("memcached", "memcached")):
-            yield Target(f"tcp, 16 connections, gets of {size}, the server asked: throughput / {name}'s", 1.0, True, " x", _by_placement(
+            yield Target(f"tcp, 16 connections, gets of {size}, the server asked: throughput / {name}'s", 1.0, True, " x", by_placement(
                 lambda place, size=size, peer=peer: results.ratio(("connections", place, size, "far cold-get", "ops"),
                                                                   ("connections", place, size, peer + " get", "ops"))))
-
-
-RING_BOUNDS = {  # of the null file system's operations a second on the same ring
-    "4 KiB random read": 1 / 1.10, "4 KiB random write": 1 / 1.15, "4 KiB random read, 16 at once": 0.85, "4 KiB random write, 16 at once": 0.85,
-    "1 MiB sequential read": 0.9, "1 MiB sequential write": 0.9}
-
-
-def _ring(results):
-    for workload, bound in RING_BOUNDS.items():
-        yield Target(f"mount over shm by the ring, {workload}: / null FUSE by the ring", round(bound, 2), True, " x", _by_placement(
-            lambda place, workload=workload: results.ratio(("mount", place, workload, "shm ring", "ops"), ("mount", place, workload, "null ring", "ops"))))
-    yield Target("mount over shm by the ring, 4 KiB random read: / null FUSE by /dev/fuse", 2.0, True, " x", _by_placement(
-        lambda place: results.ratio(("mount", place, "4 KiB random read", "shm ring", "ops"), ("mount", place, "4 KiB random read", "null", "ops"))))
-
-
-def _mount(results):
-    workloads = dict.fromkeys(key[2] for key in results.samples if key[0] == "mount")
-    for provider in ("shm", "tcp"):
-        for workload in workloads:
-            yield Target(f"mount over {provider}, {workload}: / null FUSE", 0.9, True, " x", _by_placement(
-                lambda place, workload=workload, provider=provider: results.ratio(
-                    ("mount", place, workload, provider, "ops"), ("mount", place, workload, "null", "ops"))))
 
 
 def _small(results):
     """Times as fast."""
     def ratio(step, base, subject):
-        return _by_placement(lambda place: results.ratio(("small", place, step, base, "ns"), ("small", place, step, subject, "ns")))
+        return by_placement(lambda place: results.ratio(("small", place, step, base, "ns"), ("small", place, step, subject, "ns")))
 
     for way in ("", " ring"):
         yield Target(f"small files, create, write and close over shm{way}: / null FUSE{way}", 0.7, True, " x", ratio("create, write, close", "null" + way, "shm" + way))
-    yield Target("small files, create, write and close over shm: / sshfs", 10, True, " x", ratio("create, write, close", "sshfs", "shm"))
+        yield Target(f"small files, create, write and close over shm{way}: / sshfs", 10, True, " x", ratio("create, write, close", "sshfs", "shm" + way))
     for way in ("", " ring"):
         yield Target(f"small files, open, read and close over shm{way}: / null FUSE{way}", round(1 / 1.3, 2), True, " x", ratio("open, read, close", "null" + way, "shm" + way))
     yield Target("small files, open, read and close again, cache=alone: / tmpfs", 0.5, True, " x", ratio("open, read, close again", "tmpfs", "shm alone"))
@@ -82,7 +42,7 @@ def _idle(results):
     for name in ("server", "mount over shm", "mount over tcp"):
         yield Target(f"CPU time of an idle {name} in 3 s", 0, False, " ticks", {
             "not pinned": results.median("idle", "not pinned", "idle", name, "ticks")})
-    yield Target("server's memory beside the pool, most seen", 32, False, " MiB", _by_placement(
+    yield Target("server's memory beside the pool, most seen", 32, False, " MiB", by_placement(
         lambda place: _most_memory(results, place)))
 
 
@@ -101,7 +61,16 @@ def _objects(results, settings):
                                       ("objects", "two CPUs", case, FEW_OBJECTS, "p50"))})
 
 
+RDMA_BOUNDS = {"4 KiB random read": 3, "4 KiB random write": 3, "1 MiB sequential read": 1.5, "1 MiB sequential write": 1.5}  # of NFS over RDMA
+
+
+def _rdma(results):
+    for workload, bound in RDMA_BOUNDS.items():
+        keys = [("rdma", "virtual machine", workload, name, "ops") for name in ("far", "nfs")]
+        yield Target(f"mount over rdma in a virtual machine, {workload}: / NFS over RDMA", bound, True, " x", {"not pinned": results.ratio(*keys)})
+
+
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *_mount(results), *_ring(results), *_small(results), *_idle(results), *_objects(results, settings)]
+    every = [*_one_sided(results), *_tcp(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
