@@ -12,6 +12,7 @@ static struct {
 	uint64_t epoch;
 	uint64_t latest; // version, of all that were seen
 	uint64_t cached; // the version that what is in the cache has at least; 0: none is known
+	bool must_be_read;
 } places[1U << PLACES_SHIFT];
 
 static pthread_mutex_t mutexes[MUTEXES] = {[0 ... MUTEXES - 1] = PTHREAD_MUTEX_INITIALIZER};
@@ -34,8 +35,7 @@ static void see(size_t place, const struct far_attr *attr, uint64_t epoch, bool 
 		return;
 	if (attr->version > places[place].latest)
 		places[place].latest = attr->version;
-	if (must_be_read)
-		places[place].cached = 0;
+	places[place].must_be_read = must_be_read;
 }
 
 void cached_contents_see(const struct far_attr *attr, uint64_t epoch, bool must_be_read)
@@ -56,7 +56,7 @@ bool cached_contents_open(uint64_t id, uint64_t epoch)
 
 	pthread_mutex_lock(&mutexes[place % MUTEXES]);
 	if (places[place].id == id && places[place].epoch == epoch) {
-		is_kept = places[place].cached == places[place].latest;
+		is_kept = places[place].cached == places[place].latest && !places[place].must_be_read;
 		places[place].cached = places[place].latest;
 	}
 	pthread_mutex_unlock(&mutexes[place % MUTEXES]);

@@ -25,6 +25,9 @@ struct channel_hooks {
 	void *(*thread_begin)(void *context, size_t length, void **buffer);
 	void (*thread_end)(void *context, void *thread);
 
+	// More such memory for the same thread, until it ends: where the data of requests and answers of a ring lie. NULL, the function or its result: any memory will do.
+	void *(*thread_memory)(void *context, void *thread, size_t length);
+
 	// Threads serve, by this way ("ring" or "classic"): requests are answered from now on. NULL: nobody wants to know.
 	void (*begun)(void *context, const char *way);
 

@@ -78,6 +78,8 @@ static void command(struct channel_ring *ring, struct ring_entry *entry, uint32_
 	*request = (struct fuse_uring_cmd_req){.qid = entry->queue};
 	if (!is_register)
 		request->commit_id = entry->header->ring_ent_in_out.commit_id;
+	if (!is_register)
+		ring->dry[entry->queue] = 0;
 	io_uring_sqe_set_data(sqe, entry);
 }
 
@@ -93,17 +95,18 @@ static void listen_for_wakes(struct channel_ring *ring)
 
 // --- entries ---
 
-struct ring_entry *ring_add_entry(struct channel_ring *ring, unsigned queue)
+struct ring_entry *ring_add_entry(struct channel_ring *ring, unsigned queue, void *place)
 {
 	struct ring_entry *entry = calloc(1, sizeof(*entry));
-	void *memory = MAP_FAILED;
+	void *memory = place ? place : MAP_FAILED;
 
-	if (entry)
+	if (entry && !place)
 		memory = mmap(NULL, RING_ENTRY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED) {
+	if (!entry || memory == MAP_FAILED) {
 		free(entry);
 		return NULL;
 	}
+	entry->is_given = place != NULL;
 	entry->ring = ring;
 	entry->queue = (uint16_t)queue;
 	entry->place = memory;
@@ -253,10 +256,12 @@ static void park(struct channel_ring *ring, struct ring_entry *entry)
 	entry->is_parked = true;
 	pthread_mutex_unlock(&ring->mutex);
 	ring->parked[queue]++;
+	ring->dry[queue] = ((const struct fuse_in_header *)(const void *)entry->header->in_out)->nodeid;
+	ring->is_any_dry = true;
 	interrupts_say(ring->worker->channel, entry->header_unique);
 	if (ring->total[queue] - ring->parked[queue] >= ring->depth[queue])
 		return;
-	other = ring_add_entry(ring, queue);
+	other = ring_add_entry(ring, queue, NULL);
 	if (!other) {
 		log_error("no memory to serve beside a request that waits");
 		return;
@@ -285,6 +290,10 @@ static void serve(struct channel_ring *ring, struct ring_entry *entry)
 
 		log_error("a request of %u bytes with %u of payload is none", header->len, entry->header->ring_ent_in_out.payload_sz);
 		answer_alone(entry, header->unique, -EIO);
+		return;
+	}
+	if (request->opcode == FUSE_NOTIFY_REPLY) { // ring_kick
+		answer_alone(entry, request->unique, 0);
 		return;
 	}
 	is_forget = request->opcode == FUSE_FORGET || request->opcode == FUSE_BATCH_FORGET;
@@ -414,6 +423,22 @@ static int submit_and_wait(struct channel_ring *ring)
 	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &soon, NULL);
 }
 
+// Requests that came while all entries of a queue were under way are taken up only when one is given back, and those of requests that wait are not.
+static void kick_dry_queues(struct channel_ring *ring)
+{
+	unsigned left = ring->queues;
+
+	if (!ring->is_any_dry)
+		return;
+	ring->is_any_dry = false;
+	io_uring_submit(&ring->uring); // their new entries come first
+	while (left-- > 0) {
+		if (ring->dry[left])
+			ring_kick(ring, left, ring->dry[left]);
+		ring->dry[left] = 0;
+	}
+}
+
 void ring_serve(struct channel_ring *ring)
 {
 	const struct fuse_session *session = ring->worker->channel->session;
@@ -430,6 +455,7 @@ void ring_serve(struct channel_ring *ring)
 			break;
 		}
 		take_all(ring);
+		kick_dry_queues(ring);
 	}
 	// Answers of the last turn; then the kernel gets back what it has given us meanwhile.
 	io_uring_submit(&ring->uring);

@@ -17,6 +17,7 @@ struct ring_entry {
 	struct fuse_uring_req_header *header;
 	struct iovec parts[2]; // header and payload, as the kernel is told
 	void *place;           // a page, and the payload behind it
+	bool is_given;         // place is the thread's (hooks.thread_memory)
 	uint64_t header_unique;
 	_Atomic uint64_t unique; // of the request that has no answer yet, or 0
 	uint16_t queue;
@@ -39,12 +40,21 @@ struct channel_ring {
 
 	// By the kernel's number of the queue: entries there shall be for new requests, all, and those whose requests wait for their answers.
 	unsigned *depth, *total, *parked;
+	unsigned queues; // length of these
+	// 0, or the file of a request that has been parked since the kernel last got an entry back: it may keep others that came when there was no entry (channel_ring_kick.c).
+	uint64_t *dry;
+	bool is_any_dry;
 
 	pthread_mutex_t mutex; // of the lists: answers come from other threads, too
 	struct ring_entry *entries;
 	struct ring_entry *answered;
 };
 
-struct ring_entry *ring_add_entry(struct channel_ring *ring, unsigned queue);
+// place: RING_ENTRY_BYTES, or NULL: they are made. NULL: no memory.
+// Makes the kernel look for requests that it keeps for a queue, by one that it sends by itself; it is to be answered like any other (FUSE_NOTIFY_REPLY).
+// file: a regular one that the kernel has in use.
+void ring_kick(const struct channel_ring *ring, unsigned queue, uint64_t file);
+
+struct ring_entry *ring_add_entry(struct channel_ring *ring, unsigned queue, void *place);
 
 #endif

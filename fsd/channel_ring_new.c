@@ -67,33 +67,57 @@ static bool has_ring(int queue, unsigned of)
 	return false;
 }
 
-static int take_queues(struct channel_ring *ring, unsigned number, unsigned of)
+// How many entries the ring has with each queue: ring->depth and total. Returns their sum.
+static unsigned share_queues(struct channel_ring *ring, unsigned number, unsigned of, unsigned count)
 {
-	unsigned count = queue_count();
-	unsigned depth = MEMORY_ENTRIES / of;
-	bool is_whole = true;
+	unsigned depth = MEMORY_ENTRIES / (ring->processor < 0 ? count : of); // each serves several queues, or its own
+	unsigned sum = 0;
 
-	ring->processor = processor_of(number, of);
-	if (ring->processor < 0) // each serves several queues
-		depth = MEMORY_ENTRIES / count;
 	depth = depth > DEPTH_MAX ? DEPTH_MAX : depth < DEPTH_MIN ? DEPTH_MIN : depth;
-	ring->depth = calloc(count, sizeof(*ring->depth));
-	ring->total = calloc(count, sizeof(*ring->total));
-	ring->parked = calloc(count, sizeof(*ring->parked));
-	if (!ring->depth || !ring->total || !ring->parked)
-		return -ENOMEM;
-	for (unsigned queue = 0; queue < count && is_whole; queue++) {
+	for (unsigned queue = 0; queue < count; queue++) {
 		bool is_own = (int)queue == ring->processor;
 
 		if (!is_own && (queue % of != number || has_ring((int)queue, of)))
 			continue;
 		// Where nobody runs there is little to expect.
 		ring->depth[queue] = is_own || ring->processor < 0 ? depth : 1;
-		for (unsigned i = 0; i < ring->depth[queue] && is_whole; i++)
-			is_whole = ring_add_entry(ring, queue) != NULL;
 		ring->total[queue] = ring->depth[queue];
+		sum += ring->depth[queue];
 	}
-	return is_whole ? 0 : -ENOMEM;
+	return sum;
+}
+
+// Memory for all entries that the fabric of the file system's own reads and fills without a copy; NULL: it does so with any.
+static char *given_memory(const struct channel_ring *ring, unsigned entries)
+{
+	const struct worker *worker = ring->worker;
+	const struct channel_hooks *hooks = worker->channel->hooks;
+
+	return hooks->thread_memory ? hooks->thread_memory(hooks->context, worker->thread, (size_t)entries * RING_ENTRY_BYTES) : NULL;
+}
+
+static int take_queues(struct channel_ring *ring, unsigned number, unsigned of)
+{
+	unsigned count = queue_count();
+	char *place;
+
+	ring->processor = processor_of(number, of);
+	ring->depth = calloc(count, sizeof(*ring->depth));
+	ring->total = calloc(count, sizeof(*ring->total));
+	ring->parked = calloc(count, sizeof(*ring->parked));
+	ring->dry = calloc(count, sizeof(*ring->dry));
+	ring->queues = count;
+	if (!ring->depth || !ring->total || !ring->parked || !ring->dry)
+		return -ENOMEM;
+	place = given_memory(ring, share_queues(ring, number, of, count));
+	for (unsigned queue = 0; queue < count; queue++) {
+		for (unsigned i = 0; i < ring->depth[queue]; i++) {
+			if (!ring_add_entry(ring, queue, place))
+				return -ENOMEM;
+			place = place ? place + RING_ENTRY_BYTES : NULL;
+		}
+	}
+	return 0;
 }
 
 static int open_uring(struct channel_ring *ring)
@@ -145,7 +169,8 @@ void ring_free(struct channel_ring *ring)
 		io_uring_queue_exit(&ring->uring);
 	for (struct ring_entry *entry = ring->entries, *next; entry; entry = next) {
 		next = entry->next;
-		munmap(entry->place, RING_ENTRY_BYTES);
+		if (!entry->is_given)
+			munmap(entry->place, RING_ENTRY_BYTES);
 		free(entry);
 	}
 	if (ring->wake_fd >= 0)
@@ -153,6 +178,7 @@ void ring_free(struct channel_ring *ring)
 	free(ring->depth);
 	free(ring->total);
 	free(ring->parked);
+	free(ring->dry);
 	pthread_mutex_destroy(&ring->mutex);
 	free(ring);
 }

@@ -79,6 +79,12 @@ static void *thread_begin(void *context, size_t length, void **buffer)
 	return lane;
 }
 
+static void *thread_memory(void *context, void *thread, size_t length)
+{
+	(void)context;
+	return far_lane_memory(thread, length);
+}
+
 static void thread_end(void *context, void *thread)
 {
 	(void)context;
@@ -247,6 +253,7 @@ static int mount_and_serve(struct daemon *daemon)
 	        .context = daemon,
 	        .way = options->way,
 	        .thread_begin = thread_begin,
+	        .thread_memory = thread_memory,
 	        .thread_end = thread_end,
 	        .begun = begun,
 	        .newer = newer,

@@ -287,6 +287,12 @@ static int add_rdma(struct options *options)
 	return 0;
 }
 
+// ECANCELED: its ring is being taken down just now.
+static bool is_of_ended_mount(int error)
+{
+	return error == ENOTCONN || error == ECONNABORTED || error == ECANCELED;
+}
+
 // The daemon leaves its working directory: the mount point must not depend on it.
 static int make_absolute(struct options *options)
 {
@@ -295,8 +301,7 @@ static int make_absolute(struct options *options)
 
 	if (!absolute || stat(absolute, &stat_) < 0) {
 		fprintf(stderr, "far-fsd: mount point %s: %s: %s\n", options->directory, strerror(errno),
-		        errno == ENOTCONN || errno == ECONNABORTED ? "an ended mount is there, unmount it first (umount -l)"
-		                                                   : "make the directory first");
+		        is_of_ended_mount(errno) ? "an ended mount is there, unmount it first (umount -l)" : "make the directory first");
 		free(absolute);
 		return EXIT_MOUNT;
 	}
