@@ -195,7 +195,7 @@ int call_wait_posts(struct far_lane *lane)
 // Builds a request in the lane's queue. It leaves with the next flush, or with the wait for its reply: that is one system call less.
 static uint32_t length_of(const struct call *call)
 {
-	return call->length + call->parts[0].length + call->parts[1].length + call->parts[2].length;
+	return call->length + call->parts[0].length + call->parts[1].length + call->parts[2].length + call->fill_length;
 }
 
 // Fills the reserved space and sends it with the next flush.
@@ -214,6 +214,8 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 			memcpy(to, call->parts[i].bytes, call->parts[i].length);
 		to += call->parts[i].length;
 	}
+	if (call->fill)
+		call->fill(call->fill_context, to);
 	error = fabric_send(lane->connection, length);
 	profile_leave(before);
 	if (error < 0)
@@ -269,7 +271,7 @@ int call_queue(struct far_lane *lane, const struct call *call)
 
 	if (!error && !to)
 		error = await_room(lane, length, &to);
-	return error ? error : put(lane, call, to);
+	return error || !to ? error : put(lane, call, to);
 }
 
 int call_try(struct far_lane *lane, const struct call *call)
@@ -374,7 +376,7 @@ static int call_once(struct far_lane *lane, const struct call *call, uint32_t re
 	return error;
 }
 
-int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply)
+static int call_and_reconnect(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply)
 {
 	bool is_sent = false;
 	bool was_connected = lane->connection != NULL;
@@ -388,6 +390,23 @@ int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum,
 	if (error == -EIO && !lane->connection && was_connected && !call->is_bound && !(is_sent && call->is_change))
 		error = call_once(lane, call, reply_minimum, reply, &is_sent);
 	return error;
+}
+
+int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply)
+{
+	uint64_t begun_ns = 0;
+	int error;
+
+	for (;;) {
+		error = call_and_reconnect(lane, call, reply_minimum, reply);
+		if (error != -ERESTART)
+			return error;
+		// The server goes on piece by piece, so that it keeps nobody else waiting.
+		reply_release(lane, reply);
+		begun_ns = begun_ns ? begun_ns : wait_now_ns();
+		if (wait_now_ns() - begun_ns > (uint64_t)lane->session->timeout_ms * 1000000U)
+			return error_set(-ETIMEDOUT, "%s: not done within %d ms", lane->session->address_text, lane->session->timeout_ms);
+	}
 }
 
 void call_send_forgets(struct far_lane *lane)

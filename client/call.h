@@ -14,6 +14,10 @@ struct call {
 	void *message;  // begins with a struct far_request
 	uint32_t length;
 	struct far_span parts[3];
+	// What stands behind the parts, written where it leaves from: `fill` (may be NULL) gets room for fill_length bytes.
+	void (*fill)(const void *context, char *to);
+	const void *fill_context;
+	uint32_t fill_length;
 };
 
 // A reply: borrowed from the lane until reply_release. A status other than OK is the call's error; the reply is there all the same.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "far.h"
+#include "far/limits.h"
 
 // Texts of errors: the general one of each code, and the particular one of a thread's last failed call.
 
@@ -40,7 +41,7 @@ static const struct {
         {EDEADLK, "a source called its own session: give it another session"},
         {EIO, "the connection broke during the call: the change may or may not have happened"},
         {EXDEV, "not within one server"},
-        {ENODATA, "no such extended attribute"},
+        {ENODATA, "no such extended attribute, or no time to live"},
         {E2BIG, "longer than an extended attribute's value can be"},
 };
 
@@ -97,4 +98,20 @@ int error_of_key(int error, const char *call, const void *key, unsigned long key
 		return error;
 	print_key(key, key_length, text, sizeof(text));
 	return error_set(error, "%s %s: %s", call, text, far_strerror(error));
+}
+
+int error_no_ttl(const char *call, const void *key, unsigned long key_length)
+{
+	char text[256];
+
+	print_key(key, key_length, text, sizeof(text));
+	return error_set(-ENODATA, "%s %s: the key has no time to live", call, text);
+}
+
+int error_of_ttl(uint64_t ttl_ms)
+{
+	if (ttl_ms > 0 && ttl_ms <= FAR_TTL_MAX_MS)
+		return 0;
+	return error_set(-EINVAL, "a time to live of %llu ms: it must be 1 to %llu ms (100 years)", (unsigned long long)ttl_ms,
+	        (unsigned long long)FAR_TTL_MAX_MS);
 }

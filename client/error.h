@@ -2,10 +2,18 @@
 #ifndef CLIENT_ERROR_H
 #define CLIENT_ERROR_H
 
+#include <stdint.h>
+
 // Remembers what failed, with which value and what to do; returns `error`.
 int error_set(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // The same for a call on a key that the server refused: the text is made from the code.
 int error_of_key(int error, const char *call, const void *key, unsigned long key_length);
+
+// A key that has no time to live: -ENODATA.
+int error_no_ttl(const char *call, const void *key, unsigned long key_length);
+
+// 0, or -EINVAL and what a time to live must be.
+int error_of_ttl(uint64_t ttl_ms);
 
 #endif

@@ -40,6 +40,21 @@ int fetch_post(struct far_lane *lane, const struct located *located, void *buffe
         struct fetch_post *post);
 bool fetch_post_holds(const struct far_lane *lane, unsigned number, const struct fetch_post *post);
 
+// Fetches the fronts of several values in one round trip, where the fabric has no loads. result of each: 1 or 0 as fetch, -EOPNOTSUPP: not in this way (fetch it by itself). 0, or a negative errno: the connection is gone.
+#define FETCH_FRONTS 128U
+struct fetch_front {
+	struct located located; // of at most one extent
+	struct far_wire_extent extent;
+	enum fetch_rule rule;
+	int result;
+	void *buffer;
+	uint64_t length; // up to located.size
+	// the library's: where it lands
+	char *head;
+	char *bytes;
+};
+int fetch_fronts(struct far_lane *lane, struct fetch_front *fronts, unsigned count);
+
 // As fetch, for values that are replaced faster than they can be copied: where the pool is mapped a location that holds at the begin is good to the end.
 int fetch_held(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 

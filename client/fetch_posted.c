@@ -225,3 +225,87 @@ int fetch_posted(struct far_lane *lane, const struct located *located, enum fetc
 		return fetch_pieces(lane, located, rule, buffer, offset, length);
 	return fetch_staged(lane, located, rule, buffer, offset, length);
 }
+
+// --- the fronts of several values ---
+
+// Staging is given out front to back; the last page is not part of it.
+static char *take_staging(const struct far_lane *lane, uint64_t *used, uint64_t length)
+{
+	uint64_t rounded = (length + 63) & ~63ULL;
+	char *at = lane_staging(lane) + *used;
+
+	if (length > ASIDE_OFFSET || rounded > ASIDE_OFFSET - *used)
+		return NULL;
+	*used += rounded;
+	return at;
+}
+
+// A value behind its record comes with it; others are read in front of the record's head, into the caller's memory if it may be posted.
+static int post_front(struct far_lane *lane, struct fetch_front *front, uint64_t *used)
+{
+	const struct located *located = &front->located;
+	bool is_behind = front->length > 0 && is_behind_record(located);
+	uint64_t head_length = is_behind ? located->extents->pool_offset - located->record + located->size : HEAD_LENGTH;
+	int error = 0;
+
+	front->result = -EOPNOTSUPP;
+	front->head = take_staging(lane, used, head_length);
+	if (!front->head || located->count > 1 || front->length > POST_MAX)
+		return 0;
+	front->bytes = lane_can_post(lane, front->buffer, front->length) ? front->buffer : NULL;
+	if (is_behind)
+		front->bytes = front->head + (located->extents->pool_offset - located->record);
+	else if (!front->bytes)
+		front->bytes = take_staging(lane, used, front->length);
+	if (!front->bytes)
+		return 0;
+	front->result = is_behind;
+	if (!is_behind)
+		error = fetch_each_piece(lane, located, front->bytes, 0, front->length, post_piece);
+	return error ? error : post_read(lane, front->head, located->record, head_length, 1);
+}
+
+static int judge_front(const struct far_lane *lane, const struct fetch_front *front)
+{
+	const struct far_record *record = (const struct far_record *)front->head;
+	struct fetch_found found = {
+	        .word = atomic_load_explicit(&record->word, memory_order_relaxed),
+	        .version = atomic_load_explicit(&record->version, memory_order_relaxed),
+	        .id = record->id,
+	        .epoch = aside_of(lane)->epoch,
+	};
+
+	if (!fetch_is_as_located(&front->located, front->rule, &found))
+		return 0;
+	if (front->result == 1 && record->value_kind != FAR_VALUE_INLINE)
+		return -EOPNOTSUPP; // it only seemed to lie there
+	if (front->result == 1 && !FAR_BROKEN_TORN_READ &&
+	        XXH3_64bits_withSeed(front->bytes, front->located.size, found.version) != record->u.behind.checksum)
+		return 0;
+	if (front->bytes != front->buffer && front->length > 0)
+		copy(front->buffer, front->bytes, front->length);
+	return 1;
+}
+
+int fetch_fronts(struct far_lane *lane, struct fetch_front *fronts, unsigned count)
+{
+	uint64_t used = 0;
+	int error = 0;
+
+	for (unsigned i = 0; i < count && !error; i++) {
+		fronts[i].located.extents = &fronts[i].extent;
+		error = post_front(lane, &fronts[i], &used);
+	}
+	if (!error)
+		error = post_read(lane, &aside_of(lane)->epoch, offsetof(struct far_pool_header, location_epoch), 2 * sizeof(uint64_t), 1);
+	if (error)
+		return lane->connection ? call_lost(lane, error) : error;
+	error = call_wait_posts(lane);
+	if (error)
+		return error;
+	lane_note_probing(lane, aside_of(lane)->probing);
+	for (unsigned i = 0; i < count; i++)
+		if (fronts[i].result >= 0)
+			fronts[i].result = judge_front(lane, &fronts[i]);
+	return 0;
+}

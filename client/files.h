@@ -25,6 +25,10 @@ void far_lane_put(struct far_lane *lane);
 // bytes, page-aligned, or NULL if more. It is the same memory at every call while the lane lives, also across reconnects.
 void *far_lane_buffer(struct far_lane *lane, size_t length);
 
+// More of such memory, of any length, for the lane's life; asked for again it is the same. NULL: the lane's fabric reads and fills any memory without a copy, there is no memory, or what
+// there is is shorter. Pins the memory where the fabric does: for set-up.
+void *far_lane_memory(struct far_lane *lane, size_t length);
+
 int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr);
 
 // Finds an object again by its id alone, or with FAR_HOLD_PARENT the directory that holds this directory (the root's is itself); adds a hold, as by name. -ENOTDIR.

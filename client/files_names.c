@@ -30,6 +30,16 @@ static int call_for_attr(struct far_lane *lane, struct call *request, uint32_t r
 static_assert(offsetof(struct far_attr_reply, attr) == sizeof(struct far_reply), "attributes follow the header");
 static_assert(offsetof(struct far_entry_reply, attr) == sizeof(struct far_reply), "attributes follow the header");
 
+// One whose reply tells of an object that is held from now on.
+static int call_for_new(struct far_lane *lane, struct call *request, struct far_attr *attr)
+{
+	int error = call_for_attr(lane, request, sizeof(struct far_entry_reply), attr);
+
+	if (!error)
+		lane_note_hold(lane, attr->id);
+	return error;
+}
+
 static int call_for_status(struct far_lane *lane, struct call *request)
 {
 	struct reply reply;
@@ -37,62 +47,6 @@ static int call_for_status(struct far_lane *lane, struct call *request)
 
 	reply_release(lane, &reply);
 	return error;
-}
-
-// Remembers where an entry's value is, so that reading the file needs no request of its own.
-static void take_location(struct far_lane *lane, const struct reply *reply)
-{
-	const struct far_entry_reply *entry = (const struct far_entry_reply *)reply->message;
-	const struct far_wire_extent *extents = (const struct far_wire_extent *)(entry + 1);
-	struct located located;
-
-	if (!S_ISREG(entry->attr.mode) || entry->location.extents > FAR_EXTENTS_PER_REPLY ||
-	        sizeof(*entry) + entry->location.extents * sizeof(*extents) > reply->length)
-		return;
-	if (locate_take(lane, &entry->location, extents, 0, &located) && located.id == entry->attr.id)
-		locate_add_file(lane, &located);
-}
-
-static int call_for_entry(struct far_lane *lane, struct call *request, struct far_attr *attr)
-{
-	struct reply reply;
-	int error = call(lane, request, sizeof(struct far_entry_reply), &reply);
-
-	if (!error) {
-		*attr = ((const struct far_entry_reply *)reply.message)->attr;
-		take_location(lane, &reply);
-	}
-	reply_release(lane, &reply);
-	return error;
-}
-
-int far_lookup(struct far_lane *lane, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
-{
-	struct far_lookup_request message = {.parent = parent, .name_length = (uint16_t)name_length};
-	// Not the value: when the file is read it may be another already, so the bytes are fetched, with the record's word, from where they are.
-	struct call request = {
-	        .op = FAR_OP_LOOKUP,
-	        .flags = FAR_GET_LOCATE | FAR_GET_NO_VALUE,
-	        .message = &message,
-	        .length = sizeof(message),
-	        .parts = {{name, (uint32_t)name_length}},
-	};
-	int error = check_name(name_length);
-
-	return error ? error : call_for_entry(lane, &request, attr);
-}
-
-int far_hold(struct far_lane *lane, uint64_t id, unsigned flags, struct far_attr *attr)
-{
-	struct far_object_request message = {.id = id};
-	struct call request = {
-	        .op = FAR_OP_HOLD,
-	        .flags = (uint16_t)(FAR_GET_LOCATE | FAR_GET_NO_VALUE | flags),
-	        .message = &message,
-	        .length = sizeof(message),
-	};
-
-	return call_for_entry(lane, &request, attr);
 }
 
 // Where an object's record is: its id tells, but for the root's.
@@ -216,7 +170,7 @@ int far_create(struct far_lane *lane, const struct far_new *object, struct far_a
 
 	if (!error && object->target_length > FAR_SYMLINK_MAX)
 		error = -ENAMETOOLONG;
-	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+	return error ? error : call_for_new(lane, &request, attr);
 }
 
 int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_attr *attr)
@@ -225,7 +179,7 @@ int far_tmpfile(struct far_lane *lane, const struct far_new *object, struct far_
 	        .parent = object->parent, .mode = object->mode, .uid = object->uid, .gid = object->gid, .umask = object->umask};
 	struct call request = {.op = FAR_OP_TMPFILE, .is_change = true, .message = &message, .length = sizeof(message)};
 
-	return call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+	return call_for_new(lane, &request, attr);
 }
 
 int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *name, size_t name_length, struct far_attr *attr)
@@ -240,7 +194,7 @@ int far_link(struct far_lane *lane, uint64_t id, uint64_t parent, const char *na
 	};
 	int error = check_name(name_length);
 
-	return error ? error : call_for_attr(lane, &request, sizeof(struct far_entry_reply), attr);
+	return error ? error : call_for_new(lane, &request, attr);
 }
 
 static int remove_name(struct far_lane *lane, uint16_t op, uint64_t parent, const char *name, size_t name_length, uint64_t expected)
@@ -336,6 +290,8 @@ static int visit_all(const struct reply *reply, far_visit *visit, void *context,
 		is_stopped = is_stopped || visit(context, &entry, name) != 0;
 		if (is_stopped && with_holds)
 			far_forget(lane, entry.attr.id, 1);
+		else if (with_holds)
+			lane_note_hold(lane, entry.attr.id);
 	}
 	return is_stopped;
 }
@@ -372,22 +328,4 @@ void far_touch(struct far_lane *lane, uint64_t id, bool is_always)
 	};
 
 	call_offer(lane, &touch);
-}
-
-void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds)
-{
-	if (lane->forget_count == LANE_FORGETS)
-		far_forget_flush(lane);
-	if (lane->forget_count == LANE_FORGETS) // no connection: the session, and with it all holds, will end
-		lane->forget_count = 0;
-	lane->forgets[lane->forget_count++] = (struct far_forget){.id = id, .holds = holds};
-	if (lane->forget_count == LANE_FORGETS)
-		far_forget_flush(lane);
-}
-
-void far_forget_flush(struct far_lane *lane)
-{
-	// A lane that does nothing else may not be connected (any more).
-	if (lane->forget_count > 0 && call_ready(lane) == 0)
-		call_send_forgets(lane);
 }

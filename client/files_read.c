@@ -40,14 +40,12 @@ static const struct located *take(struct far_lane *lane, const struct reply *rep
 }
 
 // Where the server may push to.
-static struct far_buffer push_buffer(const struct far_lane *lane, char *buffer, size_t length, bool *is_staging)
+static struct far_buffer push_buffer(const struct far_lane *lane, const char *buffer, size_t length, bool *is_staging)
 {
 	*is_staging = !lane_has_memory(lane, buffer, length);
-	return (struct far_buffer){
-	        .rkey = fabric_region_rkey(lane->region),
-	        .offset = *is_staging ? LANE_STAGING : (uint64_t)(buffer - (const char *)lane->memory.base),
-	        .length = *is_staging ? least(length, LANE_STAGING - FAR_PAGE_SIZE) : length,
-	};
+	if (*is_staging)
+		return lane_push_buffer(lane, lane_staging(lane), least(length, LANE_STAGING - FAR_PAGE_SIZE));
+	return lane_push_buffer(lane, buffer, length);
 }
 
 // Asks the server for the range. Returns bytes, fewer than asked only at the end of the file or of what one reply covers.

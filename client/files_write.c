@@ -45,25 +45,6 @@ static int64_t write_granted(
 	return result;
 }
 
-// Asks for grants until they hold `length` bytes, or there are no more to be had: what is appended must go in one request, for between two another may append.
-static void gather_grants(struct far_lane *lane, uint64_t length)
-{
-	uint64_t before = UINT64_MAX;
-
-	while (put_granted(lane) < length && put_granted(lane) != before) {
-		struct far_request message;
-		struct call request = {.op = FAR_OP_PING, .flags = FAR_PING_WANT_GRANT, .message = &message, .length = sizeof(message)};
-		struct reply reply;
-		int error;
-
-		before = put_granted(lane);
-		error = call(lane, &request, sizeof(struct far_reply), &reply);
-		reply_release(lane, &reply);
-		if (error)
-			return; // the write will meet it, too
-	}
-}
-
 static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes, uint64_t length, uint64_t offset, unsigned flags)
 {
 	struct far_write_request message = {.id = id, .offset = offset};
@@ -78,7 +59,7 @@ static int64_t write_some(struct far_lane *lane, uint64_t id, const char *bytes,
 		return error;
 	eager = lane->message_size - sizeof(message);
 	if (flags & FAR_WRITE_APPEND && length > eager)
-		gather_grants(lane, length);
+		put_gather_grants(lane, length);
 	if (length > eager && put_granted(lane) > 0)
 		return write_granted(lane, bytes, length, &message, &request);
 	// Without a grant a page at a time: slower, but it always goes on; and pages stay whole.

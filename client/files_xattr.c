@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/call.h"
 #include "client/error.h"
@@ -10,6 +11,7 @@
 // File calls about extended attributes. What a message holds is one request; more is fetched part by part, and set by way of a nameless object that takes the bytes first.
 
 #define ATTEMPTS 64 // at a value that changes between its parts
+#define NAP_NS 20000
 
 // Facts (user.far.) are made when they are asked for, and everything else is told by the record: one that is mapped is looked at without asking, so the kernel's many questions
 // about objects that have no attributes cost next to nothing. One word is read, so it is of one moment.
@@ -83,8 +85,13 @@ static ssize_t fetch_all(struct far_lane *lane, struct call *request, void *to, 
 {
 	int64_t result = -EAGAIN;
 
-	for (int attempt = 0; result == -EAGAIN && attempt < ATTEMPTS; attempt++)
+	for (int attempt = 0; result == -EAGAIN && attempt < ATTEMPTS; attempt++) {
+		const struct timespec nap = {.tv_nsec = attempt * 7 % 16 * NAP_NS};
+
+		if (attempt > ATTEMPTS / 8) // not in step with who changes it
+			nanosleep(&nap, NULL);
 		result = fetch_once(lane, request, to, room);
+	}
 	return result;
 }
 

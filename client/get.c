@@ -1,12 +1,14 @@
+#include "client/get.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/call.h"
 #include "client/error.h"
 #include "client/fetch.h"
 #include "client/probe.h"
+#include "fabric/wait.h"
 
 // Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: one request, whose reply has the bytes (eager), or
 // follows on their being pushed into our memory, or tells where they are. A value in more pieces than one reply locates is put together from several, all of one version; if it
@@ -19,27 +21,22 @@ struct get {
 	struct locate_hash hash;
 	enum fetch_rule rule;
 	char *buffer;
-	uint64_t offset; // of buffer[0] in the value
-	uint64_t length; // of the buffer
+	uint64_t offset;   // of buffer[0] in the value
+	uint64_t length;   // of the buffer
+	uint64_t begun_ns; // before the first request
+	uint64_t known;    // not if this is the version still; 0 = in any case
 	// What has been found out:
 	uint64_t done;
 	uint64_t size;
 	uint64_t version;
 	uint64_t word;
 	bool is_begun;     // size, version and word are known
+	bool is_same;      // it is the known version: nothing was fetched
 	unsigned restarts; // because the value changed
 };
 
 #define PUSH_MAX (16U << 20) // bytes of one push: the time limit is for one, not for a whole value
 #define RESTARTS_FEW 4       // so often the value is fetched in the ways that cost least; then in those that changes cannot outrun
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -49,6 +46,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 static bool get_warm(struct get *get, int *error)
 {
 	const struct located *located = locate_find_key(get->lane, get->hash);
+	uint64_t good_until_ns;
 	uint64_t version;
 	uint64_t size;
 	uint64_t length;
@@ -61,12 +59,17 @@ static bool get_warm(struct get *get, int *error)
 	if (!get->lane->connection) // what was remembered is void
 		return false;
 	size = located->size;
+	good_until_ns = located->good_until_ns;
 	length = get->offset < size ? least(get->length, size - get->offset) : 0;
 	located = locate_find_range(get->lane, located, get->offset, length);
 	if (!located)
 		return false;
 	version = located->version;
 	result = fetch(get->lane, located, get->rule, get->buffer, get->offset, length);
+	if (result == 1 && locate_is_over(good_until_ns)) {
+		locate_drop_key(get->lane, get->hash);
+		return false;
+	}
 	if (result == 1) {
 		count(&get->lane->statistics.one_sided, 1);
 		count(&get->lane->statistics.bytes_read, length);
@@ -128,9 +131,7 @@ static struct push_target push_target_make(const struct get *get)
 	if (get->restarts < RESTARTS_FEW)
 		memory.length = least(memory.length, PUSH_MAX);
 	if (lane_has_memory(lane, memory.base, memory.length)) {
-		uint64_t offset = (uint64_t)((char *)memory.base - (char *)lane->memory.base);
-
-		target.wire = (struct far_buffer){fabric_region_rkey(lane->region), offset, memory.length};
+		target.wire = lane_push_buffer(lane, memory.base, memory.length);
 		return target;
 	}
 	if (lane->caps->is_registration_cheap && fabric_register(lane->fabric, &memory, FABRIC_REMOTE_WRITE, 0, &target.region) == 0) {
@@ -138,7 +139,7 @@ static struct push_target push_target_make(const struct get *get)
 		return target;
 	}
 	target.is_staging = true;
-	target.wire = (struct far_buffer){fabric_region_rkey(lane->region), LANE_STAGING, least(memory.length, LANE_STAGING)};
+	target.wire = lane_push_buffer(lane, lane_staging(lane), least(memory.length, LANE_STAGING));
 	return target;
 }
 
@@ -156,6 +157,14 @@ static ssize_t take_bytes(struct get *get, const struct reply *reply, const stru
 	if (sizeof(*message) + message->location.extents * sizeof(*extents) > reply->length ||
 	        message->location.extents > FAR_EXTENTS_PER_REPLY || !locate_take(get->lane, &message->location, extents, offset, &located))
 		return -EPROTO;
+	located.good_until_ns = locate_good_until(&message->location, get->begun_ns);
+	if (message->how == FAR_GET_SAME) {
+		if (!get->known || located.version != get->known)
+			return -EPROTO;
+		get->is_same = true;
+		locate_add_key(get->lane, get->hash, &located);
+		return 0;
+	}
 	if (message->how == FAR_GET_EAGER) {
 		if (message->length > room || message->length > reply->length - (uint64_t)(bytes - (const char *)message))
 			return -EPROTO;
@@ -200,11 +209,17 @@ static ssize_t ask(struct get *get)
 	        .flags = FAR_GET_LOCATE | FAR_GET_ALLOW_PARTIAL_PUSH,
 	        .message = &message,
 	        .length = sizeof(message),
-	        .parts = {get->key},
+	        .parts = {{0}, get->key},
 	};
 	const struct far_get_reply *answer;
 	struct reply reply;
-	ssize_t result = call(get->lane, &request, sizeof(*answer), &reply);
+	ssize_t result;
+
+	if (get->known && !get->is_begun) {
+		request.flags |= FAR_GET_IF_NEWER;
+		request.parts[0] = (struct far_span){&get->known, sizeof(get->known)};
+	}
+	result = call(get->lane, &request, sizeof(*answer), &reply);
 
 	answer = (const struct far_get_reply *)reply.message;
 	if (result == 0 && get->is_begun && (answer->location.version != get->version || answer->location.word != get->word)) {
@@ -224,8 +239,10 @@ static ssize_t ask(struct get *get)
 // Fills the buffer, or as much as there is of the value, all of one version.
 static int get_cold(struct get *get)
 {
-	uint64_t deadline = now_ms() + (uint64_t)get->lane->session->timeout_ms;
+	uint64_t deadline_ns;
 
+	get->begun_ns = wait_now_ns();
+	deadline_ns = get->begun_ns + (uint64_t)get->lane->session->timeout_ms * 1000000U;
 	for (;;) {
 		ssize_t got = ask(get);
 
@@ -233,20 +250,27 @@ static int get_cold(struct get *get)
 			get->done = 0;
 			get->is_begun = false;
 			get->restarts++;
-			if (now_ms() > deadline)
+			if (wait_now_ns() > deadline_ns)
 				return error_set(-ETIMEDOUT, "get: the value changed faster than it could be read");
 			continue;
 		}
 		if (got < 0)
 			return error_of_key((int)got, "get", get->key.bytes, get->key.length);
 		get->done += (uint64_t)got;
-		if (get->done == get->length || get->offset + get->done >= get->size)
+		if (get->is_same || get->done == get->length || get->offset + get->done >= get->size)
 			break;
 		if (got == 0)
 			return error_set(-EPROTO, "get: the server's reply leads nowhere");
 	}
 	count(&get->lane->statistics.bytes_read, get->done);
 	return 0;
+}
+
+static void get_prepare(struct get *get, struct far_span key)
+{
+	get->key = key;
+	get->hash = locate_hash_key(get->lane, key.bytes, key.length);
+	get->rule = get_rule(key.bytes, key.length);
 }
 
 static int get_begin(far_session *session, const void *key, size_t key_length, struct get *get)
@@ -260,9 +284,22 @@ static int get_begin(far_session *session, const void *key, size_t key_length, s
 	error = lane_acquire(session, &get->lane);
 	if (error)
 		return error;
-	get->key = (struct far_span){key, (uint32_t)key_length};
-	get->hash = locate_hash_key(get->lane, key, key_length);
-	get->rule = memchr(key, '/', key_length) ? FETCH_PATH : FETCH_VALUE;
+	get_prepare(get, (struct far_span){key, (uint32_t)key_length});
+	return 0;
+}
+
+int get_front(struct far_lane *lane, struct far_span key, void *buffer, uint64_t length, uint64_t *size, uint64_t *version)
+{
+	struct get get = {.lane = lane, .buffer = buffer, .length = length};
+	int error;
+
+	get_prepare(&get, key);
+	if (!get_warm(&get, &error) && !get_probed(&get))
+		error = get_cold(&get);
+	if (error)
+		return error;
+	*size = get.size;
+	*version = get.version;
 	return 0;
 }
 
@@ -320,10 +357,19 @@ static int get_whole(struct get *get, void **value)
 			*value = bytes;
 			return 0;
 		}
-		*get = (struct get){
-		        .lane = get->lane, .key = get->key, .hash = get->hash, .rule = get->rule, .buffer = bytes, .length = size};
+		*get = (struct get){.lane = get->lane,
+		        .key = get->key,
+		        .hash = get->hash,
+		        .rule = get->rule,
+		        .known = get->known,
+		        .buffer = bytes,
+		        .length = size};
 		if (!get_warm(get, &error) && !get_probed(get))
 			error = get_cold(get);
+		if (!error && get->is_same) {
+			free(bytes);
+			return 0;
+		}
 		if (!error && get->size == size) {
 			bytes[size] = '\0';
 			*value = bytes;
@@ -353,4 +399,50 @@ int far_get(far_session *session, const void *key, size_t key_length, void **val
 	if (version)
 		*version = get.version;
 	return 0;
+}
+
+// Whether what is remembered of the key is the known version, and holds: then nothing moves.
+static bool is_still(struct get *get, int *error)
+{
+	const struct located *located = locate_find_key(get->lane, get->hash);
+	struct get look = {.lane = get->lane, .key = get->key, .hash = get->hash, .rule = get->rule};
+
+	*error = 0;
+	if (!get->known || !located || located->version != get->known)
+		return false;
+	if (!get_warm(&look, error))
+		return false;
+	get->version = look.version;
+	get->is_same = look.version == get->known;
+	return *error || get->is_same;
+}
+
+int far_get_if_newer(
+        far_session *session, const void *key, size_t key_length, uint64_t known, void **value, size_t *length, uint64_t *version)
+{
+	struct get get = {.known = known};
+	void *bytes = NULL;
+	int error = get_begin(session, key, key_length, &get);
+
+	if (error)
+		return error;
+	if (!is_still(&get, &error)) {
+		error = get_first(&get);
+		if (!error && !get.is_same)
+			error = get_whole(&get, &bytes);
+	}
+	lane_release(get.lane);
+	if (error)
+		return error;
+	if (version)
+		*version = get.version;
+	if (get.is_same || get.version == known) {
+		free(bytes);
+		*value = NULL;
+		*length = 0;
+		return 0;
+	}
+	*value = bytes;
+	*length = get.size;
+	return 1;
 }

@@ -132,8 +132,10 @@ void lane_free(struct far_lane *lane)
 		return;
 	lane_drop(lane);
 	locate_free(lane->keys, lane->files);
+	fabric_unregister(lane->further_region);
 	fabric_unregister(lane->region);
 	fabric_close(lane->fabric);
+	fabric_memory_free(&lane->further);
 	fabric_memory_free(&lane->memory);
 	pthread_mutex_destroy(&lane->mutex);
 	free(lane);
@@ -389,4 +391,17 @@ void far_lane_put(struct far_lane *lane)
 void *far_lane_buffer(struct far_lane *lane, size_t length)
 {
 	return length <= LANE_STAGING ? lane->memory.base : NULL;
+}
+
+void *far_lane_memory(struct far_lane *lane, size_t length)
+{
+	if (!lane->caps->is_registered_only || lane->caps->has_loads)
+		return NULL;
+	if (lane->further.base)
+		return length <= lane->further.length ? lane->further.base : NULL;
+	if (fabric_memory_new(length, &lane->further))
+		return NULL;
+	if (fabric_register(lane->fabric, &lane->further, FABRIC_REMOTE_WRITE, 0, &lane->further_region))
+		fabric_memory_free(&lane->further);
+	return lane->further.base;
 }

@@ -17,7 +17,6 @@ struct key_entry {
 	struct locate_hash hash; // 0, 0 = empty
 	struct located located;
 	struct far_wire_extent extent;
-	uint64_t reserved;
 };
 static_assert(sizeof(struct key_entry) == 128, "two cache lines");
 
@@ -111,6 +110,11 @@ bool locate_take(const struct far_lane *lane, const struct far_location *locatio
 	return true;
 }
 
+uint64_t locate_good_until(const struct far_location *location, uint64_t sent_ns)
+{
+	return location->flags & FAR_LOCATION_EXPIRES ? sent_ns + location->lease_ms * 1000000ULL : 0;
+}
+
 struct locate_hash locate_hash_key(const struct far_lane *lane, const void *key, size_t length)
 {
 	XXH128_hash_t hash = XXH3_128bits_withSeed(key, length, lane->session->seed[0]);
@@ -155,6 +159,7 @@ static bool take_version(struct located *old, const struct located *new)
 	if (old->id != new->id || old->word != new->word || old->epoch != new->epoch || old->begin > new->begin || old->end < new->end)
 		return false;
 	old->version = new->version;
+	old->good_until_ns = new->good_until_ns;
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "client/session.h"
+#include "fabric/wait.h"
 
 // A place of a value's bytes, as fetch.c reads it. Borrowed from a cache or a reply.
 struct located {
@@ -19,6 +20,7 @@ struct located {
 	uint64_t end;
 	const struct far_wire_extent *extents;
 	uint32_t count;
+	uint64_t good_until_ns; // by its key (layout.h R10); 0 = no limit
 };
 
 // entries 0 = no key cache. Memory is taken as it is used. -ENOMEM.
@@ -31,6 +33,15 @@ void locate_clear(struct key_cache *keys, struct file_cache *files);
 // Makes what a reply said usable, or returns false if it makes no sense (outside of the pool, out of order). `offset`: what the request asked for.
 bool locate_take(const struct far_lane *lane, const struct far_location *location, const struct far_wire_extent *extents, uint64_t offset,
         struct located *located);
+
+// Until when a location is good by its key; `sent_ns`: a time (wait_now_ns) before the request was sent whose reply brought it.
+uint64_t locate_good_until(const struct far_location *location, uint64_t sent_ns);
+
+// R10: the clock is looked at behind the word. Only objects with a deadline have a limit.
+static inline bool locate_is_over(uint64_t good_until_ns)
+{
+	return good_until_ns && wait_now_ns() >= good_until_ns;
+}
 
 struct locate_hash {
 	uint64_t low, high;

@@ -5,11 +5,12 @@
 #include <sys/stat.h>
 
 #include "client/look.h"
+#include "client/record_of.h"
 #include "far/bucket.h"
 #include "far/key.h"
 
 // What is found is believed by what the record says of itself (R6: parent, name, state), and by the location epoch where directories are on the way; the index only hints at it.
-// So whatever is out of the ordinary (a bucket that moves, a long name, a link, a value in many pieces) is left to the server, and a key that is not there, too.
+// So whatever is out of the ordinary (a bucket that moves, a long name, a link, a deadline, a value in many pieces) is left to the server, and a key that is not there, too.
 
 // Where the chunk's entry and the bucket are, by what the lane knows of the index.
 static uint64_t entry_offset(const struct far_lane *lane, uint64_t number)
@@ -71,7 +72,7 @@ static uint64_t matching_slot(const struct look_bucket *bucket, uint64_t hash)
 	return 0;
 }
 
-// The pool offset of the record that the index has for the hash. 1, 0 or a negative errno.
+// The pool offset of the record that the index has for the hash. 1, 0, -ENOENT (it has none) or another negative errno.
 static int find_record(struct far_lane *lane, uint64_t hash, uint64_t *offset)
 {
 	const struct look_bucket *bucket;
@@ -85,7 +86,7 @@ static int find_record(struct far_lane *lane, uint64_t hash, uint64_t *offset)
 		if (slot)
 			return 1;
 		if (overflow == 0 || i == CHAIN_MAX)
-			return 0;
+			return overflow == 0 ? -ENOENT : 0;
 		result = look_at_bucket(lane, overflow, 0, &bucket);
 	}
 	return result;
@@ -95,21 +96,47 @@ static bool is_named(const struct look *look, uint64_t parent, struct far_span n
 {
 	const struct far_record *record = &look->record;
 
+	// R10: whether a deadline is over the server knows.
 	return FAR_WORD_STATE(look->word) == FAR_RECORD_LIVE && record->parent == parent && record->name_hash == hash &&
-	       record->name_length == name.length && !(record->flags & FAR_RECORD_LONG_NAME) &&
+	       record->name_length == name.length && !(record->flags & (FAR_RECORD_LONG_NAME | FAR_RECORD_EXPIRES)) &&
 	       memcmp(look->behind, name.bytes, name.length) == 0;
 }
 
-// The record of a name. 1 with its pool offset, 0 or a negative errno.
-static int find_name(struct far_lane *lane, uint64_t parent, struct far_span name, const struct look **look, uint64_t *offset)
+// The record of a name, with so much of what is behind its fixed part. 1 with its pool offset, 0, -ENOENT (the index has none) or another negative errno.
+static int find_name(
+        struct far_lane *lane, uint64_t parent, struct far_span name, uint32_t behind, const struct look **look, uint64_t *offset)
 {
 	uint64_t hash = far_bucket_hash(lane->boot_id, parent, name.bytes, name.length);
 	int result = find_record(lane, hash, offset);
 
 	if (result != 1)
 		return result;
-	result = look_at(lane, *offset, LOOK_BEHIND, look);
+	result = look_at(lane, *offset, behind, look);
 	return result == 1 ? is_named(*look, parent, name, (uint32_t)hash) : result;
+}
+
+// --- names that are not there ---
+
+static bool is_directory(struct far_lane *lane, uint64_t id)
+{
+	const struct far_record *record = record_mapped(lane, id);
+
+	return record && S_ISDIR(record->mode) &&
+	       FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_acquire)) == FAR_RECORD_LIVE;
+}
+
+int probe_name(struct far_lane *lane, uint64_t parent, struct far_span name, const struct look **look, uint64_t *offset)
+{
+	const struct far_pool_header *header = lane->pool.loads;
+	uint64_t names = atomic_load_explicit(&header->names, memory_order_acquire); // R9: pairs with the release of index_settle
+	int result = find_name(lane, parent, name, name.length, look, offset);
+
+	if (result != -ENOENT)
+		return result;
+	if (!FAR_NAMES_ARE_SETTLED(names) || !is_directory(lane, parent))
+		return 0;
+	atomic_thread_fence(memory_order_acquire); // all that was looked at before this look at the counter; pairs with index.c's stores
+	return atomic_load_explicit(&header->names, memory_order_relaxed) == names ? -ENOENT : 0;
 }
 
 // --- directories ---
@@ -131,7 +158,7 @@ static int walk(struct far_lane *lane, struct far_span path, struct lane_directo
 		int result;
 
 		far_key_next(&path, &name);
-		result = find_name(lane, directory->id, name, &look, &offset);
+		result = find_name(lane, directory->id, name, name.length, &look, &offset);
 		if (result != 1)
 			return result;
 		if (!S_ISDIR(look->record.mode) || (directory->is_below && directory->epoch != look->epoch))
@@ -165,13 +192,20 @@ static int find_directory(struct far_lane *lane, struct far_span path, struct la
 
 // --- the value ---
 
-// Where the record says that its value is. False: in more pieces than it tells of by itself.
-static bool locate_record(const struct look *look, uint64_t offset, struct probed *probed)
+static bool is_inside(const struct far_lane *lane, const struct far_wire_extent *extent)
+{
+	return extent->length == 0 ||
+	       (extent->pool_offset <= lane->pool_length && extent->length <= lane->pool_length - extent->pool_offset);
+}
+
+bool probe_locate(const struct far_lane *lane, const struct look *look, uint64_t offset, uint32_t behind, struct probed *probed)
 {
 	const struct far_record *record = &look->record;
 	uint64_t stored = look->size;
 
 	*probed = (struct probed){0};
+	if (look->size > FAR_FILE_MAX)
+		return false;
 	probed->located = (struct located){
 	        .id = record->id,
 	        .record = offset,
@@ -189,7 +223,7 @@ static bool locate_record(const struct look *look, uint64_t offset, struct probe
 		return true;
 	case FAR_VALUE_INLINE:
 		probed->extent.pool_offset = offset + sizeof(*record) + record->name_room;
-		if (record->name_room + look->size <= LOOK_BEHIND)
+		if (record->name_room + look->size <= behind)
 			probed->bytes = look->behind + record->name_room;
 		break;
 	case FAR_VALUE_BLOCK:
@@ -205,10 +239,10 @@ static bool locate_record(const struct look *look, uint64_t offset, struct probe
 	}
 	probed->extent.value_offset = 0;
 	probed->extent.length = stored;
-	return true;
+	return is_inside(lane, &probed->extent);
 }
 
-int probe(struct far_lane *lane, struct far_span key, struct probed *probed)
+static int probe_key(struct far_lane *lane, struct far_span key, struct probed *probed)
 {
 	const char *slash = memrchr(key.bytes, '/', key.length);
 	struct far_span path = {key.bytes, slash ? (uint32_t)(slash - (const char *)key.bytes) : 0};
@@ -220,15 +254,19 @@ int probe(struct far_lane *lane, struct far_span key, struct probed *probed)
 
 	result = find_directory(lane, path, &directory);
 	if (result == 1)
-		result = find_name(lane, directory.id, name, &look, &offset);
+		result = find_name(lane, directory.id, name, LOOK_BEHIND, &look, &offset);
 	if (result != 1)
 		return result;
 	if (directory.is_below && directory.epoch != look->epoch) {
 		memset(lane->index.directories, 0, sizeof(lane->index.directories));
 		return 0;
 	}
-	if (!S_ISREG(look->record.mode) || look->size > FAR_FILE_MAX || !locate_record(look, offset, probed))
-		return 0;
-	return probed->extent.length == 0 ||
-	       (probed->extent.pool_offset <= lane->pool_length && probed->extent.length <= lane->pool_length - probed->extent.pool_offset);
+	return S_ISREG(look->record.mode) && probe_locate(lane, look, offset, LOOK_BEHIND, probed);
+}
+
+int probe(struct far_lane *lane, struct far_span key, struct probed *probed)
+{
+	int result = probe_key(lane, key, probed);
+
+	return result == -ENOENT ? 0 : result;
 }

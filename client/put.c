@@ -1,28 +1,51 @@
 #include "client/put.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/error.h"
 #include "client/locate.h"
+#include "fabric/wait.h"
 
 // Puts by size: in the request (eager); into grants with the commit right behind (one round trip); by upload where grants do not suffice.
 
 #define MODE_DEFAULT 0644
 
+static void take_current(const struct reply *reply, struct put_target *target)
+{
+	const struct far_change_reply *answer = (const struct far_change_reply *)reply->message;
+	uint64_t length = reply->length - sizeof(*answer);
+	char *current;
+
+	if (!target->wants_current || !target->version || answer->location.size != length)
+		return;
+	current = malloc(length + 1);
+	if (!current)
+		return; // it is fetched by itself, and there is no memory for that either
+	memcpy(current, answer + 1, length);
+	current[length] = '\0';
+	target->current = current;
+	target->current_length = length;
+}
+
 int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target)
 {
 	const struct far_change_reply *answer;
 	struct reply reply;
+	uint64_t sent_ns = target->ttl_ms || target->keeps_ttl ? wait_now_ns() : 0;
 	int error;
 
 	message->mode = MODE_DEFAULT;
 	message->key_length = (uint16_t)target->key.length;
 	message->expected = target->expected;
-	request->flags |= target->is_conditional ? FAR_PUT_EXPECT_VERSION : 0;
+	request->flags |= (target->is_conditional ? FAR_PUT_EXPECT_VERSION : 0) | (target->ttl_ms ? FAR_PUT_HAS_TTL : 0) |
+	                  (target->keeps_ttl ? FAR_PUT_KEEPS_TTL : 0) | (target->wants_current ? FAR_PUT_TELL_CURRENT : 0);
 	request->message = message;
 	request->length = sizeof(*message);
-	request->parts[0] = target->key;
+	if (target->ttl_ms)
+		request->parts[0] = (struct far_span){&target->ttl_ms, sizeof(target->ttl_ms)};
+	request->parts[1] = target->key;
 	request->is_change = true;
 	locate_drop_key(lane, locate_hash_key(lane, target->key.bytes, target->key.length));
 	error = call(lane, request, sizeof(*answer), &reply);
@@ -33,24 +56,29 @@ int put_finish(struct far_lane *lane, struct call *request, struct far_put_reque
 
 		target->version = answer->location.version;
 		if (answer->location.record && reply.length >= sizeof(*answer) + answer->location.extents * sizeof(*extents) &&
-		        locate_take(lane, &answer->location, extents, 0, &located))
+		        locate_take(lane, &answer->location, extents, 0, &located)) {
+			located.good_until_ns = locate_good_until(&answer->location, sent_ns);
 			locate_add_key(lane, locate_hash_key(lane, target->key.bytes, target->key.length), &located);
+		}
 	} else if (error == -ECANCELED && reply.message && reply.length >= sizeof(*answer)) {
 		target->version = answer->location.version;
+		take_current(&reply, target);
 	}
 	reply_release(lane, &reply);
 	return error;
 }
 
-static bool is_eager(const struct far_lane *lane, uint64_t key_length, uint64_t length)
+static bool is_eager(const struct far_lane *lane, const struct put_target *target, uint64_t length)
 {
-	return length <= lane->eager_limit && sizeof(struct far_put_request) + key_length + length <= lane->message_size;
+	uint64_t front = sizeof(struct far_put_request) + (target->ttl_ms ? sizeof(target->ttl_ms) : 0) + target->key.length;
+
+	return length <= lane->eager_limit && front + length <= lane->message_size;
 }
 
 static int put_eager(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target)
 {
 	struct far_put_request message = {.value_length = length};
-	struct call request = {.op = FAR_OP_PUT, .parts = {{0}, {value, (uint32_t)length}}};
+	struct call request = {.op = FAR_OP_PUT, .parts = {{0}, {0}, {value, (uint32_t)length}}};
 
 	return put_finish(lane, &request, &message, target);
 }
@@ -66,7 +94,7 @@ static int put_granted_value(struct far_lane *lane, const void *value, uint64_t 
 	if (posted < 0)
 		return (int)posted;
 	message.ranges = (uint16_t)ranges.count;
-	request.parts[1] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
+	request.parts[2] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
 	error = put_finish(lane, &request, &message, target);
 	// The reply says what happened; a connection that ends behind it only ends the waiting.
 	if (lane->connection)
@@ -74,11 +102,11 @@ static int put_granted_value(struct far_lane *lane, const void *value, uint64_t 
 	return error;
 }
 
-static int put_locked(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target)
+int put_on_lane(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target)
 {
 	int error;
 
-	if (is_eager(lane, target->key.length, length))
+	if (is_eager(lane, target, length))
 		return put_eager(lane, value, length, target);
 	call_notice(lane); // the grants of a connection that has ended are void
 	error = call_ready(lane);
@@ -91,7 +119,7 @@ static int put_locked(struct far_lane *lane, const void *value, uint64_t length,
 	return error;
 }
 
-static int put(far_session *session, const char *what, const void *value, uint64_t length, struct put_target *target)
+int put_call(far_session *session, const char *what, const void *value, uint64_t length, struct put_target *target)
 {
 	struct far_lane *lane;
 	int error = far_key_check(target->key.bytes, target->key.length);
@@ -101,23 +129,17 @@ static int put(far_session *session, const char *what, const void *value, uint64
 	error = lane_acquire(session, &lane);
 	if (error)
 		return error;
-	error = put_locked(lane, value, length, target);
+	error = put_on_lane(lane, value, length, target);
 	if (!error)
 		count(&lane->statistics.bytes_written, length);
 	lane_release(lane);
 	return error_of_key(error, what, target->key.bytes, target->key.length);
 }
 
-// A key longer than any allowed is refused by the check all the same.
-static struct far_span key_span(const void *key, size_t key_length)
-{
-	return (struct far_span){key, key_length > FAR_KEY_MAX ? FAR_KEY_MAX + 1 : (uint32_t)key_length};
-}
-
 int far_put(far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t *version)
 {
-	struct put_target target = {.key = key_span(key, key_length)};
-	int error = put(session, "put", value, length, &target);
+	struct put_target target = {.key = put_key(key, key_length)};
+	int error = put_call(session, "put", value, length, &target);
 
 	if (!error && version)
 		*version = target.version;
@@ -127,20 +149,56 @@ int far_put(far_session *session, const void *key, size_t key_length, const void
 int far_cas(
         far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t expected, uint64_t *version)
 {
-	struct put_target target = {.key = key_span(key, key_length), .is_conditional = true, .expected = expected};
-	int error = put(session, "compare-and-swap", value, length, &target);
+	struct put_target target = {.key = put_key(key, key_length), .is_conditional = true, .expected = expected};
+	int error = put_call(session, "compare-and-swap", value, length, &target);
 
 	if ((!error || error == -ECANCELED) && version)
 		*version = target.version;
 	return error;
 }
 
-int far_put_stream(far_session *session, const void *key, size_t key_length, far_source *read, void *context, uint64_t *version)
+int put_take_options(const struct far_put_options *options, struct put_target *target)
 {
-	struct put_target target = {.key = key_span(key, key_length)};
-	struct far_lane *lane;
-	int error = far_key_check(key, target.key.length);
+	struct far_put_options all = {0};
 
+	if (!options)
+		return 0;
+	memcpy(&all, options, options->size < sizeof(all) ? options->size : sizeof(all));
+	if (all.flags & ~(unsigned)(FAR_KEEP_TTL | FAR_IF_VERSION))
+		return error_set(-EINVAL, "put: unknown flags 0x%x", all.flags);
+	target->keeps_ttl = all.flags & FAR_KEEP_TTL;
+	target->is_conditional = all.flags & FAR_IF_VERSION;
+	target->expected = target->is_conditional ? all.expected : 0;
+	target->ttl_ms = all.ttl_ms;
+	if (target->ttl_ms && target->keeps_ttl)
+		return error_set(-EINVAL, "put: either a new time to live, or the one that is there");
+	return target->ttl_ms ? error_of_ttl(target->ttl_ms) : 0;
+}
+
+int far_put_with(far_session *session, const void *key, size_t key_length, const void *value, size_t length,
+        const struct far_put_options *options, uint64_t *version)
+{
+	struct put_target target = {.key = put_key(key, key_length)};
+	int error = put_take_options(options, &target);
+
+	if (error)
+		return error;
+	error = put_call(session, "put", value, length, &target);
+	if ((!error || error == -ECANCELED) && version)
+		*version = target.version;
+	return error;
+}
+
+int far_put_stream_with(far_session *session, const void *key, size_t key_length, far_source *read, void *context,
+        const struct far_put_options *options, uint64_t *version)
+{
+	struct put_target target = {.key = put_key(key, key_length)};
+	struct far_lane *lane;
+	int error = put_take_options(options, &target);
+
+	if (error)
+		return error;
+	error = far_key_check(key, target.key.length);
 	if (error)
 		return error_of_key(error, "put", key, key_length);
 	error = lane_acquire(session, &lane);
@@ -148,7 +206,12 @@ int far_put_stream(far_session *session, const void *key, size_t key_length, far
 		return error;
 	error = upload(lane, &(struct upload_source){.read = read, .context = context}, &target);
 	lane_release(lane);
-	if (!error && version)
+	if ((!error || error == -ECANCELED) && version)
 		*version = target.version;
 	return error_of_key(error, "put", key, key_length);
+}
+
+int far_put_stream(far_session *session, const void *key, size_t key_length, far_source *read, void *context, uint64_t *version)
+{
+	return far_put_stream_with(session, key, key_length, read, context, NULL, version);
 }

@@ -13,6 +13,9 @@ struct put_ranges {
 // Bytes that the lane's grants still take.
 uint64_t put_granted(const struct far_lane *lane);
 
+// Asks for grants until they hold `length` bytes, or there are no more to be had: what is appended must go in one request, for between two another may append.
+void put_gather_grants(struct far_lane *lane, uint64_t length);
+
 // Posts writes of up to put_granted bytes into the grants and says where they went. `bytes` must stay as they are until call_wait_posts, or the reply of the request that
 // follows, unless they had to be copied. Returns how many were posted: fewer when a grant ends with half a page, or a negative errno (the lane is dropped).
 int64_t put_into_grants(struct far_lane *lane, const void *bytes, uint64_t length, struct put_ranges *ranges);
@@ -22,8 +25,28 @@ struct put_target {
 	struct far_span key;
 	bool is_conditional;
 	uint64_t expected;
-	uint64_t version; // out
+	uint64_t ttl_ms; // 0: none
+	bool keeps_ttl;
+	bool wants_current; // -ECANCELED: the current value, too
+	uint64_t version;   // out
+	void *current;      // out, new memory: the value of that version, if it came along
+	uint64_t current_length;
 };
+
+// Takes what a caller's options (may be NULL) say of a target. -EINVAL, with a text.
+int put_take_options(const struct far_put_options *options, struct put_target *target);
+
+// A key longer than any allowed is refused by the check all the same.
+static inline struct far_span put_key(const void *key, size_t key_length)
+{
+	return (struct far_span){key, key_length > FAR_KEY_MAX ? FAR_KEY_MAX + 1 : (uint32_t)key_length};
+}
+
+// The whole of far_put: checks, takes a lane, stores. `what`: the call, for its text.
+int put_call(far_session *session, const char *what, const void *value, uint64_t length, struct put_target *target);
+
+// Stores a value under the target's key, which has been checked, on a lane that the caller holds.
+int put_on_lane(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target);
 
 // Stores a value of any length by way of a nameless object (upload.c): from memory, or from a source if that is given.
 struct upload_source {
@@ -34,7 +57,7 @@ struct upload_source {
 };
 int upload(struct far_lane *lane, const struct upload_source *source, struct put_target *target);
 
-// Sends `message` as op with the target's key and condition, waits, and takes the new version. `parts` stand behind the key.
+// Sends `message` as op with the target's key and condition, waits, and takes the new version. `parts[2]` stands behind the key.
 int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target);
 
 #endif

@@ -28,6 +28,24 @@ uint64_t put_granted(const struct far_lane *lane)
 	return bytes;
 }
 
+void put_gather_grants(struct far_lane *lane, uint64_t length)
+{
+	uint64_t before = UINT64_MAX;
+
+	while (put_granted(lane) < length && put_granted(lane) != before) {
+		struct far_request message;
+		struct call request = {.op = FAR_OP_PING, .flags = FAR_PING_WANT_GRANT, .message = &message, .length = sizeof(message)};
+		struct reply reply;
+		int error;
+
+		before = put_granted(lane);
+		error = call(lane, &request, sizeof(struct far_reply), &reply);
+		reply_release(lane, &reply);
+		if (error)
+			return; // the write will meet it, too
+	}
+}
+
 // Where the grant is mapped, if the pool is shared with this process; else NULL.
 static char *grant_stores(const struct far_lane *lane, const struct lane_grant *grant)
 {

@@ -27,6 +27,13 @@ static void take_options(struct far_session *session, const struct far_options *
 	snprintf(session->name, sizeof(session->name), "%s", all.name ? all.name : program_invocation_short_name);
 }
 
+static void session_free(struct far_session *session)
+{
+	held_free(session->held);
+	pthread_mutex_destroy(&session->mutex);
+	free(session);
+}
+
 int far_connect(const char *address, const struct far_options *options, far_session **out)
 {
 	struct far_session *session = calloc(1, sizeof(*session));
@@ -36,13 +43,17 @@ int far_connect(const char *address, const struct far_options *options, far_sess
 
 	if (!session)
 		return error_set(-ENOMEM, "no memory for a session");
+	session->held = held_new();
+	if (!session->held) {
+		free(session);
+		return error_set(-ENOMEM, "no memory for a session");
+	}
 	pthread_mutex_init(&session->mutex, NULL);
 	take_options(session, options);
 	error = fabric_address_choose(address, &session->address, session->chosen_because, &text);
 	if (error) {
 		error_set(error, "%s", text.text);
-		pthread_mutex_destroy(&session->mutex);
-		free(session);
+		session_free(session);
 		return error;
 	}
 	fabric_address_format(&session->address, session->address_text);
@@ -66,8 +77,7 @@ void far_close(far_session *session)
 	session_unregister(session);
 	for (unsigned i = 0; i < session->lane_count; i++)
 		lane_free(session->lanes[i]);
-	pthread_mutex_destroy(&session->mutex);
-	free(session);
+	session_free(session);
 }
 
 int far_ping(far_session *session)

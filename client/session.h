@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "client/files.h"
+#include "client/held.h"
 #include "fabric/fabric.h"
 #include "far.h"
 #include "far/layout.h"
@@ -81,6 +82,8 @@ struct far_lane {
 	struct fabric_lane *connection; // NULL: not connected
 	struct fabric_memory memory;    // FAR_LANE_BUFFER: the caller's half, then the library's
 	struct fabric_region *region;
+	struct fabric_memory further; // what the lane's user asked for beside it (far_lane_memory), or nothing
+	struct fabric_region *further_region;
 	struct fabric_remote pool;
 	const struct fabric_caps *caps;
 	uint64_t boot_id;
@@ -138,6 +141,7 @@ struct far_session {
 	uint64_t cache_entries;
 	uint64_t seed[2];       // of the location caches' hash
 	_Atomic uint64_t epoch; // sessions that the server has begun for us; written under the mutex
+	struct held *held;
 
 	pthread_mutex_t mutex; // guards what follows
 	struct far_lane *lanes[FAR_LANES_PER_SESSION];
@@ -146,6 +150,13 @@ struct far_session {
 	uint64_t secret[2];
 	uint64_t boot_id;
 };
+
+// A reply said that the server now has one more hold of ours. Only where the pool is mapped that spares requests.
+static inline void lane_note_hold(struct far_lane *lane, uint64_t id)
+{
+	if (lane->pool.loads)
+		held_note(lane->session->held, id, lane->epoch);
+}
 
 // --- lane.c ---
 
@@ -172,13 +183,31 @@ static inline char *lane_staging(const struct far_lane *lane)
 	return (char *)lane->memory.base + LANE_STAGING;
 }
 
-// Whether memory lies in the lane's buffer.
-static inline bool lane_has_memory(const struct far_lane *lane, const void *bytes, uint64_t length)
+static inline bool memory_has(const struct fabric_memory *memory, const void *bytes, uint64_t length)
 {
-	uintptr_t base = (uintptr_t)lane->memory.base;
+	uintptr_t base = (uintptr_t)memory->base;
 	uintptr_t at = (uintptr_t)bytes;
 
-	return at >= base && at - base <= FAR_LANE_BUFFER && length <= FAR_LANE_BUFFER - (at - base);
+	return at >= base && at - base <= memory->length && length <= memory->length - (at - base);
+}
+
+// Whether memory lies in what the lane has registered.
+static inline bool lane_has_memory(const struct far_lane *lane, const void *bytes, uint64_t length)
+{
+	return memory_has(&lane->memory, bytes, length) || memory_has(&lane->further, bytes, length);
+}
+
+// The same memory, as the server may push into it.
+static inline struct far_buffer lane_push_buffer(const struct far_lane *lane, const void *bytes, uint64_t length)
+{
+	bool is_further = !memory_has(&lane->memory, bytes, length);
+	const struct fabric_memory *memory = is_further ? &lane->further : &lane->memory;
+
+	return (struct far_buffer){
+	        .rkey = fabric_region_rkey(is_further ? lane->further_region : lane->region),
+	        .offset = (uint64_t)((const char *)bytes - (const char *)memory->base),
+	        .length = length,
+	};
 }
 
 // Whether posts may read or fill the memory as it is.

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPTIONS_MAX 32 // the longest table is that of `far bench`
+#define OPTIONS_MAX 64 // the longest table is that of `far bench`
 
 // Long options are told from short ones by what getopt_long returns for them.
 #define LONG_FIRST 1000

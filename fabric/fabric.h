@@ -152,6 +152,10 @@ int fabric_address_local_socket(uint16_t port, char path[108]);
 // Writes the address as fabric_address_parse reads it. Returns `text`.
 char *fabric_address_format(const struct fabric_address *address, char text[384]);
 
+// A socket that listens at a tcp address, for what speaks another protocol than a fabric. Returns it, or a negative errno with the text of what is wrong; *bound gets
+// the address with the port chosen.
+int fabric_listen_stream(const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
+
 // --- contexts ---
 
 // Opens a context of the provider named ("tcp", "shm", "rdma"). -EPROTONOSUPPORT if it is not built in, -ENODEV if no device serves.

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fabric/listen.h"
 #include "fabric/resolve.h"
 #include "fabric/tcp.h"
 
@@ -181,46 +182,15 @@ static const char *listen_advice(int code)
 	return code == EADDRNOTAVAIL ? ": it is no address of this host" : "";
 }
 
-static int bound_port(int fd, uint16_t *port)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} name;
-	socklen_t length = sizeof(name);
-
-	memset(&name, 0, sizeof(name));
-	if (getsockname(fd, &name.any, &length) < 0)
-		return -errno;
-	*port = ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
-	return 0;
-}
-
-static int open_listener(const struct addrinfo *info)
-{
-	int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
-		return fd;
-	on = errno;
-	close(fd);
-	return -on;
-}
-
 // A server started again takes its own port: the kernel lets go of the last one's io_uring, and of the listener it holds, some time after that process has ended.
 static int open_listener_patiently(const struct addrinfo *info)
 {
 	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_NS};
-	int fd = open_listener(info);
+	int fd = fabric_open_listener(info);
 
 	for (int i = 0; fd == -EADDRINUSE && i < LISTEN_TRIES; i++) {
 		nanosleep(&pause, NULL);
-		fd = open_listener(info);
+		fd = fabric_open_listener(info);
 	}
 	return fd;
 }
@@ -245,7 +215,7 @@ int tcp_listen(struct fabric *fabric, const struct fabric_address *address, stru
 		return fail(error, "listen on", address, -fd, listen_advice(-fd));
 	result = tcp_open_ring(tcp, true, error);
 	if (!result)
-		result = bound_port(fd, &port);
+		result = fabric_bound_port(fd, &port);
 	if (result) {
 		close(fd);
 		return result;

@@ -77,6 +77,37 @@ struct far_check_summary {
 /* Returns 0 to go on, else what far_check is to return. It may not use the session. */
 typedef int far_check_tell(void *context, const struct far_check_finding *finding);
 
+#define FAR_LATENCY_BUCKETS 256
+
+/* What the server counted of one operation since its start. The first request of each and then one of 16 is timed, in its handler. */
+struct far_operation_metrics {
+	char name[16];
+	uint64_t count;
+	uint64_t errors;                       /* of them: answered with an error, such as that there is no such key */
+	uint64_t timed, time_ns;               /* how many were timed, and the sum of their times */
+	uint64_t latency[FAR_LATENCY_BUCKETS]; /* of those timed: by bucket, which far_latency_bound explains */
+};
+
+/* What it knows of one client. */
+struct far_session_metrics {
+	uint64_t id, operations;
+	uint32_t pid, uid, lanes, reserved;
+	char client[32], peer[64];
+};
+
+/* All of it, for far_metrics_free. Operations are those that there were. Differences of two calls are figures of the time between them: now_ns is the server's clock. */
+struct far_metrics {
+	uint64_t pool, objects_bytes, index_bytes, granted_bytes, reclaim_bytes, reserve_bytes,
+	        free_bytes; /* bytes: pool is the sum of the others */
+	uint64_t objects, lanes, malformed;
+	uint64_t bytes_in, bytes_out; /* of values, by requests: what clients read or wrote by themselves is not known */
+	uint64_t now_ns, uptime_ns;
+	struct far_operation_metrics *operations;
+	size_t operation_count;
+	struct far_session_metrics *sessions;
+	size_t session_count;
+};
+
 /* What this session did since it was opened, all lanes together. */
 struct far_statistics {
 	uint64_t requests;                  /* messages that asked the server */
@@ -106,15 +137,21 @@ FAR_API int far_connect(const char *address, const struct far_options *options, 
 /* Ends the session and frees it; no other call may be under way. NULL does nothing. */
 FAR_API void far_close(far_session *session);
 
-/* Stores a value under a key, atomically; makes missing directories of the key. *version (may be NULL) gets the new version. -ENOSPC (pool full: nothing
+/* Stores a value under a key, atomically; makes missing directories of the key. Ends the key's time to live, if it has one. *version (may be NULL) gets the new version. -ENOSPC (pool full: nothing
  * changed), -EISDIR (the key is a directory), -ELOOP (a symbolic link), -EINVAL (also: another special file), -EFBIG (16 TiB or more). Cost: 1 up to the lane's grants
  * (about 4 MiB), then 1 per MiB, pipelined. */
 FAR_API int far_put(far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t *version);
 
 /* Stores only if the current version is `expected`; 0 = only if there is no such key. -ECANCELED if not, with *version = the current version
- * (0 = no such key), else as far_put. */
+ * (0 = no such key), else as far_put. A key that was deleted, or whose time was over, and was stored anew begins at version 1 again: who must not mistake it for the one it was keeps something of his
+ * own in the value. */
 FAR_API int far_cas(
         far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t expected, uint64_t *version);
+
+/* As far_cas; with -ECANCELED *current (new memory, to be freed by free(); one more byte, 0, behind its end) and *current_length get the value of *version: NULL and 0 if there is no such key. Cost of
+ * the value: 0 if it fits a message, else as far_get. An error of fetching it is returned in the place of -ECANCELED: nothing was stored then either. */
+FAR_API int far_cas_current(far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t expected,
+        uint64_t *version, void **current, size_t *current_length);
 
 /* Stores what `read` delivers until it returns 0 (bytes) or a negative errno (which aborts: nothing changes, and that errno is returned). For values larger than
  * memory. `read` must not call functions of the same session, which return -EDEADLK to it; another session serves. Else as far_put; -EINVAL also if `read` claims
@@ -122,10 +159,105 @@ FAR_API int far_cas(
 typedef ssize_t far_source(void *context, void *buffer, size_t length);
 FAR_API int far_put_stream(far_session *session, const void *key, size_t key_length, far_source *read, void *context, uint64_t *version);
 
+enum {
+	FAR_KEEP_TTL = 1,   /* the key's time to live stays as it is; else a put ends it */
+	FAR_IF_VERSION = 2, /* only if the current version is `expected`, as far_cas */
+};
+
+/* More of a put; zeros mean nothing special. Set `size` to sizeof(struct far_put_options): later versions may grow it. */
+struct far_put_options {
+	size_t size;
+	uint64_t ttl_ms; /* time to live: so long after this put the key is gone; 0 = none, at most 100 years */
+	unsigned flags;
+	uint64_t expected; /* with FAR_IF_VERSION; 0 = only if there is no such key */
+};
+
+/* far_put and far_put_stream with options (may be NULL). Else as far_put; -ECANCELED (FAR_IF_VERSION: with *version = the current one, 0 = no such key), -EINVAL
+ * (also: ttl_ms too large or together with FAR_KEEP_TTL, unknown flags), -ENOSPC (also: no memory for the time to live, nothing changed). */
+FAR_API int far_put_with(far_session *session, const void *key, size_t key_length, const void *value, size_t length,
+        const struct far_put_options *options, uint64_t *version);
+FAR_API int far_put_stream_with(far_session *session, const void *key, size_t key_length, far_source *read, void *context,
+        const struct far_put_options *options, uint64_t *version);
+
+/* Appends to a key's value, atomically: all bytes land behind each other and behind what was there, or none do. A missing key is made. *size (may be NULL) gets the value's new size, so the bytes begin at *size - length; *version
+ * (may be NULL) its version. A time to live stays as it is. -EFBIG (above 2 MiB at once, or a value of 16 TiB), -ENOSPC (also: no memory that could be handed out for so many bytes), else as far_put. Cost: 1; above about 1 MiB 1 more
+ * for each grant that must be asked for. */
+FAR_API int far_append(
+        far_session *session, const void *key, size_t key_length, const void *bytes, size_t length, uint64_t *size, uint64_t *version);
+
+enum {
+	FAR_CREATE = 1, /* a missing key is made; what lies in front of the bytes reads as zeros */
+};
+
+/* Stores bytes at an offset of a key's value, atomically; the value grows if it must, and what lies between its end and the offset reads as zeros. -ENOENT (no such key, without FAR_CREATE), -EINVAL (also: unknown flags), else as
+ * far_append. */
+FAR_API int far_put_range(far_session *session, const void *key, size_t key_length, const void *bytes, size_t length, uint64_t offset,
+        unsigned flags, uint64_t *size, uint64_t *version);
+
+/* Makes a new value of the current one (`length` bytes and a 0 behind them; NULL: there is no such key). Sets *changed, which is read before the next call of far_update's or its end, and *changed_length, and returns 0; or returns
+ * above 0: the value stays as it is; or a negative errno, which far_update returns. It may be called several times, and may use the session. */
+typedef int far_change(void *context, const void *value, size_t length, uint64_t version, const void **changed, size_t *changed_length);
+
+/* Reads, changes and writes a value such that nobody else's change in between is lost: if there was one, `change` is called again with what is there now, after a pause that grows at random. `options` (may be NULL) as
+ * far_put_with's, FAR_IF_VERSION is -EINVAL. *version (may be NULL) gets the new version, or the one left as it is. -ETIMEDOUT (also: others were always faster, for as long as the session's time limit: nothing changed), else
+ * as far_get and far_put_with, but for -ENOENT and -ECANCELED. Cost: 2, and 1 for each time that somebody was faster. */
+FAR_API int far_update(far_session *session, const void *key, size_t key_length, far_change *change, void *context,
+        const struct far_put_options *options, uint64_t *version);
+
+/* One of many puts. */
+struct far_put_item {
+	const void *key;
+	size_t key_length;
+	const void *value;
+	size_t length;
+	const struct far_put_options *options; /* may be NULL; items may share them */
+	/* What became of it: */
+	uint64_t version; /* the new one, or with -ECANCELED the current one */
+	int result;       /* 0, or a negative errno as far_put_with's */
+};
+
+/* Puts many values, each by itself: one that fails leaves the others alone. They happen in their order. Returns how many have result 0, each item tells its own; or a negative errno if the server cannot be reached, which
+ * is then the items' result, too. If the connection is lost on the way, those with -EIO or -ETIMEDOUT may or may not have happened, those with -ENOTCONN have not: they had not been sent. Cost: 1 for all that fit the lane's
+ * grants (about 4 MiB) or, if small, messages, of which there are as many on their way at once as they need; else as far_put. */
+FAR_API ssize_t far_put_many(far_session *session, struct far_put_item *items, size_t count);
+
+/* Sets the time to live of an existing key, or another one: in `ttl_ms` from now, by the server's monotonic clock and exact to 10 ms, the object is gone under all its names; who has
+ * the file open keeps it. What is done to the object leaves the deadline where it is, but for puts under the key. -ENOENT, -EINVAL (ttl_ms is 0 or above 100 years),
+ * -EISDIR (directories have none), -ENOSPC. Cost: 1. */
+FAR_API int far_expire(far_session *session, const void *key, size_t key_length, uint64_t ttl_ms);
+
+/* Takes the time to live away. -ENOENT, -ENODATA (there is none). Cost: 1. */
+FAR_API int far_persist(far_session *session, const void *key, size_t key_length);
+
+/* What is left of the time to live, rounded up to ms. -ENOENT, -ENODATA (there is none: the key stays). Cost: 1. */
+FAR_API int far_ttl(far_session *session, const void *key, size_t key_length, uint64_t *ttl_ms);
+
 /* Fetches a whole value into new memory: *value must be freed by free(); it has one more byte, 0, behind its end. -ENOENT, -EISDIR,
  * -ELOOP (a symbolic link), -EINVAL (also: another special file), -ETIMEDOUT (also: the value changed faster than it could be read).
  * Cost: 1; 0 requests (one-sided) where the location is cached. A value above 1 MiB whose location is unknown: 2. */
 FAR_API int far_get(far_session *session, const void *key, size_t key_length, void **value, size_t *length, uint64_t *version);
+
+/* One of many gets. The bytes go to `buffer`, the first `room` of the value: what has a `size` above that was cut. */
+struct far_get_item {
+	const void *key;
+	size_t key_length;
+	void *buffer; /* may be NULL if room is 0: then only size and version are asked for */
+	size_t room;
+	/* What became of it: */
+	uint64_t size;    /* of the whole value */
+	uint64_t version; /* of the bytes, which are of one version */
+	int result;       /* 0, or a negative errno as far_get_into's; far_strerror() has its text */
+};
+
+/* Gets many keys. Returns how many have result 0, each item tells its own; or a negative errno if the server cannot be reached, which is then the items' result, too. Each value is
+ * one that was there during the call, but they need not be of one moment. Cost: 0 requests for values whose location is remembered (not over tcp if they are small: asking for many at once costs the server less); 1 for all the
+ * others together, in as many messages as they need, all of them on their way at once; 2 if there are among them some above the size that travels in a message. */
+FAR_API ssize_t far_get_many(far_session *session, struct far_get_item *items, size_t count);
+
+/* As far_get, unless the version is still `known`: returns 1 with the value, or 0 (and *value NULL) if it is. Versions of a key that was deleted and stored anew begin at 1 again. Cost: 1; 0 requests where
+ * the location is remembered. */
+FAR_API int far_get_if_newer(
+        far_session *session, const void *key, size_t key_length, uint64_t known, void **value, size_t *length, uint64_t *version);
 
 /* Fetches bytes [offset, offset + length) into the caller's buffer, cut at the value's end. Returns the number of bytes; *size (may be NULL) gets the whole
  * value's size, *version its version. A value changed meanwhile is fetched again: never a mix of two versions. Else as far_get. Cost: 1, or 0 requests. */
@@ -177,6 +309,13 @@ FAR_API void far_list_close(far_list *list);
 FAR_API int far_ping(far_session *session);
 FAR_API int far_space(far_session *session, struct far_space *space);
 FAR_API int far_statistics(far_session *session, struct far_statistics *statistics);
+
+/* Asks what the server has counted, into new memory: far_metrics_free frees what is in *metrics, which also after a failure may be done. Cost: 3 or more. */
+FAR_API int far_metrics(far_session *session, struct far_metrics *metrics);
+FAR_API void far_metrics_free(struct far_metrics *metrics);
+
+/* The longest time that a bucket counts, ns; the shortest is one more than the bound of the bucket before. */
+FAR_API uint64_t far_latency_bound(unsigned bucket);
 
 /* Checks the server's structures: names, directories, link counts, values, memory. Changes nothing; the server goes on meanwhile. `tell` (may be NULL) gets each finding, up to
    1,000; summary->findings counts all. -EMFILE: another check is under way. Cost: one for each 0.2 ms that the check takes, about half of the server's time until the end. */

@@ -17,6 +17,7 @@ static check_part *const parts[] = {
         check_index,    // buckets
         check_sessions, // holds
         check_links,    // heads of chains of further names
+        check_expiry,   // deadlines
         check_owners,   // all other owners of memory, and the sums of free space
         check_slabs,    // blocks and records
         check_segments, // pages

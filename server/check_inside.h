@@ -47,7 +47,7 @@ struct check {
 };
 
 typedef bool check_part(struct check *check);
-check_part check_records, check_index, check_sessions, check_links, check_owners, check_slabs, check_segments, check_count;
+check_part check_records, check_index, check_sessions, check_links, check_expiry, check_owners, check_slabs, check_segments, check_count;
 
 // True once the step has taken its time: the part returns at the next place where it can go on later.
 bool check_is_due(struct check *check);
@@ -110,6 +110,10 @@ void check_value(struct check *check, const struct far_record *object);
 
 // Only where its bytes are: also of a record that stands for a value alone.
 void check_place_of_value(struct check *check, const struct far_record *value);
+
+// check_expiry.c: whether the object has a deadline by its flags and by the table; and the pages that the table owns.
+void check_deadline(struct check *check, const struct far_record *object);
+void check_own_expiry(struct check *check);
 
 // check_attributes.c: extended attributes.
 void check_attributes(struct check *check, const struct far_record *object);

@@ -1,4 +1,4 @@
-// The check, in one step: owners of memory that are few (grants, what waits in reclaim, windows, the index's pages, the reserve), and the sums of free space. Memory passes between
+// The check, in one step: owners of memory that are few (grants, what waits in reclaim, windows, the index's and the deadlines' pages, the reserve), and the sums of free space. Memory passes between
 // them and values, so they are met at one moment. The step takes as long as they are many: about 10 ns for each item in reclaim, each segment and each slab of 64 KiB.
 #include <stdatomic.h>
 
@@ -174,6 +174,7 @@ bool check_owners(struct check *check)
 	own_reclaim(check);
 	own_windows(check);
 	own_index(check);
+	check_own_expiry(check);
 	check_sums(check);
 	return true;
 }

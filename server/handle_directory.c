@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/expiry.h"
 #include "server/holds.h"
 #include "server/namespace.h"
 #include "server/object_acl.h"
@@ -289,7 +290,7 @@ static int list(struct request *request, struct listing *listing)
 		struct far_span text = record_name(pool, name);
 		uint32_t length;
 
-		if (has_prefix(text, listing->prefix)) {
+		if (has_prefix(text, listing->prefix) && !expiry_is_over(request->server, namespace_target(request->server, name))) {
 			length = add_entry(request, name, text, (char *)(reply + 1) + filled, room - filled);
 			if (!length)
 				break;

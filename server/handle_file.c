@@ -177,19 +177,6 @@ static int64_t write_all(struct value_change *change, uint64_t offset, struct va
 	return (int64_t)done;
 }
 
-static void reply_written(struct request *request, const struct far_record *object, uint64_t offset, uint64_t length)
-{
-	struct far_write_reply *reply = request->reply;
-
-	reply->offset = offset;
-	reply->size = value_size(object);
-	reply->word = atomic_load_explicit(&object->word, memory_order_relaxed);
-	reply->version = atomic_load_explicit(&object->version, memory_order_relaxed);
-	reply->mtime_ns = object->mtime_ns;
-	reply->length = length;
-	request->reply_length = sizeof(*reply);
-}
-
 int handle_write(struct request *request)
 {
 	const struct far_write_request *message = request->message;

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 
 #include "far/broken.h"
+#include "server/expiry.h"
 #include "server/holds.h"
 #include "server/namespace.h"
 #include "server/operations.h"
+#include "server/put.h"
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
@@ -44,21 +46,15 @@ static int reply_identity(struct request *request, const struct far_record *obje
 static int reply_stored(struct request *request, const struct far_record *object)
 {
 	struct far_change_reply *reply = request->reply;
+	uint32_t located = reply_locate(request->server, object, 0, &reply->location, (struct far_wire_extent *)(reply + 1), 1);
 
-	reply_locate(request->server, object, 0, &reply->location, (struct far_wire_extent *)(reply + 1), 1);
 	if (reply->location.flags & FAR_LOCATION_PARTIAL)
 		return reply_identity(request, object);
-	request->reply_length = (uint32_t)sizeof(*reply) + reply->location.extents * (uint32_t)sizeof(struct far_wire_extent);
+	request->reply_length = (uint32_t)sizeof(*reply) + located * (uint32_t)sizeof(struct far_wire_extent);
 	return 0;
 }
 
 // --- put and publish ---
-
-// What is to become the key's value: bytes (inline if they fit the record), or a value built already.
-struct new_value {
-	struct far_span bytes;
-	struct far_record *built; // NULL: the bytes
-};
 
 static int store(struct server *server, struct far_record *object, const struct new_value *new)
 {
@@ -79,6 +75,40 @@ static int store(struct server *server, struct far_record *object, const struct 
 	return error;
 }
 
+// Bytes in front of the key.
+static uint32_t ttl_length(const struct request *request)
+{
+	return request->flags & FAR_PUT_HAS_TTL ? (uint32_t)sizeof(uint64_t) : 0;
+}
+
+static void take_ttl(struct request *request, struct new_value *new)
+{
+	if (request->flags & FAR_PUT_HAS_TTL)
+		memcpy(&new->ttl_ms, request_take(request, sizeof(new->ttl_ms)).bytes, sizeof(new->ttl_ms));
+}
+
+static int check_ttl(const struct request *request, const struct new_value *new)
+{
+	if (!(request->flags & FAR_PUT_HAS_TTL))
+		return 0;
+	return request->flags & FAR_PUT_KEEPS_TTL || new->ttl_ms == 0 || new->ttl_ms > FAR_TTL_MAX_MS ? -EINVAL : 0;
+}
+
+// Behind all lookups, which may remove objects whose time is over, and before anything changes: give_ttl will find its memory.
+static int reserve_ttl(struct request *request)
+{
+	return request->flags & FAR_PUT_HAS_TTL ? expiry_reserve(request->server) : 0;
+}
+
+// The object is a file with a name, and the memory is there: it cannot fail.
+static void give_ttl(struct request *request, struct far_record *object, const struct new_value *new)
+{
+	if (request->flags & FAR_PUT_HAS_TTL)
+		expiry_set(request->server, object, new->ttl_ms);
+	else if (!(request->flags & FAR_PUT_KEEPS_TTL))
+		expiry_clear(request->server, object);
+}
+
 static int put_existing(struct request *request, struct far_record *object, const struct new_value *new)
 {
 	int error = store(request->server, object, new);
@@ -86,6 +116,7 @@ static int put_existing(struct request *request, struct far_record *object, cons
 	if (error)
 		return error;
 	object_touch_content(request->server, object);
+	give_ttl(request, object, new);
 	return reply_stored(request, object);
 }
 
@@ -107,8 +138,10 @@ static int put_new(struct request *request, struct far_record *directory, struct
 	if (error)
 		return error;
 	error = store(request->server, object, new);
-	if (!error)
+	if (!error) {
+		give_ttl(request, object, new);
 		error = namespace_add(request->server, directory, object);
+	}
 	if (error) {
 		if (new->built)
 			object->value_kind = FAR_VALUE_EMPTY; // it stays the caller's
@@ -118,8 +151,25 @@ static int put_new(struct request *request, struct far_record *directory, struct
 	return reply_stored(request, object);
 }
 
-// Finds or makes the key's place and puts the value there. A built value is used up only on success.
-static int put(struct request *request, struct far_span key, const struct new_value *new)
+// What is there instead of the expected version, with its value if that was asked for and fits.
+static int refuse_put(struct request *request, const struct far_record *object)
+{
+	struct far_change_reply *reply = request->reply;
+	int error = refuse_version(request, object);
+	uint64_t size = object ? value_size(object) : 0;
+
+	if (!object || !(request->flags & FAR_PUT_TELL_CURRENT))
+		return error;
+	reply->location.size = size;
+	if (size > request->reply_room - sizeof(*reply) || size > server_eager_limit(request->server))
+		return error;
+	value_read(request->server->pool, object, 0, size, reply + 1);
+	request->reply_length += (uint32_t)size;
+	request->server->figures.bytes_out += size;
+	return error;
+}
+
+int put_store(struct request *request, struct far_span key, const struct new_value *new)
 {
 	const struct far_put_request *message = request->message;
 	struct server *server = request->server;
@@ -127,12 +177,14 @@ static int put(struct request *request, struct far_span key, const struct new_va
 	struct far_record *directory, *name, *object = NULL;
 	struct namespace_made made;
 	struct far_span last;
-	int error;
+	int error = check_ttl(request, new);
 
+	if (error)
+		return error;
 	if (is_conditional && message->expected != 0) {
 		error = namespace_resolve(server, key, &object);
 		if (error == -ENOENT)
-			return refuse_version(request, NULL);
+			return refuse_put(request, NULL);
 		if (error)
 			return error;
 	}
@@ -145,14 +197,18 @@ static int put(struct request *request, struct far_span key, const struct new_va
 		return object_require_value(object);
 	if (object && is_conditional && !FAR_BROKEN_LOST_CAS &&
 	        atomic_load_explicit(&object->version, memory_order_relaxed) != message->expected)
-		return refuse_version(request, object);
-	error = object ? put_existing(request, object, new) : put_new(request, directory, last, new);
-	if (error)
+		return refuse_put(request, object);
+	error = reserve_ttl(request);
+	if (!error)
+		error = object ? put_existing(request, object, new) : put_new(request, directory, last, new);
+	if (error) {
+		expiry_unreserve(server);
 		namespace_unmake_parents(server, &made);
+	}
 	return error;
 }
 
-static int put_ranges(struct request *request, struct far_span key)
+static int put_ranges(struct request *request, struct far_span key, uint64_t ttl_ms)
 {
 	const struct far_put_request *message = request->message;
 	const struct far_range *ranges = (const struct far_range *)request->tail;
@@ -177,7 +233,7 @@ static int put_ranges(struct request *request, struct far_span key)
 	if (error)
 		return error;
 	request->server->figures.bytes_in += length;
-	error = put(request, key, &(struct new_value){.built = &value});
+	error = put_store(request, key, &(struct new_value){.built = &value, .ttl_ms = ttl_ms});
 	if (error)
 		value_release(request->server, &value);
 	return error;
@@ -188,21 +244,23 @@ int handle_put(struct request *request)
 	const struct far_put_request *message = request->message;
 	bool has_ranges = request->flags & FAR_PUT_RANGES;
 	uint64_t behind = has_ranges ? message->ranges * sizeof(struct far_range) : message->value_length;
+	uint32_t front = ttl_length(request) + message->key_length;
 	struct new_value new = {0};
 	struct far_span key;
 	int error;
 
-	if (request->tail_length < message->key_length || request->tail_length - message->key_length != behind)
+	if (request->tail_length < front || request->tail_length - front != behind)
 		return -EPROTO;
+	take_ttl(request, &new);
 	key = request_take(request, message->key_length);
 	if (has_ranges)
-		return put_ranges(request, key);
+		return put_ranges(request, key, new.ttl_ms);
 	error = far_key_check(key.bytes, key.length);
 	if (error)
 		return error;
 	new.bytes = request_take(request, request->tail_length);
 	request->server->figures.bytes_in += new.bytes.length;
-	return put(request, key, &new);
+	return put_store(request, key, &new);
 }
 
 int handle_upload(struct request *request)
@@ -237,10 +295,11 @@ int handle_publish(struct request *request)
 	struct far_span key;
 	int error;
 
-	if (request->tail_length != message->key_length || request->flags & FAR_PUT_RANGES)
+	if (request->tail_length != ttl_length(request) + message->key_length || request->flags & FAR_PUT_RANGES)
 		return -EPROTO;
 	if (!upload)
 		return -ESTALE;
+	take_ttl(request, &new);
 	key = request_take(request, message->key_length);
 	error = far_key_check(key.bytes, key.length);
 	if (error)
@@ -253,7 +312,7 @@ int handle_publish(struct request *request)
 		new.bytes.bytes = pool_at(request->server->pool, record_inline_offset(request->server->pool, upload));
 		new.bytes.length = (uint32_t)value_size(upload);
 	}
-	error = put(request, key, &new);
+	error = put_store(request, key, &new);
 	if (error)
 		return error;
 	upload_use_up(request, upload, message->upload);

@@ -1,6 +1,7 @@
 // Reading values: FAR_OP_GET by key, FAR_OP_READ and FAR_OP_EXTENTS by id. The bytes of a range travel in the reply if they fit (eager), else are written into the client's buffer if it
 // gave one (pushed), else the reply tells where they are (located).
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "server/namespace.h"
@@ -70,13 +71,6 @@ static bool is_pushable(const struct request *request, const struct far_buffer *
 	return push->length >= length || request->flags & FAR_GET_ALLOW_PARTIAL_PUSH;
 }
 
-static uint64_t eager_limit(const struct request *request)
-{
-	uint32_t limit = request->server->eager_limit;
-
-	return limit ? limit : UINT32_MAX;
-}
-
 int reply_value(struct request *request, const struct far_record *object, const struct read_range *range)
 {
 	struct far_get_reply *reply = request->reply;
@@ -86,14 +80,15 @@ int reply_value(struct request *request, const struct far_record *object, const 
 	uint64_t length = range->length < size - offset ? range->length : size - offset;
 	uint64_t room = request->reply_room - sizeof(*reply);
 	bool wants_value = !(request->flags & FAR_GET_NO_VALUE);
-	bool is_eager = wants_value && length <= room && length <= eager_limit(request);
+	bool is_eager = wants_value && length <= room && length <= server_eager_limit(request->server);
 	uint64_t extents_room = (is_eager ? room - length : room) / sizeof(*extents);
 	bool is_locating = !is_eager || request->flags & FAR_GET_LOCATE;
+	uint32_t located;
 
 	if (extents_room > FAR_EXTENTS_PER_REPLY)
 		extents_room = FAR_EXTENTS_PER_REPLY;
-	reply_locate(request->server, object, offset, &reply->location, is_locating ? extents : NULL, (uint32_t)extents_room);
-	request->reply_length = (uint32_t)sizeof(*reply) + reply->location.extents * (uint32_t)sizeof(*extents);
+	located = reply_locate(request->server, object, offset, &reply->location, is_locating ? extents : NULL, (uint32_t)extents_room);
+	request->reply_length = (uint32_t)sizeof(*reply) + located * (uint32_t)sizeof(*extents);
 	reply->length = length;
 	reply->mode = object->mode;
 	reply->how = FAR_GET_LOCATED;
@@ -113,23 +108,45 @@ int reply_value(struct request *request, const struct far_record *object, const 
 	return 0;
 }
 
+// The client has this version already: only where it is.
+static int reply_same(struct request *request, const struct far_record *object, uint64_t offset)
+{
+	struct far_get_reply *reply = request->reply;
+	uint32_t located = reply_locate(request->server, object, offset, &reply->location, (struct far_wire_extent *)(reply + 1), 1);
+
+	reply->length = 0;
+	reply->mode = object->mode;
+	reply->how = FAR_GET_SAME;
+	request->reply_length = (uint32_t)sizeof(*reply) + located * (uint32_t)sizeof(struct far_wire_extent);
+	return 0;
+}
+
 int handle_get(struct request *request)
 {
 	const struct far_get_request *message = request->message;
 	struct read_range range = {message->offset, message->length, message->push};
+	bool is_conditional = request->flags & FAR_GET_IF_NEWER;
+	uint32_t front = is_conditional ? (uint32_t)sizeof(uint64_t) : 0;
+	uint64_t known = 0;
 	struct far_record *object;
 	struct far_span key;
 	int error;
 
-	if (request->tail_length != message->key_length)
+	if (request->tail_length != front + message->key_length)
 		return -EPROTO;
+	if (is_conditional)
+		memcpy(&known, request_take(request, front).bytes, sizeof(known));
 	key = request_take(request, message->key_length);
 	error = far_key_check(key.bytes, key.length);
 	if (!error)
 		error = namespace_resolve(request->server, key, &object);
 	if (!error)
 		error = object_require_value(object);
-	return error ? error : reply_value(request, object, &range);
+	if (error)
+		return error;
+	if (is_conditional && atomic_load_explicit(&object->version, memory_order_relaxed) == known)
+		return reply_same(request, object, message->offset);
+	return reply_value(request, object, &range);
 }
 
 int handle_read(struct request *request)

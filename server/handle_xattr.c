@@ -79,7 +79,7 @@ static int get_fact(struct request *request, struct far_span name)
 	const struct far_record *object = object_visited(request->server, message->id, request->lane->session);
 	struct part part = part_begin(request, message->offset);
 	char value[XATTR_FACT_MAX];
-	int length = object ? xattr_fact_get(object, name, value) : -ESTALE;
+	int length = object ? xattr_fact_get(request->server, object, name, value) : -ESTALE;
 
 	if (length < 0)
 		return length;
@@ -119,6 +119,7 @@ int handle_xattr_list(struct request *request)
 	const struct far_record *object = look_at(request, message->id);
 	struct part part = part_begin(request, message->offset);
 	uint64_t stamp = 0; // sums are the same whenever the same settings are: each is hashed
+	unsigned position = 0;
 	const char *fact;
 
 	if (message->name_length)
@@ -133,7 +134,7 @@ int handle_xattr_list(struct request *request)
 		part_add(&part, "", 1);
 		stamp += XXH3_64bits(&attribute->stamp, sizeof(attribute->stamp));
 	}
-	for (unsigned i = 0; request->flags & FAR_XATTR_FACTS && (fact = xattr_fact_name(object, i)) != NULL; i++)
+	while (request->flags & FAR_XATTR_FACTS && (fact = xattr_fact_next(object, &position)) != NULL)
 		part_add(&part, fact, (uint32_t)strlen(fact) + 1);
 	return part_reply(request, &part, stamp);
 }
@@ -206,7 +207,8 @@ int handle_xattr_set(struct request *request)
 		return -E2BIG;
 	if (xattr_fact_is_name(name))
 		return message->upload ? -EPERM
-		                       : xattr_fact_set(object, name, (struct far_span){value.bytes, value.length}, request->flags);
+		                       : xattr_fact_set(request->server, object, name, (struct far_span){value.bytes, value.length},
+		                                 request->flags);
 	return message->upload ? set_uploaded(request, object, name) : set(request, object, name, &value);
 }
 
@@ -222,7 +224,7 @@ int handle_xattr_remove(struct request *request)
 	if (!object)
 		return -ESTALE;
 	if (xattr_fact_is_name(name))
-		return xattr_fact_remove(object, name);
+		return xattr_fact_remove(request->server, object, name);
 	error = xattr_remove(request->server, object, name);
 	if (!error)
 		object_touch_status(request->server, object);

@@ -14,7 +14,8 @@
 // record keeps the hash's low half.
 //
 // A bucket is one cache line: 7 slots and a link to an overflow bucket (a pool block); see far/bucket.h for what remote readers find where. Slots change by single
-// 8-byte stores; a reader that meets a split on its way may miss an entry, and then asks the server.
+// 8-byte stores; a reader that meets a split on its way may miss an entry, and sees by R9
+// that something went on.
 
 #define BUCKETS_MIN FAR_CHUNK_BUCKETS
 #define LOAD_MAX 80U // entries per 100 slots: above, the table grows by one bucket an insertion
@@ -43,6 +44,24 @@ static struct far_bucket *overflow_of(const struct index *index, const struct fa
 	uint64_t offset = load(&bucket->overflow);
 
 	return offset ? pool_at(index->pool, offset) : NULL;
+}
+
+// --- what readers know of the whole (R9) ---
+
+static void unsettle(const struct index *index)
+{
+	_Atomic uint64_t *names = &pool_header(index->pool)->names;
+
+	if (load(names) % 2 == 0)
+		atomic_store_explicit(names, load(names) + 1, memory_order_relaxed); // seen before the slots, which are stored with release
+}
+
+void index_settle(const struct index *index)
+{
+	_Atomic uint64_t *names = &pool_header(index->pool)->names;
+
+	if (load(names) % 2)
+		store(names, load(names) + 1); // pairs with the acquire of who finds no entry
 }
 
 // --- chunks ---
@@ -108,6 +127,7 @@ int index_new(struct pool *pool, struct index **out)
 		return -ENOSPC;
 	}
 	index->buckets = BUCKETS_MIN;
+	store(&pool_header(pool)->names, 2);
 	store(&pool_header(pool)->index_table, index->table);
 	store(&pool_header(pool)->index_buckets, index->buckets);
 	*out = index;
@@ -322,6 +342,7 @@ int index_insert(struct index *index, uint64_t record)
 
 	if (!place)
 		return -ENOSPC;
+	unsettle(index);
 	store(place, far_bucket_slot(hash, record));
 	index->entries++;
 	index->changes++;
@@ -339,6 +360,7 @@ void index_remove(struct index *index, uint64_t record)
 		for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
 			if (far_slot_record(load(&bucket->slots[i])) != record)
 				continue;
+			unsettle(index);
 			store(&bucket->slots[i], 0);
 			compact(index, head);
 			index->entries--;
@@ -353,4 +375,11 @@ void index_remove(struct index *index, uint64_t record)
 uint64_t index_count(const struct index *index)
 {
 	return index->entries;
+}
+
+uint64_t index_bytes(const struct index *index)
+{
+	uint64_t chunks = (index->buckets + FAR_CHUNK_BUCKETS - 1) / FAR_CHUNK_BUCKETS;
+
+	return (chunks * CHUNK_PAGES + index->table_pages) << FAR_PAGE_SHIFT;
 }

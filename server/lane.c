@@ -13,6 +13,7 @@ void lane_init(struct lane *lane)
 	if (lane->next)
 		lane->next->previous = lane;
 	server->lanes = lane;
+	server->lane_count++;
 	if (!lane->transport->has_loads)
 		return;
 	lane->mapped_next = server->mapped_lanes;
@@ -35,6 +36,7 @@ static void unlist_mapped(struct lane *lane)
 
 static void unlist(struct lane *lane)
 {
+	lane->server->lane_count--;
 	if (lane->next)
 		lane->next->previous = lane->previous;
 	if (lane->previous)

@@ -11,14 +11,18 @@
 #include "fabric/wait.h"
 #include "far/log.h"
 #include "server/connection.h"
+#include "server/expiry.h"
 #include "server/gather.h"
 #include "server/load.h"
+#include "server/metrics_log.h"
 
 #define NETWORKS_MAX 3
 #define EVENTS_PER_POLL 64
 #define CLOSING_NS 200000000U // a lane that broke the protocol gets this long to take its last reply
 #define RETRY_MS_MIN 1 // credit that comes back, and readers that end, wake nobody: while something waits for them the loop looks again
 #define RETRY_MS_MAX 256
+#define METRICS_TURN_NS 1000000000U // an idle loop turns so often for those who watch it
+#define METRICS_TURNS 64            // a busy one publishes its figures once in so many turns
 
 struct loop {
 	struct server *server;
@@ -27,11 +31,16 @@ struct loop {
 	struct connection *connections;
 	bool has_stalled; // some connection has waiting messages or a stalled reply, or is closing
 	bool is_reclaiming;
+	bool is_sweeping;   // deadlines are over that the sweep has not come to yet
+	bool is_sweep_held; // until readers have ended: the retry of reclaim looks again
 	int retry_ms;
 	struct wait_budget budget;
 	bool has_blocked; // the last turn did
 	struct gather gather;
 	struct load load;
+	bool has_metrics;    // somebody outside looks at them
+	uint64_t metrics_ns; // how long the loop may block for the sake of them
+	struct metrics_log metrics_log;
 	int epoll_fd;
 };
 
@@ -43,6 +52,7 @@ int loop_new(struct server *server, struct loop **out)
 		return -ENOMEM;
 	loop->server = server;
 	loop->retry_ms = RETRY_MS_MIN;
+	loop->metrics_ns = UINT64_MAX;
 	loop->load.probing = server->probing;
 	server_set_busy(server, load_turn(&loop->load, 0));
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -252,7 +262,7 @@ static int look(struct loop *loop)
 	if (loop->has_blocked)
 		gather_found(&loop->gather, count);
 	loop->has_blocked = false;
-	if (count || !is_polling)
+	if (count || !is_polling || loop->is_sweeping)
 		return count;
 	wait_spin_begin(&spin, &loop->budget);
 	while (count == 0 && wait_spin_goes_on(&spin))
@@ -262,7 +272,7 @@ static int look(struct loop *loop)
 	return count;
 }
 
-static uint64_t timeout_ns(struct loop *loop)
+static uint64_t retry_timeout_ns(struct loop *loop)
 {
 	if (!loop->has_stalled && !loop->is_reclaiming) {
 		loop->retry_ms = RETRY_MS_MIN;
@@ -273,6 +283,17 @@ static uint64_t timeout_ns(struct loop *loop)
 	return (uint64_t)(loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms) * 1000000U;
 }
 
+static uint64_t timeout_ns(struct loop *loop)
+{
+	uint64_t retry = retry_timeout_ns(loop);
+	uint64_t expiry;
+
+	if (loop->is_sweeping)
+		return 0;
+	expiry = loop->is_sweep_held && loop->is_reclaiming ? UINT64_MAX : expiry_wait_ns(loop->server);
+	return retry < expiry ? retry : expiry;
+}
+
 // Notices arise from what others asked for, or from their end.
 static void send_notices(struct loop *loop)
 {
@@ -281,10 +302,31 @@ static void send_notices(struct loop *loop)
 			loop->has_stalled |= network_send_notices(&loop->networks[i]);
 }
 
+void loop_tell_metrics(struct loop *loop, uint64_t log_interval_ns)
+{
+	loop->has_metrics = true;
+	metrics_publish(loop->server);
+	metrics_log_begin(&loop->metrics_log, loop->server->metrics, log_interval_ns);
+}
+
+// Publishes the server's figures. Others see that the loop turns by its doing so at least once in METRICS_TURN_NS.
+static void publish(struct loop *loop)
+{
+	metrics_publish(loop->server);
+	loop->metrics_ns = METRICS_TURN_NS;
+	if (loop->metrics_log.interval_ns > 0) {
+		uint64_t until_ns = metrics_log_turn(&loop->metrics_log, loop->server->metrics);
+
+		if (until_ns < loop->metrics_ns)
+			loop->metrics_ns = until_ns;
+	}
+}
+
 // Blocks until an event or the stop.
 static int block(struct loop *loop)
 {
 	struct network *place = &loop->networks[0];
+	uint64_t wait_ns;
 	int result;
 
 	loop->has_blocked = true;
@@ -294,11 +336,20 @@ static int block(struct loop *loop)
 	for (int i = 0; i < loop->network_count; i++)
 		if (&loop->networks[i] != place && fabric_arm(loop->networks[i].fabric) > 0)
 			return 0;
-	wait_budget_blocked(&loop->budget);
-	if (gather_before_block(&loop->gather))
-		sched_yield();
-	result = fabric_block(place->fabric, loop->epoll_fd, timeout_ns(loop));
+	if (!loop->is_sweeping) { // else it only looks
+		wait_budget_blocked(&loop->budget);
+		if (gather_before_block(&loop->gather))
+			sched_yield();
+	}
+	wait_ns = timeout_ns(loop);
+	result = fabric_block(place->fabric, loop->epoll_fd, wait_ns < loop->metrics_ns ? wait_ns : loop->metrics_ns);
 	return result < 0 ? result : 0;
+}
+
+static void sweep(struct loop *loop)
+{
+	loop->is_sweep_held = loop->is_reclaiming && reclaim_bytes(loop->server->reclaim) > FAR_EXPIRY_WAITING_MAX;
+	loop->is_sweeping = !loop->is_sweep_held && expiry_sweep(loop->server, FAR_EXPIRY_STEP_NS);
 }
 
 static bool is_stopped(int stop_fd)
@@ -321,7 +372,10 @@ int loop_run(struct loop *loop, int stop_fd)
 		if (loop->has_stalled)
 			resume_stalled(loop);
 		send_notices(loop);
+		sweep(loop);
 		loop->is_reclaiming = server_settle(loop->server);
+		if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))
+			publish(loop);
 		// What ended a wait and is no lane's may be the stop. A busy loop does not pay a system call each turn for this.
 		if (((was_blocked && count == 0) || ++turns % 1024 == 0) && is_stopped(stop_fd))
 			break;

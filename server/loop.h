@@ -16,6 +16,9 @@ void loop_free(struct loop *loop);
 // Listens; `bound` gets the address with the port chosen.
 int loop_listen(struct loop *loop, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
 
+// Others look at the server's metrics from now on: the loop publishes them, at least once a second. log_interval_ns: and logs them so often, 0 = never.
+void loop_tell_metrics(struct loop *loop, uint64_t log_interval_ns);
+
 // Runs until `stop_fd` becomes readable. 0, or a negative errno if waiting is broken.
 int loop_run(struct loop *loop, int stop_fd);
 

@@ -1,4 +1,4 @@
-// far-server: sets up, serves, stops. One thread.
+// far-server: sets up, serves, stops. One thread, and one more for metrics where they are asked for.
 #include <errno.h>
 #include <libgen.h>
 #include <signal.h>
@@ -12,12 +12,14 @@
 #include "far/cleanup.h"
 #include "server/descriptors.h"
 #include "server/loop.h"
+#include "server/metrics_http.h"
 #include "server/options.h"
 
 // What is listened on: the addresses asked for, and the shared-memory sockets beside tcp ports.
 struct bound {
 	struct fabric_address addresses[2 * OPTIONS_LISTEN_MAX];
 	int count;
+	char metrics[400]; // URL, or ""
 };
 
 static void fail(const char *what, const char *value, const char *why)
@@ -86,6 +88,31 @@ static int listen_on_all(struct loop *loop, const struct options *options, struc
 	return 0;
 }
 
+// The metrics endpoint and log lines, where they are asked for.
+static int tell_metrics(
+        struct loop *loop, const struct server *server, const struct options *options, struct metrics_http **http, struct bound *bound)
+{
+	struct fabric_address got;
+	struct fabric_error error = {""};
+	char text[384];
+	int result;
+
+	if (options->metrics.host[0]) {
+		result = metrics_http_start(&options->metrics, server->metrics, http, &got, &error);
+		if (result) {
+			fprintf(stderr, "far-server: cannot serve metrics: %s: %s\n",
+			        fabric_address_format(&options->metrics, text) + strlen("tcp://"),
+			        error.text[0] ? error.text : strerror(-result));
+			return result;
+		}
+		snprintf(bound->metrics, sizeof(bound->metrics), "http://%s/metrics", fabric_address_format(&got, text) + strlen("tcp://"));
+		log_info("metrics url=%s", bound->metrics);
+	}
+	if (options->metrics.host[0] || options->stats_interval_ns > 0)
+		loop_tell_metrics(loop, options->stats_interval_ns);
+	return 0;
+}
+
 static void tell_ready(const struct options *options, const struct bound *bound)
 {
 	char text[384];
@@ -97,6 +124,8 @@ static void tell_ready(const struct options *options, const struct bound *bound)
 		return;
 	for (int i = 0; i < bound->count; i++)
 		dprintf(options->ready_fd, "%s\n", fabric_address_format(&bound->addresses[i], text));
+	if (bound->metrics[0])
+		dprintf(options->ready_fd, "%s\n", bound->metrics);
 	dprintf(options->ready_fd, "ready\n");
 	close(options->ready_fd);
 }
@@ -126,6 +155,7 @@ static void tell_stopping(int stop_fd, const sigset_t *stops)
 static int serve(struct server *server, const struct options *options)
 {
 	struct bound bound = {.count = 0};
+	struct metrics_http *http = NULL;
 	struct loop *loop = NULL;
 	sigset_t stops;
 	CLEANUP(close) int stop_fd = catch_stop(&stops);
@@ -136,6 +166,8 @@ static int serve(struct server *server, const struct options *options)
 		return error;
 	}
 	error = listen_on_all(loop, options, &bound);
+	if (!error)
+		error = tell_metrics(loop, server, options, &http, &bound);
 	if (!error) {
 		tell_ready(options, &bound);
 		error = loop_run(loop, stop_fd);
@@ -143,6 +175,7 @@ static int serve(struct server *server, const struct options *options)
 			fail("waiting for events failed", "epoll_wait", strerror(-error));
 		tell_stopping(stop_fd, &stops);
 	}
+	metrics_http_stop(http);
 	loop_free(loop);
 	return error;
 }

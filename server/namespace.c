@@ -6,9 +6,23 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/expiry.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/window.h"
+
+// Whether the object's time is over, by one of its names. Then all of them go.
+static bool is_expired(struct server *server, struct far_record *name)
+{
+	struct far_record *object = name;
+
+	if (FAR_WORD_STATE(atomic_load_explicit(&name->word, memory_order_relaxed)) == FAR_RECORD_LINK)
+		object = record_by_id(server->pool, name->u.special.target);
+	if (!expiry_is_over(server, object))
+		return false;
+	namespace_remove_names(server, object, UINT32_MAX);
+	return true;
+}
 
 struct far_record *namespace_find(struct server *server, const struct far_record *directory, struct far_span name)
 {
@@ -16,6 +30,8 @@ struct far_record *namespace_find(struct server *server, const struct far_record
 
 	struct far_record *found = offset ? record_at(server->pool, offset) : NULL;
 
+	if (found && is_expired(server, found))
+		return NULL;
 	window_settle(server, found);
 	return found;
 }

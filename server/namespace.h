@@ -12,7 +12,7 @@
 
 // --- finding (namespace.c) ---
 
-// The name record, or NULL.
+// The name record, or NULL. An object whose time is over is removed, and not found.
 struct far_record *namespace_find(struct server *server, const struct far_record *directory, struct far_span name);
 
 struct far_record *namespace_target(struct server *server, struct far_record *name);
@@ -57,6 +57,12 @@ int namespace_link(struct server *server, struct far_record *object, struct far_
 
 // Removes a name. Directories must be empty: -ENOTEMPTY. The object lives on while it has names or holders. -ENOSPC only where an object must take over another of its names in a full pool.
 int namespace_remove(struct server *server, struct far_record *directory, struct far_record *name);
+
+// Removes up to `most` names of an object that is no directory, its own last, so that none is taken over and nothing can fail. True: it has none left, and may be gone.
+bool namespace_remove_names(struct server *server, struct far_record *object, uint32_t most);
+
+// Whether a directory has no entries, but for those whose time is over, which go. -ENOTEMPTY; -ERESTART: some went, and there may be more of them.
+int namespace_require_empty(struct server *server, struct far_record *directory);
 
 // Used by rename: the name is out of index and directory; the object, or link record, loses it for good. Behind space_keep_reserve.
 void namespace_drop_name(struct server *server, struct far_record *name);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
@@ -164,8 +165,10 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 		object->nlink = 0;
 	else
 		object->nlink--;
-	if (object->nlink == 0)
+	if (object->nlink == 0) {
 		server->figures.objects--;
+		expiry_clear(server, object);
+	}
 	object_touch_status(server, object);
 	if (is_link(name)) {
 		chain_take(server, name);
@@ -176,14 +179,48 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 	object_settle(server, object);
 }
 
+bool namespace_remove_names(struct server *server, struct far_record *object, uint32_t most)
+{
+	for (uint32_t removed = 0; removed < most; removed++) {
+		const uint64_t *head = id_table_find(&server->links, object->id);
+		struct far_record *name = head ? record_at(server->pool, *head) : object;
+
+		namespace_remove(server, object_by_id(server, name->parent), name);
+		if (name == object)
+			return true;
+	}
+	return false;
+}
+
+#define EXPIRED_PER_REQUEST 256U // about 0.3 ms: others wait no longer
+
+int namespace_require_empty(struct server *server, struct far_record *directory)
+{
+	uint32_t removed = 0;
+
+	while (atomic_load_explicit(&directory->size, memory_order_relaxed) > 0) {
+		struct far_record *name = record_at(server->pool, directory_next(server->pool, directory, 0));
+		struct far_record *object = namespace_target(server, name);
+
+		if (!expiry_is_over(server, object))
+			return -ENOTEMPTY;
+		if (removed++ == EXPIRED_PER_REQUEST)
+			return -ERESTART;
+		namespace_remove_names(server, object, UINT32_MAX);
+	}
+	return 0;
+}
+
 int namespace_remove(struct server *server, struct far_record *directory, struct far_record *name)
 {
 	struct far_record *object = namespace_target(server, name);
 	uint64_t offset = record_offset(server->pool, name);
 	bool is_taking_over = name == object && !object_is_directory(object) && object->nlink > 1;
 
-	if (object_is_directory(object) && atomic_load_explicit(&object->size, memory_order_relaxed) > 0)
-		return -ENOTEMPTY;
+	int error = object_is_directory(object) ? namespace_require_empty(server, object) : 0;
+
+	if (error)
+		return error;
 	if (is_taking_over && space_keep_reserve(server))
 		return -ENOSPC;
 	index_remove(server->index, offset);

@@ -31,7 +31,7 @@ static bool is_below(struct server *server, const struct far_record *directory, 
 	return true;
 }
 
-static int check_replace(const struct parties *parties)
+static int check_replace(struct server *server, const struct parties *parties)
 {
 	bool source_is_directory = object_is_directory(parties->source_object);
 	bool victim_is_directory = object_is_directory(parties->victim_object);
@@ -40,9 +40,7 @@ static int check_replace(const struct parties *parties)
 		return -ENOTDIR;
 	if (!source_is_directory && victim_is_directory)
 		return -EISDIR;
-	if (victim_is_directory && atomic_load_explicit(&parties->victim_object->size, memory_order_relaxed) > 0)
-		return -ENOTEMPTY;
-	return 0;
+	return victim_is_directory ? namespace_require_empty(server, parties->victim_object) : 0;
 }
 
 static int find_parties(struct server *server, const struct namespace_rename *rename, struct parties *parties)
@@ -79,7 +77,7 @@ static int check(struct server *server, const struct namespace_rename *rename, c
 		return 1;
 	if (is_exchange && object_is_directory(parties->victim_object) && is_below(server, rename->from, parties->victim_object))
 		return -EINVAL;
-	return is_exchange ? 0 : check_replace(parties);
+	return is_exchange ? 0 : check_replace(server, parties);
 }
 
 // Gives a name record, which is out of the index, another name, and puts it back in.

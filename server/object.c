@@ -5,6 +5,8 @@
 
 #include "far/attr.h"
 #include "far/broken.h"
+#include "server/expiry.h"
+#include "server/namespace.h"
 #include "server/object_acl.h"
 #include "server/record.h"
 #include "server/space.h"
@@ -18,9 +20,22 @@ uint64_t object_id(const struct server *server, const struct far_record *object)
 	return object == server->root ? FAR_ROOT_ID : object->id;
 }
 
-struct far_record *object_by_id(struct server *server, uint64_t id)
+// The object of an id. One whose time is over loses its names; it is gone unless somebody holds it.
+static struct far_record *find(struct server *server, uint64_t id)
 {
 	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+	bool is_held;
+
+	if (!object || !expiry_is_over(server, object))
+		return object;
+	is_held = object->holds > 0;
+	namespace_remove_names(server, object, UINT32_MAX);
+	return is_held ? object : NULL;
+}
+
+struct far_record *object_by_id(struct server *server, uint64_t id)
+{
+	struct far_record *object = find(server, id);
 
 	window_settle(server, object);
 	return object;
@@ -28,7 +43,7 @@ struct far_record *object_by_id(struct server *server, uint64_t id)
 
 struct far_record *object_visited(struct server *server, uint64_t id, const struct session *session)
 {
-	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+	struct far_record *object = find(server, id);
 
 	window_visit(server, object, session);
 	return object;
@@ -131,6 +146,7 @@ void object_destroy(struct server *server, struct far_record *object)
 {
 	struct far_record value;
 
+	expiry_clear(server, object); // one that was given a deadline, but no name
 	value_detach(object, &value);
 	// R1: cached locations are void before anything below can be reused.
 	if (!FAR_BROKEN_UNDEAD)

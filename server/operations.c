@@ -7,8 +7,11 @@
 #include "far/log.h"
 #include "far/status.h"
 #include "server/grant.h"
+#include "server/metrics.h"
+#include "server/session.h"
 
 #define GET_FLAGS (FAR_GET_LOCATE | FAR_GET_NO_VALUE | FAR_GET_ALLOW_PARTIAL_PUSH)
+#define PUT_TTL_FLAGS (FAR_PUT_HAS_TTL | FAR_PUT_KEEPS_TTL)
 #define RENAME_FLAGS (FAR_RENAME_NOREPLACE | FAR_RENAME_EXCHANGE)
 #define WRITE_FLAGS (FAR_WRITE_APPEND | FAR_WRITE_RANGES | FAR_WRITE_KILL_SUIDGID)
 #define LOCK_FLAGS (FAR_LOCK_EXCLUSIVE | FAR_LOCK_FLOCK | FAR_LOCK_WAIT | FAR_LOCK_TEST | FAR_LOCK_UNLOCK)
@@ -27,12 +30,15 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .has_tail = true,
                 .is_mutation = true,
                 .has_no_reply = true},
-        [FAR_OP_GET] =
-                {.name = "get", .handle = handle_get, .request_size = sizeof(struct far_get_request), .flags = GET_FLAGS, .has_tail = true},
+        [FAR_OP_GET] = {.name = "get",
+                .handle = handle_get,
+                .request_size = sizeof(struct far_get_request),
+                .flags = GET_FLAGS | FAR_GET_IF_NEWER,
+                .has_tail = true},
         [FAR_OP_PUT] = {.name = "put",
                 .handle = handle_put,
                 .request_size = sizeof(struct far_put_request),
-                .flags = FAR_PUT_EXPECT_VERSION | FAR_PUT_RANGES,
+                .flags = FAR_PUT_EXPECT_VERSION | FAR_PUT_TELL_CURRENT | FAR_PUT_RANGES | PUT_TTL_FLAGS,
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_DELETE] = {.name = "delete",
@@ -61,10 +67,33 @@ static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_PUBLISH] = {.name = "publish",
                 .handle = handle_publish,
                 .request_size = sizeof(struct far_put_request),
-                .flags = FAR_PUT_EXPECT_VERSION,
+                .flags = FAR_PUT_EXPECT_VERSION | FAR_PUT_TELL_CURRENT | PUT_TTL_FLAGS,
+                .has_tail = true,
+                .is_mutation = true},
+        [FAR_OP_EXPIRE] = {.name = "expire",
+                .handle = handle_expire,
+                .request_size = sizeof(struct far_expire_request),
+                .flags = FAR_EXPIRE_PERSIST,
+                .has_tail = true,
+                .is_mutation = true},
+        [FAR_OP_TTL] = {.name = "ttl", .handle = handle_ttl, .request_size = sizeof(struct far_key_request), .has_tail = true},
+        [FAR_OP_GET_MANY] = {.name = "get-many",
+                .handle = handle_get_many,
+                .request_size = sizeof(struct far_many_request),
+                .has_tail = true},
+        [FAR_OP_PUT_MANY] = {.name = "put-many",
+                .handle = handle_put_many,
+                .request_size = sizeof(struct far_many_request),
+                .has_tail = true,
+                .is_mutation = true},
+        [FAR_OP_PUT_RANGE] = {.name = "put-range",
+                .handle = handle_put_range,
+                .request_size = sizeof(struct far_put_range_request),
+                .flags = FAR_PUT_RANGE_APPEND | FAR_PUT_RANGE_GRANTED | FAR_PUT_RANGE_CREATE,
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_CHECK] = {.name = "check", .handle = handle_check, .request_size = sizeof(struct far_check_request), .is_mutation = true},
+        [FAR_OP_METRICS] = {.name = "metrics", .handle = handle_metrics, .request_size = sizeof(struct far_metrics_request)},
         // Entries that add a hold change the record's count of holders.
         [FAR_OP_LOOKUP] = {.name = "lookup",
                 .handle = handle_lookup,
@@ -234,6 +263,7 @@ static uint32_t refuse(struct lane *lane, const struct far_request *header, uint
 	log_warning("malformed message: lane closed wrong=\"%s\" op=%u length=%u peer=%s", what, has_header ? header->op : 0U, length,
 	        lane->peer);
 	lane->is_closing = true;
+	metrics_add(&lane->server->metrics->malformed, 1);
 	*reply = (struct far_reply){
 	        .op = has_header ? header->op : 0,
 	        .status = FAR_STATUS_PROTOCOL,
@@ -243,15 +273,16 @@ static uint32_t refuse(struct lane *lane, const struct far_request *header, uint
 	return operations_is_silent(header, length) ? 0 : (uint32_t)sizeof(*reply);
 }
 
-static void append_grant(struct lane *lane, struct far_reply *reply)
+// Returns the reply's length with it. A reply may lie where the client can write (shm): nothing is read back from there.
+static uint32_t append_grant(struct lane *lane, struct far_reply *reply, uint32_t length, uint16_t *flags)
 {
 	struct far_grant grant;
 
 	if (!lane->session || !grant_offer(lane, &grant))
-		return;
-	memcpy((char *)reply + reply->length, &grant, sizeof(grant));
-	reply->length += (uint32_t)sizeof(grant);
-	reply->flags |= FAR_REPLY_GRANT;
+		return length;
+	memcpy((char *)reply + length, &grant, sizeof(grant));
+	*flags |= FAR_REPLY_GRANT;
+	return length + (uint32_t)sizeof(grant);
 }
 
 static uint16_t busy_flags(const struct server *server)
@@ -267,13 +298,18 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	struct far_reply *reply = reply_bytes;
 	const struct operation *operation = NULL;
 	const char *wrong = malformed(lane, header, length, &operation);
+	struct metrics_operation *figures;
 	struct request request;
+	uint64_t begun_ns;
+	uint16_t flags;
 	int error;
 
 	server->figures.operations++;
-	server->now_ns = 0;
+	server_begin(server);
 	if (wrong)
 		return refuse(lane, header, length, wrong, reply);
+	figures = &server->metrics->operations[header->op];
+	begun_ns = metrics_begin(figures);
 	request = (struct request){
 	        .server = server,
 	        .lane = lane,
@@ -285,18 +321,23 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	        .reply_room = lane->message_size - (uint32_t)sizeof(struct far_grant),
 	};
 	error = operation->handle(&request);
+	index_settle(server->index);
+	metrics_end(figures, begun_ns, error);
 	if (error == -EPROTO)
 		return refuse(lane, header, length, operation->name, reply);
+	if (lane->session)
+		lane->session->operations++;
 	grant_settle(lane);
 	if (operation->has_no_reply)
 		return 0;
+	flags = request.reply_flags | busy_flags(server);
+	length = append_grant(lane, reply, request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply), &flags);
 	*reply = (struct far_reply){
 	        .op = header->op,
 	        .status = (uint16_t)far_status_of_error(error),
-	        .flags = request.reply_flags | busy_flags(server),
-	        .length = request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply),
+	        .flags = flags,
+	        .length = length,
 	        .tag = header->tag,
 	};
-	append_grant(lane, reply);
-	return reply->length;
+	return length;
 }

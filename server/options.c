@@ -11,6 +11,8 @@
 #include "far/address_options.h"
 #include "far/arguments.h"
 
+#define STATS_INTERVAL_MIN_NS 100000000U
+#define STATS_INTERVAL_MAX_NS (24 * 3600000000000U)
 #define CONFIG_DEFAULT "/etc/farfs/server.conf"
 
 // One option: how it is called in both places, and how its value is understood. `wrong` (256 bytes) gets what a value must be.
@@ -191,6 +193,54 @@ static int set_eager_limit(struct options *options, const char *value, char *wro
 	return error;
 }
 
+// HOST:PORT, or off. What a provider's address has to be is the same for both parts.
+static int set_metrics(struct options *options, const char *value, char *wrong)
+{
+	struct fabric_error error;
+	const char *colon = strrchr(value, ':');
+	char text[300];
+
+	options->metrics = (struct fabric_address){.host = ""};
+	if (strcmp(value, "off") == 0)
+		return 0;
+	if (!colon || strchr(colon, ']') || strstr(value, "://") || strchr(value, '?')) {
+		snprintf(wrong, 256, "give HOST:PORT, such as 127.0.0.1:9440 or [::]:9440, or off");
+		return -EINVAL;
+	}
+	snprintf(text, sizeof(text), "tcp://%.280s", value);
+	if (fabric_address_parse(text, &options->metrics, &error) == 0)
+		return 0;
+	options->metrics.host[0] = '\0';
+	snprintf(wrong, 256, "%.200s", error.text);
+	return -EINVAL;
+}
+
+// A time with its unit, or off.
+static int set_stats_interval(struct options *options, const char *value, char *wrong)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {{"s", 1000000000U}, {"ms", 1000000U}, {"m", 60000000000U}, {"h", 3600000000000U}};
+	char *end;
+	unsigned long long number;
+
+	options->stats_interval_ns = 0;
+	if (strcmp(value, "off") == 0)
+		return 0;
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	for (size_t i = 0; !errno && *value >= '0' && *value <= '9' && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].name) != 0 || number > STATS_INTERVAL_MAX_NS / units[i].ns ||
+		        number * units[i].ns < STATS_INTERVAL_MIN_NS)
+			continue;
+		options->stats_interval_ns = number * units[i].ns;
+		return 0;
+	}
+	snprintf(wrong, 256, "give a time from 100ms to 24h with its unit, such as 10s or 5m, or off");
+	return -EINVAL;
+}
+
 static int set_log_level(struct options *options, const char *value, char *wrong)
 {
 	if (log_parse_level(value, &options->log_level) == 0)
@@ -238,6 +288,13 @@ static const struct setting settings[] = {
                 "Let clients that look for a key find it in the server's memory by themselves, in one round trip more and without the "
                 "server's processor: while the server is "
                 "busy, in any case, or never (default: auto)"},
+        {"metrics", set_metrics, 'M', "HOST:PORT",
+                "Tell what the server does over HTTP: /metrics for Prometheus, and /healthz. Whoever reaches the port can read both "
+                "(default: off)"},
+        {"stats-interval", set_stats_interval, 'i', "TIME",
+                "Log a line of figures so often: operations and bytes per second, latencies, sessions, memory. 100ms to 24h, with its "
+                "unit "
+                "(default: off)"},
         {"log-level", set_log_level, 'v', "LEVEL", "error, warning, info or debug (default: info)"},
         {"ready-fd", set_ready_fd, 'R', "FD",
                 "When ready, write the bound addresses to this descriptor, one a line, then the line `ready', and close it (default: "

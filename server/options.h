@@ -17,6 +17,8 @@ struct options {
 	int listen_count;
 	char rdma[ADDRESS_OPTIONS_SIZE]; // options of each rdma address
 	bool has_no_shm;
+	struct fabric_address metrics; // of the endpoint; no host = none
+	uint64_t stats_interval_ns;    // 0 = no lines
 	enum log_level log_level;
 	int ready_fd; // -1 = none
 };

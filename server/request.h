@@ -35,8 +35,9 @@ static inline struct far_span request_take(struct request *request, uint32_t len
 
 // --- what replies have in common (reply.c) ---
 
-// Fills the location of an object; `extents` (may be NULL) gets the extents from the one at `offset` on, as many as `room` allows.
-void reply_locate(const struct server *server, const struct far_record *object, uint64_t offset, struct far_location *location,
+// Fills the location of an object; `extents` (may be NULL) gets the extents from the one at `offset` on, as many as `room` allows. Returns how many: a reply may lie in memory that the client
+// can write, so what is in it is not read back.
+uint32_t reply_locate(struct server *server, const struct far_record *object, uint64_t offset, struct far_location *location,
         struct far_wire_extent *extents, uint32_t room);
 
 // Id, word and version only.
@@ -54,6 +55,9 @@ int reply_value(struct request *request, const struct far_record *object, const 
 
 // object_kill_suidgid, for a change of content; a set-gid bit that is left is told of.
 void reply_kill_suidgid(struct request *request, struct far_record *object);
+
+// Fills a far_write_reply: `length` bytes went to `offset`.
+void reply_written(struct request *request, const struct far_record *object, uint64_t offset, uint64_t length);
 
 // Fills a far_attr_reply.
 void reply_attr(struct request *request, const struct far_record *object);

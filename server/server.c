@@ -9,6 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fabric/wait.h"
+#include "server/expiry.h"
+#include "server/metrics.h"
 #include "server/object.h"
 #include "server/record.h"
 #include "server/session.h"
@@ -49,12 +52,12 @@ int server_open(const struct server_options *options, struct server **out, char 
 {
 	struct server *server = calloc(1, sizeof(*server));
 	struct reclaim_readers readers = {server, session_read_sections, session_is_section_over};
-	struct timespec now;
 	int error = -ENOMEM;
 
 	if (!server)
 		return -ENOMEM;
 	reason[0] = '\0';
+	server->monotonic_ns = wait_now_ns;
 	error = pool_open(&options->pool, &server->pool, reason);
 	if (error)
 		goto fail;
@@ -63,17 +66,20 @@ int server_open(const struct server_options *options, struct server **out, char 
 		error = -errno;
 		goto fail;
 	}
-	error = reclaim_new(server->pool, &readers, &server->reclaim);
+	error = metrics_new(&server->metrics);
+	if (!error)
+		error = reclaim_new(server->pool, &readers, &server->reclaim);
 	if (!error)
 		error = index_new(server->pool, &server->index);
+	if (!error)
+		error = expiry_new(server, &server->expiry);
 	if (!error)
 		error = make_root(server);
 	if (!error)
 		error = space_keep_reserve(server);
 	if (error)
 		goto fail;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	server->started_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	server->started_ns = wait_now_ns();
 	server->grant_pages = grant_pages(pool_length(server->pool));
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;
@@ -96,6 +102,7 @@ void server_close(struct server *server)
 	id_table_fini(&server->locks.files);
 	id_table_fini(&server->links);
 	id_table_fini(&server->windows);
+	expiry_free(server->expiry);
 	if (server->index)
 		index_free(server->index);
 	if (server->reclaim)
@@ -104,6 +111,7 @@ void server_close(struct server *server)
 		munmap((void *)(uintptr_t)server->zeros, SERVER_ZEROS_LENGTH);
 	if (server->pool)
 		pool_close(server->pool);
+	free(server->metrics);
 	free(server);
 }
 
@@ -116,6 +124,12 @@ int64_t server_now(struct server *server)
 		server->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	}
 	return server->now_ns;
+}
+
+void server_begin(struct server *server)
+{
+	server->now_ns = 0;
+	server->monotonic_now_ns = 0;
 }
 
 void server_set_busy(struct server *server, bool is_busy)

@@ -14,7 +14,9 @@
 #include "server/reclaim.h"
 
 struct check;
+struct expiry;
 struct lane;
+struct metrics;
 struct session;
 
 struct server_options {
@@ -39,14 +41,16 @@ struct server {
 	struct id_table windows;    // object id -> struct window
 	uint32_t lingering_windows; // closed, but a store through them may be under way
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
-	uint64_t xattr_stamp;       // of the last extended attribute set (xattr.h)
+	struct expiry *expiry;
+	uint64_t xattr_stamp; // of the last extended attribute set (xattr.h)
 	struct locks locks;
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;
-	uint32_t session_last;     // id counter, see session.c
-	uint64_t lane_last;        // lane numbers given out
-	struct lane *lanes;        // all, by lane->next
+	uint32_t session_last; // id counter, see session.c
+	uint64_t lane_last;    // lane numbers given out
+	struct lane *lanes;    // all, by lane->next
+	uint32_t lane_count;
 	struct lane *mapped_lanes; // those with loads
 
 	const void *zeros; // ZEROS_LENGTH bytes that read 0 and use no memory: source of holes in pushes
@@ -57,10 +61,13 @@ struct server {
 	uint32_t eager_limit;
 	enum load_probing probing;
 
-	int64_t now_ns; // CLOCK_REALTIME of the request under way, 0 = not asked yet
+	int64_t now_ns;                 // CLOCK_REALTIME of the request under way, 0 = not asked yet
+	uint64_t (*monotonic_ns)(void); // CLOCK_MONOTONIC; tests have another
+	uint64_t monotonic_now_ns;      // of the request under way, 0 = not asked yet (expiry.h)
 	uint64_t started_ns;
 	struct check *check; // the one under way, or NULL
 	struct server_figures figures;
+	struct metrics *metrics; // what other threads may read
 };
 
 #define SERVER_ZEROS_LENGTH (1U << 20)
@@ -78,7 +85,16 @@ int64_t server_now(struct server *server);
 void server_set_busy(struct server *server, bool is_busy);
 enum far_probing server_probing(const struct server *server);
 
+// Begins a request, or what the server does of itself: its times are asked for anew.
+void server_begin(struct server *server);
+
 // After a turn of the loop: freed memory comes back, the reserve is filled up. True while memory waits for readers to end.
 bool server_settle(struct server *server);
+
+// The largest value that travels in a message, as far as the message has room.
+static inline uint32_t server_eager_limit(const struct server *server)
+{
+	return server->eager_limit ? server->eager_limit : UINT32_MAX;
+}
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -82,9 +83,11 @@ int session_join(struct lane *lane, const struct far_hello_request *request)
 		return error;
 	lane->session->lanes++;
 	lane->transport->set_scope(lane, lane->session->id);
-	if (!request->session)
+	if (!request->session) {
+		snprintf(lane->session->peer, sizeof(lane->session->peer), "%s", lane->peer);
 		log_info("session began client=%s pid=%u peer=%s sessions=%u", lane->session->client, lane->session->pid, lane->peer,
 		        server->session_count);
+	}
 	return 0;
 }
 
@@ -94,6 +97,7 @@ static void session_free(struct server *server, struct session *session)
 	window_close_all(server, session);
 	locks_drop_client(&server->locks, &session->locks);
 	hold_drop_all(server, session);
+	index_settle(server->index); // objects whose time is over may have gone with their holds
 	server->sessions[place_of(session->id)] = NULL;
 	server->session_count--;
 	free(session);

@@ -17,7 +17,9 @@ struct session {
 	struct id_table holds;  // object id -> holds
 	struct lock_client locks;
 	struct lane *notice_lane; // takes the notices; NULL: none has asked for them
+	uint64_t operations;      // requests
 	char client[32];
+	char peer[64]; // of its first lane
 };
 
 // A new session with this lane, or one more lane of the session that the request names. -EMFILE (too many sessions or lanes), -ENOTCONN (no such session, or not its

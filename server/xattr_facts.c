@@ -8,9 +8,12 @@
 #include <sys/stat.h>
 
 #include "far/xattr_name.h"
+#include "server/expiry.h"
+#include "server/object.h"
 
-static int version_get(const struct far_record *object, char *value)
+static int version_get(struct server *server, const struct far_record *object, char *value)
 {
+	(void)server;
 	return snprintf(value, XATTR_FACT_MAX, "%llu", (unsigned long long)atomic_load_explicit(&object->version, memory_order_relaxed));
 }
 
@@ -25,8 +28,9 @@ static bool version_may_be(const char *value, uint32_t length)
 // By enum far_value_kind.
 static const char *const places[] = {"none", "inline", "block", "extents", "extents"};
 
-static int location_get(const struct far_record *object, char *value)
+static int location_get(struct server *server, const struct far_record *object, char *value)
 {
+	(void)server;
 	if (object->value_kind < FAR_VALUE_EXTENT)
 		return snprintf(value, XATTR_FACT_MAX, "%s", places[object->value_kind]);
 	return snprintf(value, XATTR_FACT_MAX, "%s=%u pages=%u", places[object->value_kind],
@@ -44,23 +48,91 @@ static bool location_may_be(const char *value, uint32_t length)
 	return false;
 }
 
+// --- the time to live ---
+
+static int ttl_get(struct server *server, const struct far_record *object, char *value)
+{
+	uint64_t left_ms = expiry_left_ms(server, object);
+
+	return snprintf(value, XATTR_FACT_MAX, "%llu.%03llu", (unsigned long long)(left_ms / 1000), (unsigned long long)(left_ms % 1000));
+}
+
+static uint64_t digit_of(char digit)
+{
+	return (uint64_t)(unsigned char)digit - '0';
+}
+
+// Seconds with up to three decimals: digits, and a point between two of them. -EINVAL, also for what is too long to be a time to live.
+static int ttl_parse(struct far_span text, uint64_t *ttl_ms)
+{
+	const char *bytes = text.bytes;
+	uint32_t at = 0;
+	uint64_t value = 0;
+
+	for (; at < text.length && isdigit((unsigned char)bytes[at]) && value <= FAR_TTL_MAX_MS; at++)
+		value = value * 10 + digit_of(bytes[at]);
+	if (at == 0 || value > FAR_TTL_MAX_MS)
+		return -EINVAL;
+	value *= 1000;
+	if (at < text.length) {
+		if (bytes[at++] != '.' || at == text.length || text.length - at > 3)
+			return -EINVAL;
+		for (uint64_t unit = 100; at < text.length; at++, unit /= 10) {
+			if (!isdigit((unsigned char)bytes[at]))
+				return -EINVAL;
+			value += digit_of(bytes[at]) * unit;
+		}
+	}
+	*ttl_ms = value;
+	return 0;
+}
+
+static int ttl_set(struct server *server, struct far_record *object, struct far_span value)
+{
+	uint64_t ttl_ms;
+	int error = ttl_parse(value, &ttl_ms);
+
+	if (!error)
+		error = expiry_set(server, object, ttl_ms);
+	if (!error)
+		object_touch_status(server, object);
+	return error;
+}
+
+static void ttl_remove(struct server *server, struct far_record *object)
+{
+	expiry_clear(server, object);
+	object_touch_status(server, object);
+}
+
+// --- all ---
+
 static const struct fact {
 	const char *name;
-	int (*get)(const struct far_record *object, char *value);
-	bool (*may_be)(const char *value, uint32_t length);
+	int (*get)(struct server *server, const struct far_record *object, char *value);
+	bool (*may_be)(const char *value, uint32_t length); // of one that cannot be set
+	int (*set)(struct server *server, struct far_record *object, struct far_span value);
+	void (*remove)(struct server *server, struct far_record *object);
+	unsigned flag; // of the record: only objects with it have the fact
 } facts[] = {
-        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be},
-        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be},
+        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be, NULL, NULL, 0},
+        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be, NULL, NULL, 0},
+        {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, FAR_RECORD_EXPIRES},
 };
 
 #define FACTS (sizeof(facts) / sizeof(facts[0]))
 
-static const struct fact *find(const struct far_record *object, struct far_span name)
+static const struct fact *find(struct far_span name)
 {
-	for (size_t i = 0; i < FACTS && S_ISREG(object->mode); i++)
+	for (size_t i = 0; i < FACTS; i++)
 		if (name.length == strlen(facts[i].name) && memcmp(name.bytes, facts[i].name, name.length) == 0)
 			return &facts[i];
 	return NULL;
+}
+
+static bool has(const struct far_record *object, const struct fact *fact)
+{
+	return fact && S_ISREG(object->mode) && (object->flags & fact->flag) == fact->flag;
 }
 
 bool xattr_fact_is_name(struct far_span name)
@@ -68,28 +140,44 @@ bool xattr_fact_is_name(struct far_span name)
 	return far_xattr_begins(name.bytes, name.length, FAR_XATTR_FACTS_NAMESPACE);
 }
 
-int xattr_fact_get(const struct far_record *object, struct far_span name, char value[XATTR_FACT_MAX])
+int xattr_fact_get(struct server *server, const struct far_record *object, struct far_span name, char value[XATTR_FACT_MAX])
 {
-	const struct fact *fact = find(object, name);
+	const struct fact *fact = find(name);
 
-	return fact ? fact->get(object, value) : -ENODATA;
+	return has(object, fact) ? fact->get(server, object, value) : -ENODATA;
 }
 
-int xattr_fact_set(const struct far_record *object, struct far_span name, struct far_span value, unsigned flags)
+int xattr_fact_set(struct server *server, struct far_record *object, struct far_span name, struct far_span value, unsigned flags)
 {
-	const struct fact *fact = find(object, name);
+	const struct fact *fact = find(name);
 
-	if (fact && flags & FAR_XATTR_CREATE)
+	if (has(object, fact) && flags & FAR_XATTR_CREATE)
 		return -EEXIST;
-	return fact && fact->may_be(value.bytes, value.length) ? 0 : -EPERM;
+	if (fact && fact->set && !has(object, fact) && flags & FAR_XATTR_REPLACE)
+		return -ENODATA;
+	if (fact && fact->set)
+		return fact->set(server, object, value);
+	return has(object, fact) && fact->may_be(value.bytes, value.length) ? 0 : -EPERM;
 }
 
-int xattr_fact_remove(const struct far_record *object, struct far_span name)
+int xattr_fact_remove(struct server *server, struct far_record *object, struct far_span name)
 {
-	return find(object, name) ? 0 : -ENODATA;
+	const struct fact *fact = find(name);
+
+	if (!has(object, fact))
+		return -ENODATA;
+	if (fact->remove)
+		fact->remove(server, object);
+	return 0;
 }
 
-const char *xattr_fact_name(const struct far_record *object, unsigned position)
+const char *xattr_fact_next(const struct far_record *object, unsigned *position)
 {
-	return S_ISREG(object->mode) && position < FACTS ? facts[position].name : NULL;
+	while (*position < FACTS) {
+		const struct fact *fact = &facts[(*position)++];
+
+		if (has(object, fact))
+			return fact->name;
+	}
+	return NULL;
 }

@@ -1,88 +1,144 @@
-// Measuring gets and puts: what is measured, and the result.
+// Measuring: what is measured, on which data, and the result.
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/cli/bench_choice.h"
 #include "client/cli/bench_clock.h"
+#include "client/cli/bench_mix.h"
+#include "client/cli/bench_sizes.h"
+#include "client/cli/bench_values.h"
+#include "client/cli/command.h"
 #include "client/cli/histogram.h"
 #include "far.h"
 
 #define BENCH_THREADS_MAX 64 // a session's lanes
+#define BENCH_KEYS_MAX (1U << 30)
+#define BENCH_MIXES_MAX 16
 #define BENCH_SIZES_MAX 32
 #define BENCH_CPUS_MAX 64
 #define BENCH_BATCH 16 // calls timed together where one is too short
-#define BENCH_LOAD_SIZE 64
+#define BENCH_FOLDER_MAX 128
+#define BENCH_NAME_MAX (BENCH_FOLDER_MAX + 24) // of a key, with its end
 
-enum bench_op {
-	BENCH_GET,      // warm-get, or with --cold cold-get
-	BENCH_WARM_GET, // locations known after the warm-up: one-sided
-	BENCH_COLD_GET, // no location is remembered: the server is asked each time
-	BENCH_PUT,      // each thread its own keys
-	BENCH_STAT,
-	BENCH_PING,
-	BENCH_OPS,
+enum bench_phase {
+	BENCH_TEMPORARY, // store keys, measure, delete them
+	BENCH_LOAD,      // store keys, leave them
+	BENCH_RUN,       // measure with keys that are there, leave them
+	BENCH_KEEP,      // store keys, measure, leave them
 };
 
-extern const char *const bench_op_names[BENCH_OPS];
+enum bench_output {
+	BENCH_TEXT,
+	BENCH_JSON,
+	BENCH_CSV,
+};
 
 struct bench_options {
-	enum bench_op ops[BENCH_OPS];
-	unsigned op_count;
-	uint64_t sizes[BENCH_SIZES_MAX];
+	struct bench_mix mixes[BENCH_MIXES_MAX];
+	unsigned mix_count;
+	struct bench_sizes sizes[BENCH_SIZES_MAX];
 	unsigned size_count;
-	uint64_t keys;  // 0 = chosen by size
-	uint64_t load;  // objects to store first and to leave; keys are some of them. 0 = keys of its own
-	unsigned batch; // calls timed together, 0 = chosen
-	unsigned threads;
-	double seconds; // of each measurement
+	struct bench_distribution distribution;
+	const struct bench_workload *workload; // or NULL
+	enum bench_phase phase;
+	const char *folder;  // of the keys; NULL = far-bench-PID, or bench if they stay
+	uint64_t keys;       // 0 = chosen by size
+	uint64_t operations; // of each measurement at most; 0 = no limit
+	uint64_t scan_most;  // keys of a scan
+	uint64_t seed;
+	double rate;      // operations a second that are to be begun; 0 = as many as can be
+	double seconds;   // of each measurement
+	double warm_up_s; // < 0: until everything is known
+	uint64_t batch;   // calls timed together, 0 = chosen
+	uint64_t threads;
 	unsigned cpus[BENCH_CPUS_MAX];
 	unsigned cpu_count; // 0 = wherever the scheduler puts the threads
-	bool is_cold;       // get asks the server too
-	bool is_flat;       // keys of one component, in no directory
-	bool is_json;
+	enum bench_output output;
+	bool has_mixes;   // --ops was given
+	bool has_seconds; // --seconds was
+	bool is_cold;     // get asks the server too
+	bool is_flat;     // keys of one component, in no directory
+	bool is_verifying;
+	bool shows_progress; // on a terminal, it is shown anyway
 };
 
-// The keys of one size, all holding their pattern.
+// The keys of one size or mixture of sizes. While threads run they only read it, but for seeds[key], which the one thread changes that puts the key.
 struct bench_data {
 	far_session *session;
 	far_session *cold_session; // remembers no locations
 	const struct bench_clock *clock;
 	const struct bench_options *options;
-	uint64_t size;
+	const struct bench_sizes *sizes;
+	struct bench_values values;
+	char folder[BENCH_FOLDER_MAX];
+	unsigned folder_length;
 	uint64_t keys;
-	char (*names)[48];
-	uint32_t *rounds; // by key: how often it was put, which decides its pattern. Written by the thread that puts the key.
-	const char *pattern;
-	bool has_batches; // some result is of calls timed together
+	uint64_t keys_end; // no key of this number or higher was ever stored
+	uint32_t *seeds;   // by key: of the last put; NULL if not known
+	char **cursors;    // by key: where a scan from it begins; NULL if there are no scans
+	bool has_batches;  // some result is of calls timed together
+};
+
+// What all threads found out about one operation, or about all.
+struct bench_times {
+	struct histogram ticks;   // from when they were to begin
+	struct histogram service; // from when they did; empty without a rate
 };
 
 struct bench_result {
-	enum bench_op op;
-	uint64_t size;
-	uint64_t keys;
-	double seconds; // really
-	unsigned batch; // calls that were timed together
-	uint64_t one_sided;
-	struct histogram ticks;
+	const struct bench_mix *mix;
+	const struct bench_data *data;
+	double seconds;     // really
+	unsigned batch;     // calls that were timed together
+	uint64_t one_sided; // of the gets
+	uint64_t gets;      // those of rmw and scan too
+	uint64_t bytes;     // of values, there and back
+	uint64_t wrong;     // values
+	uint64_t retries;   // of rmw
+	struct bench_times all;
+	struct bench_times *of_op[BENCH_OPS]; // NULL where the mix has none, or has only one
 };
 
-// Stores the objects bench/0, bench/1, ... of --load. Returns CLI_OK or an exit status, having said what went wrong.
-int bench_load(struct bench_data *data);
-
-// Fills and empties. Return CLI_OK or an exit status, having said what went wrong.
-int bench_data_new(struct bench_data *data, uint64_t size);
+// Connect, store the keys; delete them and disconnect. Return CLI_OK or an exit status, having said what went wrong.
+int bench_data_connect(struct bench_data *data, struct cli *cli);
+void bench_data_disconnect(struct bench_data *data);
+int bench_data_new(struct bench_data *data, const struct bench_sizes *sizes);
 void bench_data_free(struct bench_data *data);
 
-// The value of a key, data->size bytes.
-const char *bench_value(const struct bench_data *data, uint64_t key);
+// Stores the keys; the result is filled. As bench_run.
+int bench_data_load(struct bench_data *data, struct bench_result *result);
 
-// Runs one operation on all threads. Returns CLI_OK or an exit status, having said what went wrong.
-int bench_run(struct bench_data *data, enum bench_op op, struct bench_result *result);
+// Finds out where a scan from each key begins.
+int bench_data_find_cursors(struct bench_data *data);
 
-// Set by a signal: end early.
-bool bench_is_interrupted(void);
-void bench_catch_interrupt(void);
+// A key's name, with its end. Returns its length.
+unsigned bench_data_name(const struct bench_data *data, uint64_t key, char name[BENCH_NAME_MAX]);
+
+// The same where `name` has held another key's name before.
+unsigned bench_data_number_name(const struct bench_data *data, uint64_t key, char name[BENCH_NAME_MAX]);
+
+// The number in a name, -1 if it is not one of these keys.
+int64_t bench_data_number(const struct bench_data *data, const char *name, size_t length);
+
+// Runs a mix on all threads. `is_load`: insert the keys 0 up to data->keys. Returns CLI_OK or an exit status, having said what went wrong; *result is to be freed in any
+// case.
+int bench_run(struct bench_data *data, const struct bench_mix *mix, bool is_load, struct bench_result *result);
+void bench_result_free(struct bench_result *result);
+
+// --- output (bench_report.c) ---
+
+// Between a head and a tail, results as they come.
+struct bench_report;
+struct bench_report *bench_report_begin(const struct bench_data *data);
+void bench_report_add(struct bench_report *report, const struct bench_result *result);
+void bench_report_end(struct bench_report *report);
+
+// --- options (bench_options.c) ---
+
+// Returns CLI_OK or what the command is to return.
+int bench_options_parse(struct cli *cli, int argc, char **argv, struct bench_options *options);
 
 #endif

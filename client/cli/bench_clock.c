@@ -6,6 +6,7 @@
 
 #define CALIBRATION_NS 20000000U
 #define OVERHEAD_ROUNDS 1000
+#define SLEEP_INEXACT_NS 100000 // how much later than asked for a sleeper may run: the kernel's slack of 50 us, and the way back to a CPU
 
 #if defined(__x86_64__)
 // "Invariant TSC": one rate in all power states, on all CPUs alike.
@@ -52,4 +53,24 @@ void bench_clock_init(struct bench_clock *clock)
 			least = time;
 	}
 	clock->overhead_ns = (double)least * clock->ns_per_tick;
+}
+
+void bench_clock_wait(const struct bench_clock *clock, uint64_t until)
+{
+	uint64_t now = bench_clock_now(clock);
+	double left_ns = until > now ? (double)(until - now) * clock->ns_per_tick : 0;
+
+	if (clock->stub) {
+		*clock->stub = until > now ? until : now;
+		return;
+	}
+	if (left_ns > SLEEP_INEXACT_NS) {
+		uint64_t sleep_ns = (uint64_t)left_ns - SLEEP_INEXACT_NS;
+		struct timespec time = {.tv_sec = (time_t)(sleep_ns / 1000000000U), .tv_nsec = (long)(sleep_ns % 1000000000U)};
+
+		if (clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL))
+			return;
+	}
+	while (bench_clock_now(clock) < until)
+		;
 }

@@ -29,13 +29,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		else if (state->arg_num == 2)
 			options->file = argument;
 		else if (state->arg_num > 2)
-			report_usage(state->name, "%s: one argument too many", argument);
+			return report_usage(state->name, "%s: one argument too many", argument);
 		else if (number_parse(argument, &options->expected))
-			report_usage(state->name, "%s: the expected version must be a number; 0 = no such key", argument);
+			return report_usage(state->name, "%s: the expected version must be a number; 0 = no such key", argument);
 		return 0;
 	case ARGP_KEY_END:
 		if (state->arg_num < 3)
-			report_usage(state->name, "give the key, the expected version, and the file with the new value");
+			return report_usage(state->name, "give the key, the expected version, and the file with the new value");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -57,7 +57,9 @@ int cmd_cas(struct cli *cli, int argc, char **argv)
 	bool is_stdin;
 	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	is_stdin = strcmp(options.file, "-") == 0;
 	if (!is_stdin) {
 		fd = open(options.file, O_RDONLY | O_CLOEXEC);
@@ -72,8 +74,7 @@ int cmd_cas(struct cli *cli, int argc, char **argv)
 	        .source_name = is_stdin ? "standard input" : options.file,
 	        .fd = is_stdin ? STDIN_FILENO : fd,
 	        .key = key_of_argument(options.key),
-	        .is_conditional = true,
-	        .expected = options.expected,
+	        .options = {.size = sizeof(put.options), .flags = FAR_IF_VERSION, .expected = options.expected},
 	        .progress = &progress,
 	};
 	status = put_value(&put, &version);

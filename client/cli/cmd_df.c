@@ -24,8 +24,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_for_people = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		report_usage(state->name, "%s: there are no arguments, only options", argument);
-		return 0;
+		return report_usage(state->name, "%s: there are no arguments, only options", argument);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -76,8 +75,11 @@ int cmd_df(struct cli *cli, int argc, char **argv)
 	struct df_options options = {0};
 	struct far_space space;
 	int error;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	error = far_space(cli->session, &space);

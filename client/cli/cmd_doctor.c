@@ -6,6 +6,7 @@
 #include "client/cli/doctor.h"
 #include "client/cli/doctor_load.h"
 #include "client/cli/doctor_selftest.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/number.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
@@ -38,15 +39,15 @@ static const struct {
 
 #define CHECKED (sizeof(groups) / sizeof(groups[0]))
 
-static void parse_group(struct argp_state *state, struct doctor_options *options, const char *argument)
+static error_t parse_group(struct argp_state *state, struct doctor_options *options, const char *argument)
 {
 	for (size_t i = 0; i < CHECKED; i++)
 		if (strcmp(argument, groups[i].word) == 0) {
 			options->is_asked[i] = true;
 			options->has_groups = true;
-			return;
+			return 0;
 		}
-	report_usage(state->name, "%s: give rdma, fuse, memory or net", argument);
+	return report_usage(state->name, "%s: give rdma, fuse, memory or net", argument);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -57,7 +58,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 'p':
 		if (size_parse(argument, &options->pool) || options->pool < FAR_POOL_MIN || options->pool > FAR_POOL_MAX)
-			report_usage(state->name, "--pool: %s: give 8M to 16T", argument);
+			return report_usage(state->name, "--pool: %s: give 8M to 16T", argument);
 		return 0;
 	case 'j':
 		options->is_json = true;
@@ -67,16 +68,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_SECONDS:
 		if (seconds_parse(argument, &options->test.seconds) || options->test.seconds <= 0)
-			report_usage(state->name, "--seconds: %s: give seconds above 0", argument);
+			return report_usage(state->name, "--seconds: %s: give seconds above 0", argument);
 		return 0;
 	case KEY_THREADS:
 		if (number_parse(argument, &threads) || threads == 0 || threads > LOAD_THREADS_MAX)
-			report_usage(state->name, "--threads: %s: give a number from 1 to %u", argument, LOAD_THREADS_MAX);
+			return report_usage(state->name, "--threads: %s: give a number from 1 to %u", argument, LOAD_THREADS_MAX);
 		options->test.threads = (unsigned)threads;
 		return 0;
 	case ARGP_KEY_ARG:
-		parse_group(state, options, argument);
-		return 0;
+		return parse_group(state, options, argument);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -85,10 +85,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 // Without a server there is nothing to test: that is said as for any command.
 static int run_selftest(struct cli *cli, struct doctor *doctor, const struct doctor_options *options)
 {
-	cli->address = options->to;
+	command_choose_server(cli, options->to);
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
+	interrupt_catch(); // what it has stored has to go
 	doctor_selftest_run(doctor, cli->session, &options->test);
+	interrupt_release();
 	return CLI_OK;
 }
 
@@ -129,8 +131,11 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
 	CLEANUP(free) struct doctor *doctor = calloc(1, sizeof(*doctor));
 	struct doctor_options options = {.pool = 1ULL << 30, .test = {.threads = 4, .seconds = 1}};
 	const char *root = getenv("FARFS_DOCTOR_ROOT");
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (!doctor)
 		return report_local("cannot", "check", ENOMEM);
 	if (root && strlen(root) > ROOT_MAX)

@@ -26,8 +26,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_quiet = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		report_usage(state->name, "%s: there are no arguments, only options", argument);
-		return 0;
+		return report_usage(state->name, "%s: there are no arguments, only options", argument);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -118,7 +117,9 @@ int cmd_fsck(struct cli *cli, int argc, char **argv)
 	struct fsck_options options = {0};
 	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (options.is_json)
 		options.list = json_object_new_array();
 	status = check(cli, &options);

@@ -25,10 +25,11 @@ struct get_options {
 	uint64_t length;
 };
 
-static void parse_bytes(struct argp_state *state, const char *name, const char *argument, uint64_t *bytes)
+static error_t parse_bytes(struct argp_state *state, const char *name, const char *argument, uint64_t *bytes)
 {
 	if (size_parse(argument, bytes))
-		report_usage(state->name, "--%s: %s: give bytes as a number, with k, m, g or t if wanted", name, argument);
+		return report_usage(state->name, "--%s: %s: give bytes as a number, with k, m, g or t if wanted", name, argument);
+	return 0;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -43,21 +44,19 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_quiet = true;
 		return 0;
 	case KEY_OFFSET:
-		parse_bytes(state, "offset", argument, &options->offset);
-		return 0;
+		return parse_bytes(state, "offset", argument, &options->offset);
 	case KEY_LENGTH:
-		parse_bytes(state, "length", argument, &options->length);
-		return 0;
+		return parse_bytes(state, "length", argument, &options->length);
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 2)
-			report_usage(state->name, "%s: one argument too many", argument);
+			return report_usage(state->name, "%s: one argument too many", argument);
 		*(state->arg_num == 0 ? &options->key : &options->target) = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->key || (options->is_recursive && !options->target))
-			report_usage(state->name, "give the %s", options->key ? "directory to write to" : "key to fetch");
+			return report_usage(state->name, "give the %s", options->key ? "directory to write to" : "key to fetch");
 		if (options->is_recursive && (options->offset || options->length != UINT64_MAX))
-			report_usage(state->name, "a range of a tree: -r goes without --offset and --length");
+			return report_usage(state->name, "a range of a tree: -r goes without --offset and --length");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -142,8 +141,11 @@ int cmd_get(struct cli *cli, int argc, char **argv)
 	               "output. If FILE is a directory, the key's last name is added."};
 	struct get_options options = {.length = UINT64_MAX};
 	struct get_tree tree;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	if (!options.is_recursive)

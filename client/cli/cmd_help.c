@@ -17,7 +17,7 @@ static error_t parse_help(int key, char *argument, struct argp_state *state)
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
 	if (state->arg_num >= 1)
-		report_usage(state->name, "%s: one argument too many", argument);
+		return report_usage(state->name, "%s: one argument too many", argument);
 	options->command = argument;
 	return 0;
 }
@@ -46,8 +46,11 @@ int cmd_help(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {.parser = parse_help, .args_doc = "[COMMAND]", .doc = "List the commands, or explain one."};
 	struct help_options options = {0};
 	const struct command *command;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (!options.command) {
 		show_commands();
 		return CLI_OK;
@@ -63,15 +66,18 @@ static error_t parse_version(int key, char *argument, struct argp_state *state)
 {
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
-	report_usage(state->name, "%s: there are no arguments", argument);
+	return report_usage(state->name, "%s: there are no arguments", argument);
 	return 0;
 }
 
 int cmd_version(struct cli *cli, int argc, char **argv)
 {
 	static const struct argp argp = {.parser = parse_version, .doc = "Print the version."};
+	int status;
 
-	command_parse(cli, &argp, argc, argv, NULL);
+	status = command_parse(cli, &argp, argc, argv, NULL);
+	if (status != CLI_OK)
+		return status;
 	printf("far %s\n", far_version());
 	return CLI_OK;
 }

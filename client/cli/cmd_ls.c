@@ -62,7 +62,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 1)
-			report_usage(state->name, "%s: one argument too many", argument);
+			return report_usage(state->name, "%s: one argument too many", argument);
 		options->key = argument;
 		return 0;
 	default:
@@ -236,7 +236,9 @@ int cmd_ls(struct cli *cli, int argc, char **argv)
 	int status;
 	int printing;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	text = strdup(options.key);
 	if (!text)
 		return report_local("cannot list", options.key, ENOMEM);

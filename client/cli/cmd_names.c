@@ -31,7 +31,7 @@ static error_t parse_mv(int key, char *argument, struct argp_state *state)
 	const struct names *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count != 2)
-		report_usage(state->name, "give the key and its new name");
+		return report_usage(state->name, "give the key and its new name");
 	return parse(key, argument, state);
 }
 
@@ -40,7 +40,7 @@ static error_t parse_mkdir(int key, char *argument, struct argp_state *state)
 	const struct names *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count == 0)
-		report_usage(state->name, "give the directories to make");
+		return report_usage(state->name, "give the directories to make");
 	return parse(key, argument, state);
 }
 
@@ -57,9 +57,12 @@ int cmd_mv(struct cli *cli, int argc, char **argv)
 	struct key to;
 	const char *name = "";
 	size_t length = 0;
+	int status;
 	int error;
 
-	command_parse(cli, &argp, argc, argv, &names);
+	status = command_parse(cli, &argp, argc, argv, &names);
+	if (status != CLI_OK)
+		return status;
 	from = key_of_argument(names.names[0]);
 	to = key_of_argument(names.names[1]);
 	if (to.is_directory)
@@ -79,9 +82,11 @@ int cmd_mkdir(struct cli *cli, int argc, char **argv)
 	        .args_doc = "KEY...",
 	        .doc = "Make directories, the missing ones above them too. One that exists is no error."};
 	struct names names = {0};
-	int status = CLI_OK;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &names);
+	status = command_parse(cli, &argp, argc, argv, &names);
+	if (status != CLI_OK)
+		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	for (int i = 0; i < names.count; i++) {

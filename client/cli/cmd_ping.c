@@ -1,11 +1,11 @@
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "client/cli/command.h"
 #include "client/cli/histogram.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
 #include "client/cli/number.h"
 #include "client/cli/report.h"
@@ -20,14 +20,6 @@ struct ping_options {
 	bool is_quiet;
 };
 
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int signal_number)
-{
-	(void)signal_number;
-	is_interrupted = 1;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct ping_options *options = state->input;
@@ -35,11 +27,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		if (number_parse(argument, &options->count) || options->count == 0)
-			report_usage(state->name, "--count: %s: give a number above 0", argument);
+			return report_usage(state->name, "--count: %s: give a number above 0", argument);
 		return 0;
 	case 'i':
 		if (seconds_parse(argument, &options->interval_s))
-			report_usage(state->name, "--interval: %s: give seconds, 0 or more", argument);
+			return report_usage(state->name, "--interval: %s: give seconds, 0 or more", argument);
 		return 0;
 	case 'j':
 		options->is_json = true;
@@ -48,8 +40,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_quiet = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		report_usage(state->name, "%s: there are no arguments; --server names the server", argument);
-		return 0;
+		return report_usage(state->name, "%s: there are no arguments; --server names the server", argument);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -74,7 +65,7 @@ static int ping_all(struct cli *cli, const struct ping_options *options, struct 
 {
 	int error = far_ping(cli->session); // not counted: the first touches everything for the first time
 
-	for (uint64_t i = 0; i < options->count && !error && !is_interrupted; i++) {
+	for (uint64_t i = 0; i < options->count && !error && !interrupt_is_noted(); i++) {
 		uint64_t begin;
 		uint64_t time;
 
@@ -135,11 +126,12 @@ int cmd_ping(struct cli *cli, int argc, char **argv)
 	        .doc = "Ask the server for an answer and measure the round trip; say which provider and address are used, and why."};
 	CLEANUP(free) struct histogram *times = calloc(1, sizeof(*times));
 	struct ping_options options = {.count = 5, .interval_s = 0.2};
-	struct sigaction action = {.sa_handler = interrupt};
 	struct far_statistics statistics;
 	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (!times)
 		return report_local("cannot", "ping", ENOMEM);
 	if (command_connect(cli, NULL))
@@ -147,8 +139,9 @@ int cmd_ping(struct cli *cli, int argc, char **argv)
 	far_statistics(cli->session, &statistics);
 	if (!options.is_json)
 		printf("%s: %s, because %s\n", statistics.address, statistics.provider, statistics.chosen_because);
-	sigaction(SIGINT, &action, NULL);
+	interrupt_catch();
 	status = ping_all(cli, &options, times);
+	interrupt_release();
 	if (options.is_json)
 		print_json(&statistics, times);
 	else

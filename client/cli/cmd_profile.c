@@ -41,19 +41,19 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case 't':
 		if (seconds_parse(argument, &options->seconds) || options->seconds <= 0)
-			report_usage(state->name, "--seconds: %s: give seconds above 0", argument);
+			return report_usage(state->name, "--seconds: %s: give seconds above 0", argument);
 		return 0;
 	case 'j':
 		options->is_json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->directory)
-			report_usage(state->name, "%s: give one directory", argument);
+			return report_usage(state->name, "%s: give one directory", argument);
 		options->directory = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->directory)
-			report_usage(state->name, "the directory is missing: give the one that is mounted on");
+			return report_usage(state->name, "the directory is missing: give the one that is mounted on");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -205,7 +205,10 @@ int cmd_profile(struct cli *cli, int argc, char **argv)
 	               "to the server (post), waiting for it (wait), copying from and to the pool (copy), answering the kernel (reply), "
 	               "and all else (work)."};
 	struct profile_options options = {.seconds = 5};
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	return run(&options);
 }

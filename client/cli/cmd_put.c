@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/cli/command.h"
+#include "client/cli/number.h"
 #include "client/cli/put_tree.h"
 #include "client/cli/put_value.h"
 #include "client/cli/report.h"
@@ -17,9 +18,13 @@ struct put_options {
 	bool is_recursive;
 	bool is_if_absent;
 	bool is_quiet;
+	uint64_t ttl_ms; // 0 = none
+	bool is_keeping_ttl;
 	const char *file;
 	const char *key;
 };
+
+enum { KEY_TTL = 0x100, KEY_KEEP_TTL };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -35,14 +40,24 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'q':
 		options->is_quiet = true;
 		return 0;
+	case KEY_TTL:
+		if (duration_parse(argument, &options->ttl_ms))
+			return report_usage(
+			        state->name, "--ttl=%s: must be a number with ms, s, m, h or d behind it, at least 1ms", argument);
+		return 0;
+	case KEY_KEEP_TTL:
+		options->is_keeping_ttl = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= 2)
-			report_usage(state->name, "%s: one argument too many", argument);
+			return report_usage(state->name, "%s: one argument too many", argument);
 		*(state->arg_num == 0 ? &options->file : &options->key) = argument;
 		return 0;
 	case ARGP_KEY_END:
+		if (options->ttl_ms && options->is_keeping_ttl)
+			return report_usage(state->name, "give --ttl or --keep-ttl, not both");
 		if (state->arg_num < 2)
-			report_usage(state->name, "give what to store, and the key to store it under");
+			return report_usage(state->name, "give what to store, and the key to store it under");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -61,6 +76,15 @@ static char *key_of_file(const struct put_options *options)
 	return key_join(key, name, length);
 }
 
+static struct far_put_options put_options_of(const struct put_options *options)
+{
+	return (struct far_put_options){
+	        .size = sizeof(struct far_put_options),
+	        .ttl_ms = options->ttl_ms,
+	        .flags = (options->is_keeping_ttl ? FAR_KEEP_TTL : 0U) | (options->is_if_absent ? FAR_IF_VERSION : 0U),
+	};
+}
+
 static int put_file(struct cli *cli, const struct put_options *options, int fd, const struct stat *stat)
 {
 	CLEANUP(free) char *key = key_of_file(options);
@@ -69,7 +93,7 @@ static int put_file(struct cli *cli, const struct put_options *options, int fd, 
 	        .session = cli->session,
 	        .source_name = fd == STDIN_FILENO ? "standard input" : options->file,
 	        .fd = fd,
-	        .is_conditional = options->is_if_absent,
+	        .options = put_options_of(options),
 	        .progress = &progress,
 	};
 	uint64_t version;
@@ -87,7 +111,7 @@ static int put_tree_at(struct cli *cli, const struct put_options *options)
 	        .session = cli->session,
 	        .directory = options->file,
 	        .key = key_of_argument(options->key),
-	        .is_conditional = options->is_if_absent,
+	        .options = put_options_of(options),
 	        .is_quiet = options->is_quiet,
 	};
 
@@ -99,6 +123,8 @@ int cmd_put(struct cli *cli, int argc, char **argv)
 	static const struct argp_option table[] = {
 	        {"recursive", 'r', NULL, 0, "Store what lies in the directory FILE under KEY", 0},
 	        {"if-absent", 'n', NULL, 0, "Store only where there is no such key yet; else leave it, exit status 3", 0},
+	        {"ttl", KEY_TTL, "TIME", 0, "Time to live: so long from now the key is gone (60, 1.5, 250ms, 60s, 5m, 2h, 7d)", 0},
+	        {"keep-ttl", KEY_KEEP_TTL, NULL, 0, "Leave the key's time to live as it is; else a put ends it", 0},
 	        {"quiet", 'q', NULL, 0, "Show no progress", 0},
 	        {0},
 	};
@@ -112,8 +138,11 @@ int cmd_put(struct cli *cli, int argc, char **argv)
 	CLEANUP(close) int fd = -1;
 	bool is_stdin;
 	struct stat stat;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	is_stdin = strcmp(options.file, "-") == 0;
 	if (!is_stdin)
 		fd = open(options.file, O_RDONLY | O_CLOEXEC);

@@ -42,8 +42,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->count = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		report_usage(state->name, "give the keys to delete");
-		return 0;
+		return report_usage(state->name, "give the keys to delete");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -136,9 +135,11 @@ int cmd_rm(struct cli *cli, int argc, char **argv)
 	        .args_doc = "KEY...",
 	        .doc = "Delete values, links and empty directories, or whole trees."};
 	struct rm_options options = {0};
-	int status = CLI_OK;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	for (int i = 0; i < options.count; i++) {

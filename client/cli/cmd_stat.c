@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,7 +41,8 @@ static void print_time(const char *name, int64_t time_ns)
 	printf("  %-11s %s\n", name, time_format(time_ns, true, text));
 }
 
-static void print_stat(struct key key, const struct far_stat *stat)
+// `ttl_ms` 0: none.
+static void print_stat(struct key key, const struct far_stat *stat, uint64_t ttl_ms)
 {
 	char text[32];
 
@@ -55,6 +57,9 @@ static void print_stat(struct key key, const struct far_stat *stat)
 	printf("  %-11s %04o (%s)\n", "mode", stat->mode & 07777, mode_format(stat->mode, text));
 	printf("  %-11s %u:%u\n", "owner", stat->uid, stat->gid);
 	printf("  %-11s %u\n", "links", stat->nlink);
+	if (ttl_ms)
+		printf("  %-11s %llu.%03llu (seconds to live)\n", "ttl", (unsigned long long)(ttl_ms / 1000),
+		        (unsigned long long)(ttl_ms % 1000));
 	print_time("modified", stat->mtime_ns);
 	print_time("changed", stat->ctime_ns);
 	print_time("accessed", stat->atime_ns);
@@ -81,19 +86,31 @@ static struct json_object *json_of_session(const struct far_statistics *statisti
 	return object;
 }
 
+static struct json_object *json_of_stat(struct key key, const struct far_stat *stat, uint64_t ttl_ms)
+{
+	struct json_object *object = json_of_object(key.bytes, key.length, stat);
+
+	if (ttl_ms)
+		json_add_u64(object, "ttl_ms", ttl_ms);
+	return object;
+}
+
 // A JSON document gathers here; without one, everything is printed as it comes.
 static int show_key(struct cli *cli, const char *argument, struct json_object *objects)
 {
 	struct key key = key_of_argument(argument);
 	struct far_stat stat;
+	uint64_t ttl_ms = 0;
 	int error = far_stat(cli->session, key.bytes, key.length, &stat);
 
-	if (error)
+	if (!error && key.length > 0)
+		error = far_ttl(cli->session, key.bytes, key.length, &ttl_ms);
+	if (error && error != -ENODATA)
 		return report_error(error);
 	if (objects)
-		json_object_array_add(objects, json_of_object(key.bytes, key.length, &stat));
+		json_object_array_add(objects, json_of_stat(key, &stat, ttl_ms));
 	else
-		print_stat(key, &stat);
+		print_stat(key, &stat, ttl_ms);
 	return CLI_OK;
 }
 
@@ -110,9 +127,11 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	struct stat_options options = {0};
 	struct far_statistics statistics;
 	struct json_object *objects = NULL;
-	int status = CLI_OK;
+	int status;
 
-	command_parse(cli, &argp, argc, argv, &options);
+	status = command_parse(cli, &argp, argc, argv, &options);
+	if (status != CLI_OK)
+		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	if (options.is_json)

@@ -1,6 +1,7 @@
 #include "client/cli/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/cli/report.h"
@@ -12,18 +13,25 @@
 const struct command commands[] = {
         {"put", "store files, trees or standard input", cmd_put},
         {"get", "fetch values or trees", cmd_get},
+        {"append", "store at the end of a value, or at an offset of it", cmd_append},
+        {"mget", "print the values of many keys", cmd_mget},
         {"ls", "list keys", cmd_ls},
         {"stat", "show what is known of keys, and the session", cmd_stat},
         {"rm", "delete keys or trees", cmd_rm},
         {"mv", "rename a key", cmd_mv},
         {"cas", "store a value if the version is the expected one", cmd_cas},
+        {"expire", "give keys a time to live", cmd_expire},
+        {"persist", "take the time to live away", cmd_persist},
+        {"ttl", "show what is left of the time to live", cmd_ttl},
         {"mkdir", "make directories", cmd_mkdir},
         {"df", "show how full the server is", cmd_df},
         {"fsck", "check that the server's structures fit together", cmd_fsck},
         {"ping", "measure the way to the server and back", cmd_ping},
         {"bench", "measure gets and puts", cmd_bench},
+        {"repl", "commands from a terminal or a script, over one session", cmd_repl},
         {"doctor", "check this machine's set-up, and the way to a server", cmd_doctor},
         {"profile", "show where the time of a mount's operations goes", cmd_profile},
+        {"top", "show live what the server does", cmd_top},
         {"version", "print the version", cmd_version},
         {"help", "explain a command", cmd_help},
         {0},
@@ -43,7 +51,7 @@ struct inputs {
 	void *command;
 };
 
-enum { KEY_CONNECT = 0x200, KEY_DEVICE, KEY_PORT, KEY_GID };
+enum { KEY_CONNECT = 0x200, KEY_DEVICE, KEY_PORT, KEY_GID, KEY_USAGE };
 
 const struct argp_option command_server_options[] = {
         {"server", 's', "ADDRESS", 0,
@@ -63,13 +71,14 @@ error_t command_take_server(struct cli *cli, int key, char *argument, struct arg
 	static const char *const names[] = {"connect", "device", "port", "gid"};
 
 	if (key == 's') {
-		cli->address = argument;
+		command_choose_server(cli, argument);
 		return 0;
 	}
 	if (key < KEY_CONNECT || key > KEY_GID)
 		return ARGP_ERR_UNKNOWN;
 	if (!address_options_add(cli->rdma, names[key - KEY_CONNECT], argument))
-		report_usage(state->name, "--%s: too long", names[key - KEY_CONNECT]);
+		return report_usage(state->name, "--%s: too long", names[key - KEY_CONNECT]);
+	cli->session = NULL;
 	return 0;
 }
 
@@ -78,31 +87,89 @@ static error_t parse_shared(int key, char *argument, struct argp_state *state)
 	return command_take_server(state->input, key, argument, state);
 }
 
+// --help and --usage are ours, for argp's own end the program.
 static error_t parse_root(int key, char *argument, struct argp_state *state)
 {
 	struct inputs *inputs = state->input;
 
 	(void)argument;
-	if (key != ARGP_KEY_INIT)
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = inputs->command;
+		state->child_inputs[1] = inputs->cli;
+		return 0;
+	case '?':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
+		return ECANCELED;
+	case KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE);
+		return ECANCELED;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = inputs->command;
-	state->child_inputs[1] = inputs->cli;
-	return 0;
+	}
 }
 
-void command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input)
+int command_parse(struct cli *cli, const struct argp *argp, int argc, char **argv, void *input)
 {
+	static const struct argp_option help[] = {
+	        {"help", '?', NULL, 0, "Give this help list", -1},
+	        {"usage", KEY_USAGE, NULL, 0, "Give a short usage message", 0},
+	        {0},
+	};
 	static const struct argp shared = {.options = command_server_options, .parser = parse_shared};
 	const struct argp own = {.options = argp->options, .parser = argp->parser};
 	const struct argp_child children[] = {{.argp = &own}, {.argp = &shared}, {0}};
-	const struct argp root = {.parser = parse_root, .args_doc = argp->args_doc, .doc = argp->doc, .children = children};
+	const struct argp root = {
+	        .options = help, .parser = parse_root, .args_doc = argp->args_doc, .doc = argp->doc, .children = children};
 	const struct arguments_options known = {.own = argp->options, .shared = command_server_options};
 	struct inputs inputs = {.cli = cli, .command = input};
 	char wrong[ARGUMENTS_WRONG_SIZE];
+	int error;
 
-	if (arguments_check(&known, argc, argv, wrong))
-		report_usage(argv[0], "%s", wrong);
-	argp_parse(&root, argc, argv, 0, NULL, &inputs);
+	if (cli->revealed) {
+		*cli->revealed = argp;
+		return CLI_EXPLAINED;
+	}
+	error = arguments_check(&known, argc, argv, wrong) ? report_usage(argv[0], "%s", wrong)
+	                                                   : argp_parse(&root, argc, argv, ARGP_NO_HELP, NULL, &inputs);
+	if (error == ECANCELED)
+		return CLI_EXPLAINED;
+	return error ? CLI_USAGE : CLI_OK;
+}
+
+const struct argp *command_reveal(const char *name)
+{
+	const struct command *command = command_find(name);
+	const struct argp *argp = NULL;
+	struct cli cli = {.revealed = &argp};
+	char program[] = "far";
+	char *argv[] = {program, NULL};
+
+	if (command)
+		command->run(&cli, 1, argv);
+	return argp;
+}
+
+void command_choose_server(struct cli *cli, const char *address)
+{
+	cli->address = address;
+	cli->session = NULL;
+}
+
+int command_run(struct cli *cli, int argc, char **argv)
+{
+	const struct command *command = command_find(argv[0]);
+	char name[64];
+	int status;
+
+	if (!command) {
+		report("%s: no such command; far --help lists them", argv[0]);
+		return CLI_USAGE;
+	}
+	snprintf(name, sizeof(name), "far %s", command->name);
+	argv[0] = name; // how the command's messages begin
+	status = command->run(cli, argc, argv);
+	return status == CLI_EXPLAINED ? CLI_OK : status;
 }
 
 int command_open(const struct cli *cli, const struct far_options *options, far_session **session)

@@ -1,7 +1,6 @@
 #include "client/cli/doctor_selftest.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "client/cli/doctor_load.h"
 #include "client/cli/doctor_tree.h"
 #include "client/cli/histogram.h"
+#include "client/cli/interrupt.h"
 #include "far/cleanup.h"
 
 // Latency is the median of gets, one under way, whose location is known: the shortest way that the provider has. Throughput is gets and puts of 1 MiB in several threads, each with
@@ -30,14 +30,6 @@ struct selftest {
 	char folder[48]; // of the keys: two hosts may test at once, in processes of the same number
 	char *buffers;   // LARGE a thread
 };
-
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int signal_number)
-{
-	(void)signal_number;
-	is_interrupted = 1;
-}
 
 void doctor_judge(struct doctor_finding *finding, double measured, double expected, bool is_more_better)
 {
@@ -105,8 +97,8 @@ static int time_gets(struct selftest *test, size_t size, struct histogram *ticks
 		if ((size_t)result != size)
 			return -EIO;
 		histogram_add(ticks, end - start, 1);
-	} while (end - begin < duration && ticks->count < SAMPLES_MAX && !is_interrupted);
-	return is_interrupted ? -EINTR : 0;
+	} while (end - begin < duration && ticks->count < SAMPLES_MAX && !interrupt_is_noted());
+	return interrupt_is_noted() ? -EINTR : 0;
 }
 
 static int measure_latency(struct doctor *doctor, struct selftest *test, size_t size, const char *size_text)
@@ -143,7 +135,7 @@ static int get_large(void *context, unsigned thread)
 
 	if (result < 0)
 		return (int)result;
-	if (is_interrupted)
+	if (interrupt_is_noted())
 		return -EINTR;
 	return (size_t)result == LARGE ? 0 : -EIO;
 }
@@ -155,7 +147,7 @@ static int put_large(void *context, unsigned thread)
 	size_t length = (size_t)name_key(test, key, thread);
 	int error = far_put(test->session, key, length, test->buffers + thread * LARGE, LARGE, NULL);
 
-	return error == 0 && is_interrupted ? -EINTR : error;
+	return error == 0 && interrupt_is_noted() ? -EINTR : error;
 }
 
 static int measure_throughput(struct doctor *doctor, struct selftest *test, load_call *call, const char *what)
@@ -243,8 +235,6 @@ static void name_folder(struct selftest *test)
 
 void doctor_selftest_run(struct doctor *doctor, far_session *session, const struct doctor_selftest *options)
 {
-	struct sigaction action = {.sa_handler = interrupt};
-	struct sigaction former;
 	struct selftest test = {.session = session, .options = options};
 	struct far_statistics statistics;
 
@@ -261,9 +251,7 @@ void doctor_selftest_run(struct doctor *doctor, far_session *session, const stru
 	doctor_link_find(doctor, &statistics, options->threads, &test.link);
 	doctor_add(doctor, DOCTOR_NOTE, "link", "%s through %s; expected by: %s", statistics.provider, test.link.through, test.link.why);
 	check_load(doctor);
-	sigaction(SIGINT, &action, &former);
 	measure_all(doctor, &test);
 	delete_keys(&test);
-	sigaction(SIGINT, &former, NULL);
 	free(test.buffers);
 }

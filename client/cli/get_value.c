@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "client/cli/command.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
@@ -81,6 +82,10 @@ static int get_pieces(const struct get_value *get, char *buffer)
 		uint64_t wanted = least(PIECE_SIZE, end - at);
 		ssize_t got = far_get_into(get->session, get->key.bytes, get->key.length, buffer, wanted, at, &size, &version);
 
+		if (interrupt_is_noted()) {
+			progress_hide(get->progress);
+			return -report("interrupted");
+		}
 		if (got == -ENOENT)
 			return CHANGED;
 		if (got < 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/cli/command.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
@@ -43,6 +44,6 @@ int list_each(const struct list_request *request, list_visitor *visit, void *con
 		return report_local("cannot list", request->directory.bytes, ENOMEM);
 	found = far_list_open(request->session, text, length, request->flags, NULL, &list);
 	while (status == CLI_OK && found >= 0 && (found = far_list_next(list, &entry)) == 1)
-		status = visit(context, &entry);
+		status = interrupt_is_noted() ? report("interrupted") : visit(context, &entry);
 	return found < 0 ? report_error(found) : status;
 }

@@ -33,7 +33,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc; // the rest is the command's
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		report_usage(state->name, "give a command; far --help lists them");
+		return report_usage(state->name, "give a command; far --help lists them");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -66,20 +66,6 @@ static char *filter_help(int key, const char *text, void *input)
 	return list;
 }
 
-static int run_command(struct cli *cli, int argc, char **argv)
-{
-	const struct command *command = command_find(argv[0]);
-	char name[64];
-
-	if (!command) {
-		report("%s: no such command; far --help lists them", argv[0]);
-		return CLI_USAGE;
-	}
-	snprintf(name, sizeof(name), "far %s", command->name);
-	argv[0] = name; // how the command's messages begin
-	return command->run(cli, argc, argv);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
@@ -106,10 +92,13 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); // a broken connection is an error of one call; a reader of ours that has gone is seen at the write
 	argp_err_exit_status = CLI_USAGE;
 	argv[0] = program;
-	if (arguments_check(&known, argc, argv, wrong))
-		report_usage(program, "%s", wrong);
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing);
-	status = run_command(&cli, argc - parsing.command, argv + parsing.command);
+	if (arguments_check(&known, argc, argv, wrong)) {
+		report("%s", wrong);
+		return CLI_USAGE;
+	}
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing))
+		return CLI_USAGE;
+	status = command_run(&cli, argc - parsing.command, argv + parsing.command);
 	far_close(cli.session);
 	if (finish_output() != CLI_OK && status == CLI_OK)
 		status = CLI_FAILURE;

@@ -1,5 +1,6 @@
 #include "client/cli/number.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -58,6 +59,29 @@ int seconds_parse(const char *text, double *seconds)
 	if (end == text || *end || !isfinite(*seconds) || *seconds < 0 || *seconds > 1e6)
 		return -EINVAL;
 	return 0;
+}
+
+int duration_parse(const char *text, uint64_t *duration_ms)
+{
+	static const struct {
+		const char *name;
+		double ms;
+	} units[] = {{"", 1e3}, {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
+	char *end;
+	double number = strtod(text, &end);
+
+	if (end == text || !(*text == '.' || isdigit((unsigned char)*text)) || !isfinite(number) || number <= 0)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		number = ceil(number * units[i].ms - 1e-6);
+		if (number > 9e15) // more than any time to live, and exact as a double
+			return -EINVAL;
+		*duration_ms = number < 1 ? 1 : (uint64_t)number;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 // --- writing ---

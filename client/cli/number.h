@@ -15,6 +15,9 @@ int size_parse(const char *text, uint64_t *size);
 // Seconds, 0 or more, with a fraction if wanted. Returns 0 or -EINVAL.
 int seconds_parse(const char *text, double *seconds);
 
+// A time in ms, at least 1: 1.5 (seconds), 250ms, 60s, 5m, 2h, 7d. Part of a ms counts as a whole. Returns 0 or -EINVAL.
+int duration_parse(const char *text, uint64_t *duration_ms);
+
 // "4096" or, for people, "4.0K". Returns `text`.
 char *size_format(uint64_t size, bool is_for_people, char text[32]);
 

@@ -90,7 +90,7 @@ static int put_file(struct walk *walk, const FTSENT *entry)
 	        .session = walk->tree->session,
 	        .source_name = entry->fts_path,
 	        .fd = fd,
-	        .is_conditional = walk->tree->is_conditional,
+	        .options = walk->tree->options,
 	        .progress = &walk->progress,
 	};
 	uint64_t version;

@@ -10,9 +10,9 @@
 struct put_tree {
 	far_session *session;
 	const char *directory;
-	struct key key;      // what lies in the directory comes to lie under this key
-	bool is_conditional; // files whose key exists are left alone
-	bool is_quiet;       // no progress line
+	struct key key; // what lies in the directory comes to lie under this key
+	struct far_put_options options;
+	bool is_quiet; // no progress line
 };
 
 // Returns CLI_OK if everything was stored; else what could be was, each thing that was not has been named.

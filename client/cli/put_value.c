@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "client/cli/command.h"
+#include "client/cli/interrupt.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
 // A value that fits the first buffer is put whole, in one round trip, whether it comes from a file or a pipe: sizes that files claim are not asked for. A longer one is streamed,
-// beginning with that buffer. A conditional put has no streaming call, so its value is read into memory first.
+// beginning with that buffer.
 
 #define HEAD_SIZE (1U << 20)
 
@@ -30,7 +31,7 @@ static ssize_t read_full(int fd, char *buffer, size_t length)
 	while (done < length) {
 		ssize_t got = read(fd, buffer + done, length - done);
 
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR && !interrupt_is_noted())
 			continue;
 		if (got < 0)
 			return -1;
@@ -55,7 +56,8 @@ static ssize_t read_source(void *context, void *buffer, size_t length)
 		progress_add(source->progress, step);
 		return (ssize_t)step;
 	}
-	got = read_full(source->fd, buffer, length);
+	errno = EINTR;
+	got = interrupt_is_noted() ? -1 : read_full(source->fd, buffer, length);
 	if (got < 0) {
 		source->error_number = errno;
 		return -errno;
@@ -64,39 +66,10 @@ static ssize_t read_source(void *context, void *buffer, size_t length)
 	return got;
 }
 
-// Reads the rest of a value behind what is in *value already.
-static int read_rest(int fd, char **value, size_t *length)
-{
-	size_t room = *length;
-
-	for (;;) {
-		ssize_t got;
-
-		if (*length == room) {
-			char *larger = realloc(*value, room * 2);
-
-			if (!larger)
-				return ENOMEM;
-			*value = larger;
-			room *= 2;
-		}
-		got = read_full(fd, *value + *length, room - *length);
-		if (got < 0)
-			return errno;
-		if (got == 0)
-			return 0;
-		*length += (size_t)got;
-	}
-}
-
 static int put_whole(const struct put_value *put, const char *value, size_t length, uint64_t *version)
 {
-	int error;
+	int error = far_put_with(put->session, put->key.bytes, put->key.length, value, length, &put->options, version);
 
-	if (put->is_conditional)
-		error = far_cas(put->session, put->key.bytes, put->key.length, value, length, put->expected, version);
-	else
-		error = far_put(put->session, put->key.bytes, put->key.length, value, length, version);
 	if (!error)
 		progress_add(put->progress, length);
 	progress_hide(put->progress);
@@ -106,7 +79,7 @@ static int put_whole(const struct put_value *put, const char *value, size_t leng
 static int put_streamed(const struct put_value *put, const char *head, size_t head_length, uint64_t *version)
 {
 	struct source source = {.fd = put->fd, .head = head, .head_length = head_length, .progress = put->progress};
-	int error = far_put_stream(put->session, put->key.bytes, put->key.length, read_source, &source, version);
+	int error = far_put_stream_with(put->session, put->key.bytes, put->key.length, read_source, &source, &put->options, version);
 
 	progress_hide(put->progress);
 	if (source.error_number)
@@ -128,10 +101,5 @@ int put_value(const struct put_value *put, uint64_t *version)
 	}
 	if (length < HEAD_SIZE)
 		return put_whole(put, head, length, version);
-	if (!put->is_conditional)
-		return put_streamed(put, head, length, version);
-	error = read_rest(put->fd, &head, &length);
-	if (error)
-		return report_local("cannot read", put->source_name, error);
-	return put_whole(put, head, length, version);
+	return put_streamed(put, head, length, version);
 }

@@ -2,8 +2,6 @@
 #ifndef CLI_PUT_VALUE_H
 #define CLI_PUT_VALUE_H
 
-#include <stdbool.h>
-
 #include "client/cli/key.h"
 #include "client/cli/progress.h"
 #include "far.h"
@@ -13,8 +11,7 @@ struct put_value {
 	const char *source_name; // of the file, for messages
 	int fd;                  // read from its place to its end
 	struct key key;
-	bool is_conditional; // only if the version is `expected`
-	uint64_t expected;   // 0 = only if there is no such key
+	struct far_put_options options;
 	struct progress *progress;
 };
 

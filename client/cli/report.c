@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,14 +70,14 @@ int report(const char *format, ...)
 	return CLI_FAILURE;
 }
 
-void report_usage(const char *program, const char *format, ...)
+int report_usage(const char *program, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
 	print_line(program, format, arguments);
 	va_end(arguments);
-	exit(CLI_USAGE);
+	return EINVAL;
 }
 
 int report_error(int error)

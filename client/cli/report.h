@@ -14,8 +14,8 @@ int report_local(const char *what, const char *name, int error_number);
 // Says anything else. Returns CLI_FAILURE.
 int report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// Says what is wrong with the arguments of `program` ("far ls"), and what they must be. Ends the program with CLI_USAGE.
-void report_usage(const char *program, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+// Says what is wrong with the arguments of `program` ("far ls"), and what they must be. Returns EINVAL, which an argp parser returns at once: command_parse makes CLI_USAGE of it.
+int report_usage(const char *program, const char *format, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
 
 // Writes bytes with control bytes, backslashes and what is not UTF-8 as \xNN.
 void print_escaped(FILE *to, const char *bytes, size_t length);

@@ -29,6 +29,7 @@ enum far_check_kind {
 	FAR_CHECK_SPACE,      // free-space accounting
 	FAR_CHECK_COUNT,      // counts of names and objects
 	FAR_CHECK_ATTRIBUTE,  // an extended attribute, or the list of them
+	FAR_CHECK_DEADLINE,   // the deadline of an object, or the table of them
 	FAR_CHECK_LIMIT,
 };
 
@@ -59,6 +60,7 @@ static inline const char *far_check_name(unsigned kind)
 	        [FAR_CHECK_SPACE] = "space",
 	        [FAR_CHECK_COUNT] = "count",
 	        [FAR_CHECK_ATTRIBUTE] = "attribute",
+	        [FAR_CHECK_DEADLINE] = "deadline",
 	};
 
 	return kind < FAR_CHECK_LIMIT && names[kind] ? names[kind] : "unknown";

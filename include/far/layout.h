@@ -25,6 +25,13 @@
 //     window and after counting the write in the window's cell. The window ends by another word.
 //  R8 A record whose word is not BUSY has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
 //     its bytes: with the word as cached and a checksum that fits, all of them are of one moment.
+//  R9 `names` in the pool header is odd while the index does not have all names that there are: it becomes odd before an operation's first change of the index and even again, and greater, behind
+//     its last. Who finds no entry for a name between two looks at it, which find it the same and even, knows that there was no such name.
+//  R10 An object with the flag FAR_RECORD_EXPIRES has a deadline, which only the server knows, by its own clock. Behind it the object is gone by name, though its record may say so a little
+//     later. So a location of it that a reply brought is good by key for far_location.lease_ms only, counted from before the request left, by the reader's clock, at which it looks behind the
+//     word (R4); later it asks the server. A lease ends before the deadline, and within FAR_LEASE_MAX_MS: clocks that run at different rates differ by little in that. Who finds the flag in a record asks the
+//     server. When a deadline is set, the flag is stored first and another word behind it: what was remembered without the deadline is void. Readers of an open file by id need not look: who
+//     holds the object keeps it.
 #ifndef FAR_LAYOUT_H
 #define FAR_LAYOUT_H
 
@@ -55,9 +62,12 @@ struct far_pool_header {
 	_Atomic uint64_t index_buckets;  // buckets in use: linear hashing, see server/index.c
 	_Atomic uint64_t index_table;    // pool offset of the table of bucket chunks
 	_Atomic uint64_t root;           // pool offset of the root directory's record; 0: not told
-	uint64_t reserved[7];
+	_Atomic uint64_t names;          // R9; 0: not told
+	uint64_t reserved[6];
 };
 static_assert(sizeof(struct far_pool_header) == 128, "remote layout");
+
+#define FAR_NAMES_ARE_SETTLED(names) ((names) != 0 && (names) % 2 == 0)
 
 enum far_record_state {
 	FAR_RECORD_FREE = 0,    // on a free list of its slab
@@ -143,6 +153,7 @@ enum far_record_flag {
 	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
 	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
 	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
+	FAR_RECORD_EXPIRES = 8,   // R10: has a deadline
 };
 
 // Where a session tells of what it writes through a window (R7). The session's to write, the server's to read.

@@ -35,10 +35,21 @@
 #define FAR_GRANT_SIZE (1U << 20)
 #define FAR_GRANTS_PER_LANE 4U // 4 MiB under way keep a lane busy over the refill round trip
 
+// An append, or put of a range, by key is whole, so it is one request: what a lane's grants hold even if the first of them is nearly used up and one could not be had.
+#define FAR_PUT_RANGE_MAX (2U << 20)
+
 #define FAR_RANGES_PER_REQUEST 64U // written parts of grants in one put or write; a lane's grants are a handful
 
 // A listing by prefix looks at so many entries a request, chosen or not: about 0.1 ms, so others wait no longer for it than for a large push.
 #define FAR_LIST_SCAN_MAX 1024U
+
+// Times to live go up to 100 years. The sweep takes so long at once: about as a few requests.
+#define FAR_TTL_MAX_MS 3155760000000ULL
+#define FAR_EXPIRY_STEP_NS 100000U
+// It pauses while readers keep so many bytes from being used again: small objects in these, some 4,000, are given back at once when the readers have ended.
+#define FAR_EXPIRY_WAITING_MAX (1U << 20)
+// A lease (layout.h R10): two clocks that are both kept by NTP, at most 500 ppm off, differ by 10 ms behind it.
+#define FAR_LEASE_MAX_MS 10000U
 
 // One step of a check (far fsck): others wait so long for it, about as for two listings. What is looked at within one step whatever it takes: one object, and what check_owners.c meets.
 #define FAR_CHECK_STEP_NS 200000U

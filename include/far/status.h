@@ -34,6 +34,7 @@ static const int far_status_errno[FAR_STATUS_LIMIT] = {
         [FAR_STATUS_LOCKED] = EAGAIN,
         [FAR_STATUS_DEADLOCK] = EDEADLK,
         [FAR_STATUS_NO_LOCKS] = ENOLCK,
+        [FAR_STATUS_RESTART] = ERESTART,
 };
 
 // Negative errno of a status from the wire; -EPROTO for one that does not exist.

@@ -32,8 +32,14 @@ enum far_op {
 	FAR_OP_UPLOAD = 17, // far_upload_request -> far_attr_reply: a nameless object, held by the session
 	FAR_OP_PUBLISH =
 	        18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
+	FAR_OP_EXPIRE = 24,    // far_expire_request -> far_ttl_reply: sets or removes a key's time to live
+	FAR_OP_TTL = 25,       // far_key_request -> far_ttl_reply
+	FAR_OP_GET_MANY = 26,  // far_many_request -> far_many_reply: many small values
+	FAR_OP_PUT_MANY = 27,  // far_many_request -> far_many_reply
+	FAR_OP_PUT_RANGE = 28, // far_put_range_request -> far_write_reply: bytes at an offset or at the end, all of them or none
 	// of the server as a whole
-	FAR_OP_CHECK = 20, // far_check_request -> far_check_reply: one step of a check of the server's structures
+	FAR_OP_CHECK = 20,   // far_check_request -> far_check_reply: one step of a check of the server's structures
+	FAR_OP_METRICS = 21, // far_metrics_request -> far_metrics_reply: what the server has counted, a part of it
 	// by object id
 	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
 	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
@@ -90,11 +96,12 @@ enum far_status {
 	FAR_STATUS_NO_SESSION,     // ENOTCONN: hello names a session that the server does not know
 	FAR_STATUS_NO_MEMORY,      // ENOMEM
 	FAR_STATUS_CROSS_DEVICE,   // EXDEV
-	FAR_STATUS_NO_DATA,        // ENODATA: no such extended attribute
+	FAR_STATUS_NO_DATA,        // ENODATA: no such extended attribute, no time to live
 	FAR_STATUS_TOO_LONG,       // E2BIG: an extended attribute's value
 	FAR_STATUS_LOCKED,         // EAGAIN: another owner's lock is in the way
 	FAR_STATUS_DEADLOCK,       // EDEADLK: the wait would never end
 	FAR_STATUS_NO_LOCKS,       // ENOLCK: the session's, or the server's, bound of locks
+	FAR_STATUS_RESTART, // ERESTART: the server did a part of what had to be done first, and nothing of the request: send it again
 	FAR_STATUS_LIMIT,
 };
 
@@ -172,18 +179,20 @@ struct far_location {
 	uint64_t record; // pool offset of the far_record
 	uint64_t word;
 	uint64_t version;
-	uint64_t epoch;   // location_epoch
-	uint64_t size;    // of the whole value
-	uint16_t node;    // 0 while alone
-	uint16_t extents; // far_wire_extent structs that follow in the message
-	uint16_t flags;   // enum far_location_flag
-	uint16_t reserved;
+	uint64_t epoch;    // location_epoch
+	uint64_t size;     // of the whole value
+	uint16_t node;     // 0 while alone
+	uint16_t extents;  // far_wire_extent structs that follow in the message
+	uint16_t flags;    // enum far_location_flag
+	uint16_t lease_ms; // FAR_LOCATION_EXPIRES: how long it is good by key (layout.h R10); 0 = only for what the request asked for
 };
 static_assert(sizeof(struct far_location) == 56, "wire");
 
 enum far_location_flag {
 	// More extents exist behind the last one here: ask FAR_OP_EXTENTS. Extents begin at the asked range's first page and go on behind its end.
 	FAR_LOCATION_PARTIAL = 1,
+	// The object has a deadline.
+	FAR_LOCATION_EXPIRES = 2,
 };
 
 // A run of stored bytes. Bytes of the value that no extent covers are holes (zeros).
@@ -292,10 +301,84 @@ struct far_finding {
 };
 static_assert(sizeof(struct far_finding) == 16, "wire");
 
+enum far_metrics_part {
+	FAR_METRICS_SERVER = 0,     // one struct far_metrics_server
+	FAR_METRICS_OPERATIONS = 1, // of operations that there were: struct far_metrics_operation, each with its buckets behind it
+	FAR_METRICS_SESSIONS = 2,   // struct far_metrics_session
+};
+
+// FAR_STATUS_INVALID: there is no such part.
+struct far_metrics_request {
+	struct far_request header;
+	uint64_t cursor; // 0 = from the start, else of the last reply
+	uint32_t part;   // enum far_metrics_part
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_metrics_request) == 32, "wire");
+
+// Behind it: `count` entries.
+struct far_metrics_reply {
+	struct far_reply header;
+	uint64_t cursor;
+	uint32_t count;
+	uint32_t is_end; // 1 = nothing follows
+};
+static_assert(sizeof(struct far_metrics_reply) == 40, "wire");
+
+struct far_metrics_server {
+	uint64_t pool; // bytes; the sum of the next six
+	uint64_t objects_bytes;
+	uint64_t index_bytes;
+	uint64_t granted_bytes;
+	uint64_t reclaim_bytes;
+	uint64_t reserve_bytes;
+	uint64_t free_bytes;
+	uint64_t objects;
+	uint64_t sessions;
+	uint64_t lanes;
+	uint64_t malformed; // messages
+	uint64_t bytes_in;  // of values, with requests
+	uint64_t bytes_out;
+	uint64_t now_ns; // of the server's monotonic clock
+	uint64_t started_ns;
+};
+static_assert(sizeof(struct far_metrics_server) == 120, "wire");
+
+struct far_metrics_operation {
+	uint64_t count;
+	uint64_t errors;
+	uint64_t time_ns; // of those timed; how many they are is the sum of the buckets
+	uint16_t op;
+	uint16_t buckets; // struct far_metrics_bucket behind it
+	uint32_t reserved;
+	char name[16]; // NUL-terminated
+};
+static_assert(sizeof(struct far_metrics_operation) == 48, "wire");
+
+struct far_metrics_bucket {
+	uint64_t count;  // of times in it, above 0
+	uint32_t bucket; // as in far/latency.h
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_metrics_bucket) == 16, "wire");
+
+struct far_metrics_session {
+	uint64_t id;
+	uint64_t operations;
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t lanes;
+	uint32_t reserved;
+	char client[32]; // these two are NUL-terminated
+	char peer[64];
+};
+static_assert(sizeof(struct far_metrics_session) == 128, "wire");
+
 enum far_get_flag {
 	FAR_GET_LOCATE = 1,             // send the location, even of a value that is in the reply
 	FAR_GET_NO_VALUE = 2,           // only locate: no eager value, no push
 	FAR_GET_ALLOW_PARTIAL_PUSH = 4, // a buffer smaller than the range takes what fits
+	FAR_GET_IF_NEWER = 8,           // by key only: not if the version is still the one, a uint64_t, that stands in front of the key
 };
 
 // A client buffer that the server may write to; length 0 = none.
@@ -305,7 +388,7 @@ struct far_buffer {
 	uint64_t length;
 };
 
-// Behind it: the key. A range beyond the end is cut.
+// Behind it: with FAR_GET_IF_NEWER 8 bytes, then the key. A range beyond the end is cut.
 struct far_get_request {
 	struct far_request header;
 	struct far_buffer push;
@@ -328,6 +411,7 @@ enum far_get_how {
 	FAR_GET_EAGER = 1,   // the range's bytes are behind the extents
 	FAR_GET_PUSHED = 2,  // they are in the client's buffer
 	FAR_GET_LOCATED = 3, // read them yourself
+	FAR_GET_SAME = 4,    // with FAR_GET_IF_NEWER: the client has them
 };
 
 // Behind it: location.extents x struct far_wire_extent, then `length` bytes if eager.
@@ -342,9 +426,14 @@ struct far_get_reply {
 enum far_put_flag {
 	FAR_PUT_EXPECT_VERSION = 1, // only if the current version is `expected`; 0 = only if the key does not exist
 	FAR_PUT_RANGES = 2,         // the value is in grants: ranges x struct far_range instead of the bytes
+	// A put ends the key's time to live, but with one of these:
+	FAR_PUT_HAS_TTL = 4,   // it gets a new one, a uint64_t in ms, which stands in front of the key
+	FAR_PUT_KEEPS_TTL = 8, // it keeps what it has
+	// FAR_STATUS_VERSION: location.size is the current value's, and the value stands behind the struct far_change_reply if it fits a message.
+	FAR_PUT_TELL_CURRENT = 16,
 };
 
-// Behind it: the key, then the value's bytes, or ranges. FAR_OP_PUBLISH: only the key.
+// Behind it: with FAR_PUT_HAS_TTL 8 bytes, then the key, then the value's bytes, or ranges. FAR_OP_PUBLISH: no value.
 struct far_put_request {
 	struct far_request header;
 	uint64_t expected;
@@ -360,6 +449,42 @@ struct far_change_reply {
 	struct far_reply header;
 	struct far_location location; // put of a value in one piece: locates it (then one extent follows); else id, word and version only
 };
+
+// Of FAR_OP_GET_MANY and FAR_OP_PUT_MANY. Behind it: count x struct far_many_item, then item by item the key, of puts with the value behind it.
+// Items are carried out in their order, each by itself: what becomes of one says nothing of the others.
+struct far_many_request {
+	struct far_request header;
+	uint32_t count;
+	uint32_t mode; // puts: permission bits of new objects
+};
+static_assert(sizeof(struct far_many_request) == 24, "wire");
+
+struct far_many_item {
+	uint64_t expected; // puts with FAR_PUT_EXPECT_VERSION
+	uint64_t ttl_ms;   // puts with FAR_PUT_HAS_TTL
+	uint32_t length;   // puts: bytes of the value; gets: so many from its front are wanted
+	uint16_t key_length;
+	uint16_t flags; // puts: enum far_put_flag, but for FAR_PUT_RANGES; gets: 0
+};
+static_assert(sizeof(struct far_many_item) == 24, "wire");
+
+// Behind it: count x struct far_many_result, one for each item in its order, then item by item the bytes of gets that are eager.
+struct far_many_reply {
+	struct far_reply header;
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_many_reply) == 32, "wire");
+
+struct far_many_result {
+	struct far_location
+	        location; // FAR_STATUS_OK: where the value is, from its front on; FAR_STATUS_VERSION: version only, 0 = no such key
+	struct far_wire_extent extent; // the first one, if location.extents is 1: there is room for no second
+	uint32_t length;               // eager: bytes of this one behind the results
+	uint16_t status;               // enum far_status
+	uint16_t how;                  // gets: FAR_GET_EAGER, or FAR_GET_LOCATED where the message had no room
+};
+static_assert(sizeof(struct far_many_result) == 88, "wire");
 
 enum far_delete_flag {
 	FAR_DELETE_EXPECT_VERSION = 1,
@@ -379,6 +504,26 @@ struct far_key_request {
 	uint16_t key_length;
 	uint16_t reserved[3];
 };
+
+enum far_expire_flag {
+	FAR_EXPIRE_PERSIST = 1, // no time to live any more; ttl_ms is 0
+};
+
+// Behind it: the key. FAR_STATUS_INVALID: ttl_ms is not 1..FAR_TTL_MAX_MS. FAR_STATUS_IS_DIRECTORY: directories have no time to live.
+struct far_expire_request {
+	struct far_request header;
+	uint64_t ttl_ms;
+	uint16_t key_length;
+	uint16_t reserved[3];
+};
+static_assert(sizeof(struct far_expire_request) == 32, "wire");
+
+// FAR_STATUS_NO_DATA (of FAR_OP_TTL, and of FAR_OP_EXPIRE with FAR_EXPIRE_PERSIST): the object has no time to live.
+struct far_ttl_reply {
+	struct far_reply header;
+	uint64_t ttl_ms; // what is left, or was before it was removed; rounded up, so never 0
+};
+static_assert(sizeof(struct far_ttl_reply) == 32, "wire");
 
 struct far_attr_reply {
 	struct far_reply header;
@@ -575,6 +720,23 @@ struct far_write_reply {
 	int64_t mtime_ns;
 	uint64_t length; // bytes written: fewer than asked, but more than 0, when the pool ran full on the way
 };
+
+enum far_put_range_flag {
+	FAR_PUT_RANGE_APPEND = 1,  // at the end; `offset` is 0
+	FAR_PUT_RANGE_GRANTED = 2, // the bytes are in grants: ranges x struct far_range instead
+	FAR_PUT_RANGE_CREATE = 4,  // a missing key is made, its directories too; in front of the bytes it is a hole
+};
+
+// Behind it: the key, then the bytes, or ranges. More than FAR_PUT_RANGE_MAX bytes: FAR_STATUS_TOO_BIG. A time to live stays as it is.
+struct far_put_range_request {
+	struct far_request header;
+	uint64_t offset;
+	uint64_t length;
+	uint32_t mode; // permission bits of a new object
+	uint16_t key_length;
+	uint16_t ranges;
+};
+static_assert(sizeof(struct far_put_range_request) == 40, "wire");
 
 // --- extended attributes ---
 

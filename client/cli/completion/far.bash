@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -i | --interval | --offset | --length | --ops | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load | --pool | --to) ((i++)) ;;
+		-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get ls stat rm mv cas mkdir df fsck ping bench doctor profile version help'
+	local commands='put get append mget ls stat rm mv cas expire persist ttl mkdir df fsck ping bench repl doctor profile top version help'
 	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
@@ -48,23 +48,35 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -i | --interval | --offset | --length | --sizes | --keys | --threads | --seconds | --cpus | --batch | --load | --pool | --to) return ;;
+	-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl) return ;;
 	--ops)
-		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get put stat ping get' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw scan stat ping' -- "$cur")
+		return
+		;;
+	--distribution)
+		mapfile -t COMPREPLY < <(compgen -W 'uniform sequential zipf scrambled latest' -- "$cur")
+		return
+		;;
+	--workload)
+		mapfile -t COMPREPLY < <(compgen -W 'a b c d e f' -- "$cur")
 		return
 		;;
 	esac
 	case $command in
-	put) options+=' --recursive --if-absent --quiet' ;;
+	put) options+=' --recursive --if-absent --ttl --keep-ttl --quiet' ;;
 	get) options+=' --recursive --offset --length --quiet' ;;
+	append) options+=' --offset' ;;
+	mget) options+=' --null' ;;
 	ls) options+=' --long --recursive --prefix --human-readable --unsorted --json' ;;
 	stat) options+=' --json' ;;
 	rm) options+=' --recursive --force' ;;
 	df) options+=' --human-readable --json' ;;
 	fsck) options+=' --json --quiet' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
-	bench) options+=' --ops --sizes --keys --threads --seconds --cpus --cold --flat --batch --load --json' ;;
+	bench) options+=' --ops --sizes --keys --distribution --workload --threads --seconds --operations --warm-up --rate --cpus --cold --flat --batch --load --run --keep --prefix --scan-length --seed --verify --progress --json --csv' ;;
+	repl) options+=' --keep-going' ;;
 	profile) options+=' --seconds --json' ;;
+	top) options+=' --interval --iterations --json' ;;
 	doctor) options+=' --pool --to --seconds --threads --json' ;;
 	'') options+=' --version' ;;
 	esac
@@ -76,11 +88,11 @@ _far()
 	case $command:$number in
 	'':* | help:0) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
 	doctor:*) mapfile -t COMPREPLY < <(compgen -W 'rdma fuse memory net' -- "$cur") ;;
-	put:0 | get:1 | cas:2)
+	put:0 | append:0 | get:1 | cas:2)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	put:1 | get:0 | cas:0 | ls:0 | mv:[01] | stat:* | rm:* | mkdir:*) _far_keys ;;
+	put:1 | append:1 | mget:* | get:0 | cas:0 | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:*) _far_keys ;;
 	esac
 }
 

@@ -1,0 +1,179 @@
+// Bytes at an offset of a key's value, or at its end (put-range): all of them or none. What may want memory is done first and is not seen (pages of zeros behind the end, or in a hole); then the bytes find their place.
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "server/grant.h"
+#include "server/namespace.h"
+#include "server/operations.h"
+#include "server/record.h"
+#include "server/session.h"
+#include "server/value.h"
+
+// The bytes of a request: in the message, or in grants.
+struct bytes {
+	struct value_source sources[FAR_RANGES_PER_REQUEST];
+	uint32_t count;
+	uint64_t length;
+};
+
+// Behind the key. What is granted is used up, whatever becomes of the request.
+static int take_bytes(struct request *request, struct bytes *bytes)
+{
+	const struct far_put_range_request *message = request->message;
+	struct far_range ranges[FAR_RANGES_PER_REQUEST];
+	uint64_t length = 0;
+
+	bytes->length = message->length;
+	if (!(request->flags & FAR_PUT_RANGE_GRANTED)) {
+		if (request->tail_length != message->length || message->ranges)
+			return -EPROTO;
+		bytes->sources[0] = (struct value_source){.bytes = request->tail, .length = message->length};
+		bytes->count = 1;
+		return 0;
+	}
+	if (message->ranges > FAR_RANGES_PER_REQUEST)
+		return -EINVAL;
+	if (request->tail_length != message->ranges * sizeof(ranges[0]))
+		return -EPROTO;
+	memcpy(ranges, request->tail, message->ranges * sizeof(ranges[0])); // behind a key they stand anywhere
+	for (uint32_t i = 0; i < message->ranges; i++)
+		length += ranges[i].length;
+	if (length != message->length)
+		return -EPROTO;
+	bytes->count = message->ranges;
+	return grant_commit(request->lane, ranges, message->ranges, bytes->sources);
+}
+
+// Memory for all bytes, a change of its own: it may move the value, and readers may meet it there before the bytes are.
+static int make_room(struct server *server, struct far_record *object, uint64_t offset, uint64_t length)
+{
+	struct value_change change = {.server = server, .record = object};
+	bool is_small = object->value_kind <= FAR_VALUE_BLOCK && value_size(object) <= FAR_BLOCK_MAX;
+
+	if (length == 0 || (is_small && offset + length <= FAR_BLOCK_MAX))
+		return 0; // small values are changed whole or not at all
+	return value_fill(&change, offset, offset + length);
+}
+
+static int write_bytes(struct server *server, struct far_record *object, uint64_t offset, const struct bytes *bytes)
+{
+	struct value_change change = {.server = server, .record = object};
+	enum far_record_state state = (enum far_record_state)FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed));
+	int error = make_room(server, object, offset, bytes->length);
+	int64_t written = 0;
+
+	if (state != FAR_RECORD_FREE) // R6: who finds the record meanwhile must not take a part of the bytes for the whole
+		record_publish(object, FAR_RECORD_BUSY);
+	for (uint32_t i = 0; i < bytes->count && !error && written >= 0; i++) {
+		written = value_write(&change, offset, &bytes->sources[i]);
+		offset += bytes->sources[i].length;
+	}
+	if (state != FAR_RECORD_FREE)
+		record_publish(object, state);
+	return error ? error : written < 0 ? (int)written : 0;
+}
+
+static int change_object(struct request *request, struct far_record *object, const struct bytes *bytes)
+{
+	const struct far_put_range_request *message = request->message;
+	uint64_t offset = request->flags & FAR_PUT_RANGE_APPEND ? value_size(object) : message->offset;
+	int error = object_require_value(object);
+
+	if (!error && (offset > FAR_FILE_MAX || bytes->length > FAR_FILE_MAX - offset))
+		error = -EFBIG;
+	if (!error)
+		error = write_bytes(request->server, object, offset, bytes);
+	if (error)
+		return error;
+	if (bytes->length > 0)
+		object_touch_content(request->server, object);
+	reply_written(request, object, offset, bytes->length);
+	return 0;
+}
+
+// The object is published with its bytes.
+static int make_object(struct request *request, struct far_record *directory, struct far_span name, const struct bytes *bytes)
+{
+	const struct far_put_range_request *message = request->message;
+	const struct session *session = request->lane->session;
+	uint64_t end = message->offset + bytes->length;
+	struct object_new new = {
+	        .directory = directory,
+	        .name = name,
+	        .mode = S_IFREG | (message->mode & 07777),
+	        .uid = session->uid,
+	        .gid = session->gid,
+	        .value_room = end <= FAR_INLINE_MAX ? (uint32_t)end : 0,
+	};
+	struct far_record *object;
+	int error;
+
+	if (message->offset > FAR_FILE_MAX || end > FAR_FILE_MAX)
+		return -EFBIG;
+	error = object_make(request->server, &new, &object);
+	if (error)
+		return error;
+	error = write_bytes(request->server, object, message->offset, bytes);
+	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
+	if (!error)
+		error = namespace_add(request->server, directory, object);
+	if (error) {
+		object_destroy(request->server, object);
+		return error;
+	}
+	reply_written(request, object, message->offset, bytes->length);
+	return 0;
+}
+
+static int find_or_make(struct request *request, struct far_span key, const struct bytes *bytes)
+{
+	const struct session *session = request->lane->session;
+	struct namespace_owner owner = {session->uid, session->gid};
+	struct server *server = request->server;
+	struct far_record *directory, *name;
+	struct namespace_made made;
+	struct far_span last;
+	int error = namespace_make_parents(server, key, owner, &made, &directory, &last);
+
+	if (error)
+		return error;
+	name = namespace_find(server, directory, last);
+	error = name ? change_object(request, namespace_target(server, name), bytes) : make_object(request, directory, last, bytes);
+	if (error)
+		namespace_unmake_parents(server, &made);
+	return error;
+}
+
+int handle_put_range(struct request *request)
+{
+	const struct far_put_range_request *message = request->message;
+	struct far_record *object;
+	struct bytes bytes;
+	struct far_span key;
+	int error;
+
+	if (request->tail_length < message->key_length)
+		return -EPROTO;
+	key = request_take(request, message->key_length);
+	error = take_bytes(request, &bytes);
+	if (!error)
+		error = far_key_check(key.bytes, key.length);
+	if (!error && request->flags & FAR_PUT_RANGE_APPEND && message->offset)
+		error = -EINVAL;
+	if (!error && bytes.length > FAR_PUT_RANGE_MAX)
+		error = -EFBIG;
+	if (error)
+		return error;
+	if (request->flags & FAR_PUT_RANGE_CREATE) {
+		error = find_or_make(request, key, &bytes);
+	} else {
+		error = namespace_resolve(request->server, key, &object);
+		if (!error)
+			error = change_object(request, object, &bytes);
+	}
+	if (!error)
+		request->server->figures.bytes_in += bytes.length;
+	return error;
+}
