@@ -25,4 +25,4 @@ ensure_packages() {
 }
 
 build_packages=(build-essential meson ninja-build pkg-config libfuse3-dev fuse3 liburing-dev libxxhash-dev libinih-dev
-	libjson-c-dev libsystemd-dev libibverbs-dev librdmacm-dev scdoc)
+	libjson-c-dev libedit-dev libsystemd-dev libmicrohttpd-dev libibverbs-dev librdmacm-dev scdoc)

@@ -5,9 +5,11 @@ export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-while read -r module; do
+orders=/modules/order
+grep -qw rdma_vm_nfs /proc/cmdline && orders="$orders /modules/order-nfs"
+for module in $(cat $orders); do
 	insmod "/modules/$module" || echo "cannot load $module"
-done </modules/order
+done
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro host /host || echo "no host files"
 mount -t 9p -o trans=virtio,version=9p2000.L,ro conf /conf
 mount -t tmpfs -o size=75% layer /layer

@@ -13,6 +13,7 @@
 #include "far/log.h"
 #include "server/check.h"
 #include "server/directory.h"
+#include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/record.h"
@@ -99,6 +100,14 @@ static const struct lane_transport transport = {
         .read_section = fuzz_read_section,
 };
 
+// A clock of its own: each request takes some ms, so that deadlines are over in the midst of a run, now swept and now not.
+static uint64_t clock_ns = 1000000000;
+
+static uint64_t fuzz_clock(void)
+{
+	return clock_ns;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct server_options options = {
@@ -112,6 +121,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		fprintf(stderr, "%s\n", reason);
 		abort();
 	}
+	server->monotonic_ns = fuzz_clock;
 	free_at_start = space_free_bytes(server);
 	return 0;
 }
@@ -149,6 +159,9 @@ static uint32_t dispatch(struct lane *lane, unsigned which, const void *message,
 	while (lane->transfer_count > 0)
 		lane_transfer_done(lane);
 	take_notices(lane);
+	clock_ns += (reply_length % 7) * 1000000;
+	if (reply_length % 3 == 0)
+		expiry_sweep(server, UINT64_MAX / 2);
 	server_settle(server);
 	if (reply_length > sizeof(reply) || (reply_length && header->length != reply_length))
 		abort();
@@ -188,11 +201,80 @@ static void set_name(uint8_t *name, uint32_t length, bool is_key)
 		name[i] = is_key && i % 2 == 1 && i + 1 < length && name[i] & 4 ? '/' : (uint8_t)('a' + name[i] % 3);
 }
 
+// A time to live in front of a put's key, if it has one: a few ms, 0 too. Returns its length.
+static uint32_t set_ttl(uint8_t *message, uint32_t at, uint32_t tail)
+{
+	const struct far_request *header = (const struct far_request *)message;
+
+	if (!(header->flags & FAR_PUT_HAS_TTL) || tail < sizeof(uint64_t))
+		return 0;
+	set_u64(message, at, message[at] % 64);
+	return sizeof(uint64_t);
+}
+
+// Up to 7 items whose lengths add up to what is there: the last one has the rest as its value.
+static void set_items(uint8_t *message, uint32_t tail)
+{
+	struct far_many_request *many = (struct far_many_request *)message;
+	struct far_many_item *items = (struct far_many_item *)(many + 1);
+	uint8_t *behind;
+
+	many->count = many->count % 8;
+	if (many->count > tail / sizeof(*items))
+		many->count = (uint32_t)(tail / sizeof(*items));
+	behind = (uint8_t *)(items + many->count);
+	tail -= many->count * (uint32_t)sizeof(*items);
+	for (uint32_t i = 0; i < many->count; i++) {
+		bool is_put = many->header.op == FAR_OP_PUT_MANY;
+		bool is_last = i + 1 == many->count;
+		uint32_t key_length = is_last && !is_put ? tail : items[i].key_length % 8;
+
+		items[i].key_length = (uint16_t)(key_length < tail ? key_length : tail);
+		set_name(behind, items[i].key_length, true);
+		behind += items[i].key_length;
+		tail -= items[i].key_length;
+		items[i].expected %= 4;
+		items[i].ttl_ms %= 64;
+		items[i].flags &= is_put ? FAR_PUT_EXPECT_VERSION | FAR_PUT_HAS_TTL | FAR_PUT_KEEPS_TTL : 0;
+		if (!is_put)
+			continue;
+		items[i].length = is_last || tail == 0 ? tail : items[i].length % tail;
+		behind += items[i].length;
+		tail -= items[i].length;
+	}
+}
+
+static void set_put_range(uint8_t *message, uint32_t tail, unsigned which)
+{
+	struct far_put_range_request *put = (struct far_put_range_request *)message;
+	uint8_t *key = message + sizeof(*put);
+
+	put->offset &= put->offset & 1 ? 0xfffff : 0x1fff;
+	if (put->header.flags & FAR_PUT_RANGE_APPEND)
+		put->offset = 0;
+	put->key_length = (uint16_t)(put->key_length % 8 < tail ? put->key_length % 8 : tail);
+	set_name(key, put->key_length, true);
+	put->length = tail - put->key_length;
+	put->ranges = 0;
+	if (put->header.flags & FAR_PUT_RANGE_GRANTED && put->length >= sizeof(struct far_range)) {
+		struct far_range range;
+
+		memcpy(&range, key + put->key_length, sizeof(range));
+		range.grant = grants[which].id;
+		range.offset = (range.offset & 31) << FAR_PAGE_SHIFT;
+		range.length &= 0xffff;
+		memcpy(key + put->key_length, &range, sizeof(range));
+		put->ranges = 1;
+		put->length = range.length;
+		put->header.length = (uint32_t)(sizeof(*put) + put->key_length + sizeof(range));
+	}
+}
+
 // One of a few names, as long as there is room for it. Returns its length.
 static uint16_t set_attribute_name(uint8_t *name, uint32_t room, unsigned chosen)
 {
 	static const char *const names[] = {"user.a", "user.b", "security.capability", "system.posix_acl_access",
-	        "system.posix_acl_default", "user.far.version", "trusted.cccccccccccccccccccccccccccccccccccc", "none.a"};
+	        "system.posix_acl_default", "user.far.version", "user.far.ttl", "trusted.cccccccccccccccccccccccccccccccccccc", "none.a"};
 	const char *text = names[chosen % (sizeof(names) / sizeof(names[0]))];
 	uint32_t length = (uint32_t)strlen(text);
 
@@ -233,21 +315,25 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 	case FAR_OP_PUT: {
 		struct far_put_request *put = (struct far_put_request *)message;
 
+		uint32_t front = set_ttl(message, sizeof(*put), tail);
+		uint8_t *key = message + sizeof(*put) + front;
+
+		tail -= front;
 		put->key_length = (uint16_t)(put->key_length % 8 < tail ? put->key_length % 8 : tail);
-		set_name(message + sizeof(*put), put->key_length, true);
+		set_name(key, put->key_length, true);
 		put->expected %= 4;
 		put->value_length = tail - put->key_length;
 		if (header->flags & FAR_PUT_RANGES && tail - put->key_length >= sizeof(struct far_range)) {
 			struct far_range range;
 
-			memcpy(&range, message + sizeof(*put) + put->key_length, sizeof(range));
+			memcpy(&range, key + put->key_length, sizeof(range));
 			range.grant = grants[which].id;
 			range.offset = (range.offset & 31) << FAR_PAGE_SHIFT;
 			range.length &= 0xffff;
-			memcpy(message + sizeof(*put) + put->key_length, &range, sizeof(range));
+			memcpy(key + put->key_length, &range, sizeof(range));
 			put->ranges = 1;
 			put->value_length = range.length;
-			header->length = (uint32_t)(sizeof(*put) + put->key_length + sizeof(range));
+			header->length = (uint32_t)(sizeof(*put) + front + put->key_length + sizeof(range));
 		}
 		break;
 	}
@@ -270,10 +356,15 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		}
 		break;
 	}
-	case FAR_OP_GET:
-		((struct far_get_request *)message)->key_length = (uint16_t)tail;
-		set_name(message + operation->request_size, tail, true);
+	case FAR_OP_GET: {
+		uint32_t front = header->flags & FAR_GET_IF_NEWER && tail >= sizeof(uint64_t) ? sizeof(uint64_t) : 0;
+
+		if (front)
+			set_u64(message, operation->request_size, message[operation->request_size] % 4);
+		((struct far_get_request *)message)->key_length = (uint16_t)(tail - front);
+		set_name(message + operation->request_size + front, tail - front, true);
 		break;
+	}
 	case FAR_OP_READ:
 	case FAR_OP_EXTENTS: {
 		struct far_read_request *read = (struct far_read_request *)message;
@@ -296,11 +387,30 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		((struct far_mkdir_request *)message)->key_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, true);
 		break;
-	case FAR_OP_PUBLISH:
+	case FAR_OP_PUBLISH: {
+		uint32_t front = set_ttl(message, operation->request_size, tail);
+
 		set_id(message, offsetof(struct far_put_request, upload));
-		((struct far_put_request *)message)->key_length = (uint16_t)tail;
+		((struct far_put_request *)message)->key_length = (uint16_t)(tail - front);
 		((struct far_put_request *)message)->expected %= 4;
+		set_name(message + operation->request_size + front, tail - front, true);
+		break;
+	}
+	case FAR_OP_EXPIRE:
+		((struct far_expire_request *)message)->ttl_ms = header->flags & FAR_EXPIRE_PERSIST ? 0 : message[16] % 64;
+		((struct far_expire_request *)message)->key_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_TTL:
+		((struct far_key_request *)message)->key_length = (uint16_t)tail;
+		set_name(message + operation->request_size, tail, true);
+		break;
+	case FAR_OP_GET_MANY:
+	case FAR_OP_PUT_MANY:
+		set_items(message, tail);
+		break;
+	case FAR_OP_PUT_RANGE:
+		set_put_range(message, tail, which);
 		break;
 	case FAR_OP_RENAME: {
 		struct far_rename_request *rename = (struct far_rename_request *)message;
@@ -393,6 +503,14 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		((struct far_check_request *)message)->check =
 		        server->check && message[sizeof(*header)] & 1 ? check_number(server->check) : 0;
 		break;
+	case FAR_OP_METRICS: {
+		struct far_metrics_request *metrics = (struct far_metrics_request *)message;
+
+		metrics->part &= 3; // one more than there are
+		if (metrics->cursor & 1)
+			metrics->cursor &= 127;
+		break;
+	}
 	case FAR_OP_GETATTR:
 	case FAR_OP_HOLD:
 	case FAR_OP_READLINK:

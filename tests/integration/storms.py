@@ -3,6 +3,7 @@
 storms.py storm SECONDS SEED MOUNT...   two processes a mount; fails on any error that a name that came or went does not explain
 storms.py hold FOLDER COUNT             makes files, unlinks them, writes on, says "ready" and waits to be killed
 storms.py swap SECONDS MOUNT OTHER        by OTHER two folders change places all the time, by MOUNT one of them is removed or replaced: the other one must still be usable there
+storms.py there SECONDS MOUNT OTHER       by OTHER names are replaced, exchanged, taken over from links, and made and removed by the thousand: by MOUNT those that are always there must be
 storms.py walk MOUNT                    prints the tree: depth, number, name, type, link count and size of each entry
 """
 import ctypes
@@ -190,6 +191,62 @@ def swap(seconds, mount, other):
     return process.exitcode
 
 
+def replace_names(folder):
+    with open(f"{folder}/new", "w", encoding="ascii") as file:
+        file.write("new")
+    os.rename(f"{folder}/new", f"{folder}/replaced")
+    rename2(f"{folder}/one", f"{folder}/other", RENAME_EXCHANGE)
+    os.unlink(f"{folder}/link")  # the object's own name is another one in turn
+    os.link(f"{folder}/linked", f"{folder}/link")
+    os.rename(f"{folder}/link", f"{folder}/moving")
+    os.unlink(f"{folder}/linked-too")
+    os.link(f"{folder}/linked", f"{folder}/linked-too")
+    os.rename(f"{folder}/moving", f"{folder}/link")
+
+
+def replace_until(stop, folder):
+    while not stop.is_set():
+        replace_names(folder)
+
+
+def grow_until(stop, folder):
+    """So many that the table of all names gets more buckets, and fewer again."""
+    os.mkdir(f"{folder}/many")
+    while not stop.is_set():
+        for number in range(8000):
+            os.mknod(f"{folder}/many/{number}")
+        for number in range(8000):
+            os.unlink(f"{folder}/many/{number}")
+
+
+def there(seconds, mount, other):
+    folder = f"{mount}/there"
+    os.mkdir(folder)
+    names = ["replaced", "one", "other", "linked"]
+    still = [f"still-{number}" for number in range(200)]
+    for name in names + still:
+        os.mknod(f"{folder}/{name}")
+    for name in ("link", "linked-too"):
+        os.link(f"{folder}/linked", f"{folder}/{name}")
+    stop = multiprocessing.Event()
+    processes = [multiprocessing.Process(target=change, args=(stop, f"{other}/there"), daemon=True) for change in (replace_until, grow_until)]
+    for process in processes:
+        process.start()
+    end = time.monotonic() + seconds
+    looks = 0
+    while time.monotonic() < end:
+        for name in names * 5 + random.sample(still, 10):
+            os.stat(f"{folder}/{name}")  # raises where it is not found
+        if os.path.exists(f"{folder}/never"):
+            raise AssertionError("a name that nobody made")
+        looks += 30
+    stop.set()
+    for process in processes:
+        process.join()
+    print(looks, "looks")
+    return max(process.exitcode for process in processes)
+
+
 def walk(mount):
     """By steps down and up again, for storms pile folders higher than a path is long, a stack of calls deep and a process may hold open."""
     os.chdir(mount)
@@ -216,5 +273,7 @@ if __name__ == "__main__":
         hold(arguments[0], int(arguments[1]))
     if sys.argv[1] == "swap":
         sys.exit(swap(float(arguments[0]), *arguments[1:]))
+    if sys.argv[1] == "there":
+        sys.exit(there(float(arguments[0]), *arguments[1:]))
     if sys.argv[1] == "walk":
         walk(arguments[0])

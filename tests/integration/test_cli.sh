@@ -307,6 +307,45 @@ test_cas() {
 	check 'cas with a wrong version exits 2' exited 2
 }
 
+test_append() {
+	printf abc | "$FAR" append - "$top/append/log" >"$work/out"
+	status=$?
+	check 'append makes a missing key' exited 0
+	check 'append prints the new size' printed 3
+	printf de >"$work/piece"
+	run append "$work/piece" "$top/append/log"
+	check 'append adds to the end' printed 5
+	run append --offset=1 "$work/piece" "$top/append/log"
+	check 'append --offset stores there' printed 5
+	printf adede >"$work/expected"
+	check 'append stores the bytes' holds "$top/append/log" "$work/expected"
+	head -c 5000000 /dev/urandom >"$work/long"
+	run append "$work/long" "$top/append/long"
+	check 'append of more than one part prints the size' printed 5000000
+	check 'append stores all parts' holds "$top/append/long" "$work/long"
+	run append "$work/piece" "$top/append"
+	check 'append to a directory exits 1' exited 1
+	run append "$work/none" "$top/append/log"
+	check 'append of a missing file exits 1' exited 1
+	run append --offset=x "$work/piece" "$top/append/log"
+	check 'append with a wrong offset exits 2' exited 2
+}
+
+test_mget() {
+	run mget "$top/append/log" "$top/none" "$top/append/log"
+	check 'mget of a missing key exits 4' exited 4
+	check 'mget prints the others, and an empty line' printed "$(printf 'adede\n\nadede')"
+	check 'mget names the missing key in one line' said_one_line
+	run mget -0 "$top/append/log"
+	printf 'adede\0' >"$work/expected"
+	check 'mget -0 ends values by zero bytes' cmp "$work/out" "$work/expected"
+	"$FAR" mget "$top/append/long" | head -c 5000000 | cmp - "$work/long"
+	status=$?
+	check 'mget prints long values' exited 0
+	run mget
+	check 'mget without keys exits 2' exited 2
+}
+
 test_names() {
 	run mkdir "$top/new/a/b" "$top/new/c/"
 	check 'mkdir exits 0' exited 0
@@ -368,20 +407,96 @@ test_server_figures() {
 	check 'bench --cold asks the server' json 'd["results"][0]["one_sided"] == 0'
 	run bench --ops ping --seconds 0.05 --batch 16 --json
 	check 'bench --batch times calls together' json 'd["results"][0]["batch"] == 16'
-	run bench --load $loads
-	check 'bench --load alone stores and ends' test "$(wc -l <"$work/out")" -eq 1
+	run bench --load --keys $loads --threads 2 --json
+	check 'bench --load stores and ends' json \
+		'[(r["op"], r["operations"], r["size"]) for r in d["results"]] == [("insert", '$loads', 64)]'
 	run ls -U bench
-	check 'bench --load leaves its objects' test "$(wc -l <"$work/out")" -ge $loads
-	run bench --load $loads --keys 10 --ops warm-get,cold-get --seconds 0.05 --json
-	check 'bench --load with --keys measures among them' json \
-		'[(r["op"], r["size"], r["keys"]) for r in d["results"]] == [("warm-get", 64, 10), ("cold-get", 64, 10)]'
-	run rm -rf bench
-	run bench --load 10 --keys 11
-	check 'bench of more keys than loaded exits 2' exited 2
+	check 'bench --load leaves its objects' test "$(wc -l <"$work/out")" -eq $loads
+	run bench --run --keys $loads --ops warm-get,cold-get --verify --seconds 0.05 --json
+	check 'bench --run measures with what --load left' json \
+		'[(r["op"], r["size"], r["keys"], r["wrong"]) for r in d["results"]] == [("warm-get", 64, '$loads', 0), ("cold-get", 64, '$loads', 0)]'
+	printf '%064d' 0 | "$FAR" put - bench/3
+	run bench --run --keys $loads --ops get --verify --distribution sequential --operations $loads --warm-up 0 --json
+	check 'bench --verify counts a wrong value' json 'd["results"][0]["wrong"] == 1'
+	check 'bench --verify exits 1 after a wrong value' exited 1
+	check 'bench --verify says how many' said_like '1 values were wrong'
+	run bench --run --keys $loads --ops get --seconds 0.05
+	check 'bench without --verify ends at a wrong value' said_like 'bench/3 brought wrong bytes'
+	run bench --run --keys $((loads + 1)) --ops get
+	check 'bench --run of more keys than loaded exits 4' exited 4
+	"$FAR" rm -rf bench
+	run bench --keep --keys 10 --ops get --seconds 0.05 --prefix "$top/kept"
+	run ls "$top/kept"
+	check 'bench --keep --prefix leaves its keys there' test "$(wc -l <"$work/out")" -eq 10
+}
+
+test_bench_loads() {
+	local workload
+
+	for workload in a b c d e f; do
+		run bench --workload $workload --keys 200 --seconds 0.1 --warm-up 0.05 --threads 2 --verify --json
+		check "bench --workload $workload finds every value right" json \
+			'd["results"][0]["operations"] > 0 and d["results"][0]["wrong"] == 0'
+	done
+	run bench --workload a --keys 200 --operations 5000 --warm-up 0 --json
+	check 'bench --operations ends behind them' json 'd["results"][0]["operations"] == 5000'
+	check 'bench of a mix has a row for each operation' json \
+		'[r["op"] for r in d["results"]] == ["all", "get", "put"] and 2200 < d["results"][1]["operations"] < 2800'
+	run bench --ops put,get:50+rmw:50,get --sizes 0-100,64:9+5k:1 --keys 50 --threads 2 --seconds 0.05 --warm-up 0.02 --verify --json
+	check 'bench of mixed sizes finds every value right' json 'len(d["results"]) == 10 and all(r.get("wrong", 0) == 0 for r in d["results"])'
+	run bench --ops ping --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
+	check 'bench --rate keeps to it' json '230 <= d["results"][0]["operations"] <= 252'
+	check 'bench --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
+	run bench --ops get,put --sizes 64 --seconds 0.05 --csv
+	check 'bench --csv has as many values as names' python3 -c \
+		'import csv,sys; r=list(csv.DictReader(open(sys.argv[1]))); assert [x["op"] for x in r] == ["get", "put"] and all(None not in x and None not in x.values() for x in r), r' "$work/out"
+	run bench --ops ping --sizes 64 --seconds 1.2 --progress
+	check 'bench --progress writes a line a second' said_like '^ping, 64 bytes: 1 s, [0-9]* operations'
+	run bench --ops ping --sizes 64 --seconds 0.05
+	check 'bench is silent where there is no terminal' said ''
+	"$FAR" bench --workload a --keys 100 --seconds 60 >"$work/out" 2>"$work/err" &
+	sleep 1
+	kill $! # not SIGINT, which a shell's background programs ignore
+	wait $!
+	status=$?
+	check 'bench that is interrupted exits 1' exited 1
+	run ls -p far-bench-
+	check 'bench that is interrupted deletes its keys' exited 4
+}
+
+# refuses WHAT OPTION...: as wrong usage, naming the first option.
+refuses() {
+	local name=$1
+
+	shift
+	run bench "$@"
+	check "bench of $name exits 2" exited 2
+	check "bench of $name says so in one line" said_one_line
+	check "bench of $name names the option" said_like "far bench: ${1%%=*}"
+}
+
+test_bench_usage() {
+	refuses 'an unknown operation' --ops=fly
+	refuses 'an unknown operation in a mix' --ops=get:50+fly:50
+	refuses 'a weight of 0' --ops=get:0+put:1
+	refuses 'a range backwards' --sizes=100-10
+	refuses 'an unknown distribution' --distribution=normal
+	refuses 'a theta that is too large' --distribution=zipf:11
+	refuses 'an unknown workload' --workload=g
+	refuses 'a rate of 0' --rate=0
+	refuses 'no keys' --keys=0
+	refuses 'a negative warm-up' --warm-up=-1
+	refuses 'a directory for --prefix' --prefix=a/
+	refuses 'a workload and operations' --workload=a --ops=get
+	refuses 'a scan without a directory' --flat --ops=scan
+	run bench --load --run
+	check 'bench of two phases exits 2' exited 2
+	run bench --json --csv
+	check 'bench of two outputs exits 2' exited 2
+	run bench --keep --sizes 64,4k
+	check 'bench --keep of several sizes exits 2' exited 2
 	run ls -p far-bench-
 	check 'bench deletes its keys' exited 4
-	run bench --ops fly
-	check 'bench of an unknown operation exits 2' exited 2
 }
 
 test_program() {
@@ -426,8 +541,12 @@ test_trees
 test_ls
 test_stat
 test_cas
+test_append
+test_mget
 test_names
 test_server_figures
+test_bench_loads
+test_bench_usage
 test_program
 echo "1..$tests"
 [ "$failures" -eq 0 ]

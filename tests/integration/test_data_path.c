@@ -359,6 +359,29 @@ static void test_file_read__costs_reads_alone(void **state)
 	file_end(&file);
 }
 
+// Through staging, which holds a MiB, it would be a read for each half, and a copy.
+static void test_file_read__into_memory_asked_for_is_one_read_of_any_length(void **state)
+{
+	struct counting *counting = *state;
+	struct cost cost = {.reads = 2, .doorbells = 1, .more = MANY, .is_idle = true};
+	struct file file;
+	char *memory;
+
+	if (!is_over(counting, "rdma"))
+		skip(); // others read into any memory
+	file_new(&file, counting, "read-long", 3 << 20);
+	memory = far_lane_memory(file.lane, 3 << 20);
+	assert_non_null(memory);
+	assert_ptr_equal(far_lane_memory(file.lane, 1 << 20), memory);
+	assert_null(far_lane_memory(file.lane, 4 << 20));
+	file.buffer = memory + (512 << 10);
+	file.length = 2 << 20;
+	read_part(counting, &file, 1);
+	read_part(counting, &file, 2);
+	expect_cost(counting, "file read, 2 MiB into memory asked for", 20, cost, read_part, &file);
+	file_end(&file);
+}
+
 static void test_attributes__cost_reads_alone_where_that_spares_the_server(void **state)
 {
 	struct counting *counting = *state;
@@ -435,6 +458,7 @@ int main(int count, char **arguments)
 	        cmocka_unit_test(test_put__small_is_one_request),
 	        cmocka_unit_test(test_put__large_is_a_write_and_one_request_behind_it),
 	        cmocka_unit_test(test_file_read__costs_reads_alone),
+	        cmocka_unit_test(test_file_read__into_memory_asked_for_is_one_read_of_any_length),
 	        cmocka_unit_test(test_attributes__cost_reads_alone_where_that_spares_the_server),
 	        cmocka_unit_test(test_file_write__is_one_request_with_the_bytes_or_a_write_before_it),
 	        cmocka_unit_test(test_lookup__file_is_read_without_a_second_request),

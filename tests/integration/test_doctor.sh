@@ -425,7 +425,7 @@ no_room() {
 
 interrupted() {
 	local status=0
-	timeout -s INT 1 "$FAR" doctor --to "$address" --seconds 20 >"$temp/said" || status=$?
+	timeout -s INT 3 "$FAR" doctor --to "$address" --seconds 20 >"$temp/said" || status=$?
 	cat "$temp/said"
 	[ $status -eq 124 ]
 	grep -q 'interrupted$' "$temp/said"

@@ -61,11 +61,11 @@ bad_use() {
 
 slow_one_is_logged() {
 	kill -STOP $server_pid
-	stat "$mnt/none" >/dev/null 2>&1 &
+	mkdir "$mnt/slow" &
 	sleep 1
 	kill -CONT $server_pid
-	wait $! || true # there is none
-	grep -E 'slow operation=(lookup|getattr) object=1 ms=' "$temp/fsd.log"
+	wait $!
+	grep -E 'slow operation=(lookup|getattr|mkdir) object=1 ms=' "$temp/fsd.log"
 	[ "$(grep -c 'slow operation' "$temp/fsd.log")" -le 2 ]
 }
 

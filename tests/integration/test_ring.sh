@@ -52,6 +52,53 @@ many_waiters() {
 }
 waiting() { [ "$(status_of "$mnt" | awk '$1 == "messages.setlkw" {print $2}')" -ge "$1" ]; }
 
+# While the daemon stands still, so all at once, by one queue: the kernel keeps those that find no entry of it free, and no request is answered there that would make it look at them again. (The
+# shell has no file open there: each program that it starts would close it, and wait for the daemon.)
+burst_of_waiters() {
+	local cpu=$(($(nproc) - 1)) burst
+	[ "$cpu" -gt 0 ] || return 0
+	start_mount_process "$mnt"
+	python3 - "$mnt/lock" "$cpu" "$temp/burst" >/dev/null <<'PYTHON' &
+import fcntl, os, sys, threading, time
+path, cpu, sign = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+def say(what):
+    open(f"{sign}.{what}", "w").close()
+def wait_for(what):
+    while not os.path.exists(f"{sign}.{what}"):
+        time.sleep(0.01)
+def wait_for_lock(file):
+    fcntl.flock(file, fcntl.LOCK_EX)
+    fcntl.flock(file, fcntl.LOCK_UN)
+os.sched_setaffinity(0, {cpu})
+holder = os.open(path, os.O_RDWR | os.O_CREAT)
+fcntl.flock(holder, fcntl.LOCK_EX)
+threads = [threading.Thread(target=wait_for_lock, args=(os.open(path, os.O_RDWR),), daemon=True) for _ in range(60)]
+say("ready")
+wait_for("go")
+for thread in threads:
+    thread.start()
+say("gone")
+wait_for("release")
+fcntl.flock(holder, fcntl.LOCK_UN)
+for thread in threads:
+    thread.join(20)
+os._exit(any(thread.is_alive() for thread in threads))
+PYTHON
+	burst=$!
+	wait_until 100 test -e "$temp/burst.ready"
+	kill -STOP "$fsd_pid"
+	touch "$temp/burst.go"
+	wait_until 100 test -e "$temp/burst.gone" || true
+	sleep 0.3
+	kill -CONT "$fsd_pid"
+	wait_until 50 waiting_elsewhere 60 || { touch "$temp/burst.release"; return 1; }
+	touch "$temp/burst.release"
+	wait "$burst"
+	umount "$mnt"
+	wait "$fsd_pid"
+}
+waiting_elsewhere() { [ "$(timeout 5 taskset -c 0 getfattr --only-values -n user.far.mount "$mnt" | awk '$1 == "messages.setlkw" {print $2}')" -ge "$1" ]; }
+
 # The interruption comes by /dev/fuse, the answer by the ring, from a thread that is not the ring's.
 interrupted_waiter() {
 	start_mount "$mnt"
@@ -261,6 +308,7 @@ bad_option() {
 check "requests go by the ring" goes_by_ring
 check "one, three and eight threads serve all queues" with_threads
 check "a hundred waiters for a lock hold nobody up" many_waiters
+check "sixty waiters come at once by one queue" burst_of_waiters
 check "waiters are interrupted" interrupted_waiter
 check "the daemon is killed under load" daemon_killed
 check "the daemon is killed while locks are waited for" daemon_killed_with_waiters

@@ -38,6 +38,11 @@ folders_that_swap() {
 	python3 -B "$here/storms.py" swap 2 "$first" "$second"
 }
 
+names_that_stay() {
+	python3 -B "$here/storms.py" there 3 "$first" "$second"
+	rm -r "$first/there"
+}
+
 # kill_mount PROCESS DIRECTORY: who works there goes on in the directory beneath, so it is not mounted on again.
 kill_mount() {
 	kill -9 "$1"
@@ -130,6 +135,7 @@ start_mount "$second"
 check "renames, exchanges, links and removals by two mounts at once, checked meanwhile" storm_of_renames
 check "both mounts show the same tree" both_show_the_same
 check "of two folders that change places by one mount, one is removed by the other, and only that one" folders_that_swap
+check "names that are always there are always found, and others never, while the table of names grows and shrinks" names_that_stay
 check "mounts killed in the storm" storm_with_killed_mounts
 check "a killed mount's open files, unlinked ones and half-written ones too, are given back" held_by_killed_mount
 check "killed uploads are given back" killed_uploads

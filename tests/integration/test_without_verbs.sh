@@ -1,5 +1,5 @@
 #!/bin/bash
-# A build without the rdma provider: it needs none of RDMA's libraries, works over the others, and where rdma:// is asked for says what to do.
+# A build without the rdma provider and the metrics endpoint: it needs none of their libraries, works without, and where they are asked for says what to do.
 source=$(cd "$(dirname "$0")/../.." && pwd)
 . "$source/tests/integration/harness.sh" tcp
 build=$temp/build
@@ -8,13 +8,13 @@ unset LD_LIBRARY_PATH
 FAR=$build/client/cli/far FAR_SERVER=$build/server/far-server FAR_FSD=$build/fsd/far-fsd
 
 make_build() {
-	meson setup "$build" "$source" --buildtype=plain --werror -Dverbs=disabled -Dtests=disabled
+	meson setup "$build" "$source" --buildtype=plain --werror -Dverbs=disabled -Dmetrics=disabled -Dtests=disabled
 	ninja -j2 -C "$build" client/cli/far server/far-server fsd/far-fsd
 }
 needs_no_library() {
 	ldd "$FAR" "$FAR_SERVER" "$FAR_FSD" >"$temp/libraries"
 	grep libc.so "$temp/libraries"
-	refuse grep -E 'libibverbs|librdmacm' "$temp/libraries"
+	refuse grep -E 'libibverbs|librdmacm|libmicrohttpd' "$temp/libraries"
 }
 says_so() {
 	advice="provider 'rdma' is not built in: build with -Dverbs=enabled"
@@ -22,6 +22,11 @@ says_so() {
 	fails any "$advice" "$FAR_SERVER" --pool 16M --listen rdma://127.0.0.1:0
 	fails 1 "$advice" "$FAR" -s rdma://127.0.0.1:7440 ping -c 1
 	fails 32 "$advice" "$FAR_FSD" rdma://127.0.0.1:7440 "$temp/mnt"
+}
+metrics_say_so() {
+	fails 1 "metrics endpoint is not built in: build with -Dmetrics=enabled" \
+		"$FAR_SERVER" --pool 16M --listen "shm://$temp/other.sock" --metrics=127.0.0.1:0
+	"$FAR" top -i 0.1 -n 1 | grep -q ^metrics
 }
 works_otherwise() {
 	echo value | "$FAR" put - key
@@ -32,8 +37,9 @@ works_otherwise() {
 }
 
 check "it builds without a warning" make_build
-check "its programs need no library of RDMA" needs_no_library
+check "its programs need no library of theirs" needs_no_library
 check "rdma:// is refused with what to do" says_so
 start_server 16M
 check "the other providers work" works_otherwise
+check "so is the metrics endpoint, and far top works" metrics_say_so
 finish

@@ -7,6 +7,7 @@
 #include "served.h"
 #include "server/check.h"
 #include "server/directory_inside.h"
+#include "server/expiry_inside.h"
 #include "server/extent_leaf_inside.h"
 #include "server/index_inside.h"
 #include "server/pool_inside.h"
@@ -440,6 +441,58 @@ static void test_check__finds_window_by_halves(void **state)
 	is_clean();
 }
 
+// --- deadlines ---
+
+static void give_deadlines(void)
+{
+	assert_int_equal(expiry_set(world.server, world.small, 60000), 0);
+	assert_int_equal(expiry_set(world.server, world.block, 60000), 0);
+	assert_int_equal(expiry_set(world.server, world.linked, 60000), 0);
+	is_clean();
+}
+
+static void test_check__finds_deadline_by_halves(void **state)
+{
+	(void)state;
+	give_deadlines();
+	world.paged->flags |= FAR_RECORD_EXPIRES;
+	finds(FAR_CHECK_DEADLINE, "its flags");
+	world.paged->flags ^= FAR_RECORD_EXPIRES;
+	world.small->flags ^= FAR_RECORD_EXPIRES;
+	finds(FAR_CHECK_DEADLINE, "knows nothing of it");
+	world.small->flags ^= FAR_RECORD_EXPIRES;
+	is_clean();
+}
+
+static void test_check__finds_deadline_of_nobody(void **state)
+{
+	struct expiry_entry *entry;
+
+	(void)state;
+	give_deadlines();
+	entry = expiry_table_at(&world.server->expiry->table, 1);
+	entry->id ^= 1;
+	finds(FAR_CHECK_DEADLINE, "is not there");
+	entry->id ^= 1;
+	is_clean();
+}
+
+static void test_check__finds_wheel_that_does_not_hold_together(void **state)
+{
+	struct expiry_entry *entry;
+
+	(void)state;
+	give_deadlines();
+	entry = expiry_table_at(&world.server->expiry->table, 1);
+	entry->next ^= 3;
+	finds(FAR_CHECK_DEADLINE, "its place in the wheel is broken");
+	entry->next ^= 3;
+	entry->deadline_ns += 3600 * 1000000000ULL;
+	finds(FAR_CHECK_DEADLINE, "at another time");
+	entry->deadline_ns -= 3600 * 1000000000ULL;
+	is_clean();
+}
+
 // --- values ---
 
 static void test_check__finds_wrong_checksum(void **state)
@@ -753,6 +806,9 @@ int main(void)
 	        DAMAGE(finds_broken_chain_of_names),
 	        DAMAGE(finds_orphan_that_nobody_holds),
 	        DAMAGE(finds_hold_on_nothing),
+	        DAMAGE(finds_deadline_by_halves),
+	        DAMAGE(finds_deadline_of_nobody),
+	        DAMAGE(finds_wheel_that_does_not_hold_together),
 	        DAMAGE(finds_window_by_halves),
 	        DAMAGE(finds_wrong_checksum),
 	        DAMAGE(finds_size_that_its_place_does_not_have),

@@ -40,6 +40,34 @@ static uint64_t new_record(uint64_t parent, struct far_span name)
 	return offset;
 }
 
+static uint64_t names_counter(void)
+{
+	return atomic_load(&pool_header(pool)->names);
+}
+
+static void test_index_settle__names_are_unsettled_from_the_first_change_on(void **state)
+{
+	uint64_t before;
+	uint64_t record;
+
+	(void)state;
+	open_pool(FAR_POOL_MIN);
+	record = new_record(1, (struct far_span){"a", 1});
+	before = names_counter();
+	assert_true(FAR_NAMES_ARE_SETTLED(before));
+	assert_int_equal(index_insert(names, record), 0);
+	assert_false(FAR_NAMES_ARE_SETTLED(names_counter()));
+	index_remove(names, record); // of the same operation
+	assert_false(FAR_NAMES_ARE_SETTLED(names_counter()));
+	index_settle(names);
+	assert_true(FAR_NAMES_ARE_SETTLED(names_counter()));
+	assert_int_not_equal(names_counter(), before);
+	before = names_counter();
+	index_settle(names); // nothing was changed
+	assert_int_equal(names_counter(), before);
+	close_pool();
+}
+
 static void test_index_find__tells_parents_and_names_apart(void **state)
 {
 	struct far_span name = {"a", 1};
@@ -120,6 +148,7 @@ static void test_index_insert__full_pool_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_index_settle__names_are_unsettled_from_the_first_change_on),
 	        cmocka_unit_test(test_index_find__tells_parents_and_names_apart),
 	        cmocka_unit_test(test_index__grows_and_shrinks_and_loses_nothing),
 	        cmocka_unit_test(test_index_insert__full_pool_changes_nothing),

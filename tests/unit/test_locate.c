@@ -241,6 +241,36 @@ static void test_files__are_remembered_by_windows(void **state)
 	assert_non_null(locate_find_file(&lane, 7, LOCATE_WINDOW));
 }
 
+// --- leases ---
+
+static void test_lease__counts_from_before_the_request(void **state)
+{
+	struct far_location location = good;
+
+	(void)state;
+	assert_int_equal(locate_good_until(&location, 1000), 0);
+	location.flags = FAR_LOCATION_EXPIRES;
+	assert_int_equal(locate_good_until(&location, 1000), 1000);
+	location.lease_ms = 10000;
+	assert_int_equal(locate_good_until(&location, 1000), 10000001000);
+}
+
+static void test_lease__is_renewed_and_given_up_with_the_same_location(void **state)
+{
+	struct located located = some(7, 4096, one_extent, 1);
+
+	(void)state;
+	located.good_until_ns = 5000;
+	locate_add_key(&lane, hash_of("a"), &located);
+	assert_int_equal(locate_find_key(&lane, hash_of("a"))->good_until_ns, 5000);
+	located.good_until_ns = 9000;
+	locate_add_key(&lane, hash_of("a"), &located);
+	assert_int_equal(locate_find_key(&lane, hash_of("a"))->good_until_ns, 9000);
+	located.good_until_ns = 0;
+	locate_add_key(&lane, hash_of("a"), &located);
+	assert_int_equal(locate_find_key(&lane, hash_of("a"))->good_until_ns, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -251,6 +281,8 @@ int main(void)
 	        TEST(test_take__refuses_sizes_that_no_value_has),
 	        TEST(test_keys__what_was_added_is_found_until_it_is_dropped),
 	        TEST(test_keys__a_later_word_replaces_an_earlier_one),
+	        TEST(test_lease__counts_from_before_the_request),
+	        TEST(test_lease__is_renewed_and_given_up_with_the_same_location),
 	        TEST(test_keys__a_part_does_not_replace_the_whole_but_brings_its_version),
 	        TEST(test_keys__ranges_are_found_only_within_what_is_known),
 	        TEST(test_keys__a_value_in_many_extents_is_found_by_its_id),
