@@ -13,12 +13,14 @@ struct entry {
 	struct lock_holder holder;
 	uint64_t epoch;    // of its locks, 0: it has none that we know of
 	bool is_closed_by; // somebody has closed the open file, perhaps the last one who had it
+	bool is_unlocking; // its open file has ended, and the server is being told
 };
 
 struct lock_holders {
 	_Atomic uint64_t count;
 	_Atomic uint64_t epoch; // no entry has locks of an earlier one; later ones may have none lost either
 	pthread_mutex_t mutex;  // guards what follows, and writing of the above
+	pthread_cond_t unlocked;
 	struct entry *buckets[BUCKETS];
 };
 
@@ -26,8 +28,10 @@ struct lock_holders *lock_holders_new(void)
 {
 	struct lock_holders *holders = calloc(1, sizeof(*holders));
 
-	if (holders)
-		pthread_mutex_init(&holders->mutex, NULL);
+	if (!holders)
+		return NULL;
+	pthread_mutex_init(&holders->mutex, NULL);
+	pthread_cond_init(&holders->unlocked, NULL);
 	return holders;
 }
 
@@ -52,6 +56,7 @@ void lock_holders_free(struct lock_holders *holders)
 	for (unsigned i = 0; i < BUCKETS; i++)
 		while (holders->buckets[i])
 			entry_free(holders, &holders->buckets[i]);
+	pthread_cond_destroy(&holders->unlocked);
 	pthread_mutex_destroy(&holders->mutex);
 	free(holders);
 }
@@ -108,13 +113,12 @@ static bool has_owner_lost(struct lock_holders *holders, const struct lock_holde
 	return false;
 }
 
+// Under the mutex.
 static int note(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch, bool has_lock)
 {
-	struct entry *entry;
+	struct entry *entry = find_or_add(holders, holder, epoch);
 	int error = 0;
 
-	pthread_mutex_lock(&holders->mutex);
-	entry = find_or_add(holders, holder, epoch);
 	if (!entry) {
 		error = -ENOLCK;
 	} else if (has_owner_lost(holders, holder, epoch)) {
@@ -123,19 +127,36 @@ static int note(struct lock_holders *holders, const struct lock_holder *holder, 
 		entry->epoch = epoch;
 		entry->is_closed_by = false;
 	}
-	pthread_mutex_unlock(&holders->mutex);
 	return error;
+}
+
+static bool is_unlocking(struct lock_holders *holders, const struct lock_holder *holder)
+{
+	for (const struct entry *entry = *bucket_of(holders, holder->ino); entry; entry = entry->next)
+		if (entry->is_unlocking && is_owners(entry, holder->ino, holder->owner, holder->is_flock))
+			return true;
+	return false;
 }
 
 int lock_holders_note(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch)
 {
-	return note(holders, holder, epoch, false);
+	int error;
+
+	pthread_mutex_lock(&holders->mutex);
+	while (is_unlocking(holders, holder))
+		pthread_cond_wait(&holders->unlocked, &holders->mutex);
+	error = note(holders, holder, epoch, false);
+	pthread_mutex_unlock(&holders->mutex);
+	return error;
 }
 
 int lock_holders_result(struct lock_holders *holders, const struct lock_holder *holder, int error, uint64_t epoch)
 {
-	int result = note(holders, holder, epoch, error == 0);
+	int result;
 
+	pthread_mutex_lock(&holders->mutex);
+	result = note(holders, holder, epoch, error == 0);
+	pthread_mutex_unlock(&holders->mutex);
 	return error && result != -EIO ? error : result;
 }
 
@@ -145,7 +166,7 @@ static bool forget_owner(struct lock_holders *holders, uint64_t ino, uint64_t ow
 	bool is_any = false;
 
 	while (*link) {
-		if (is_owners(*link, ino, owner, is_flock)) {
+		if (is_owners(*link, ino, owner, is_flock) && !(*link)->is_unlocking) {
 			entry_free(holders, link);
 			is_any = true;
 		} else {
@@ -177,31 +198,49 @@ bool lock_holders_flush(struct lock_holders *holders, uint64_t ino, uint64_t own
 	return is_any;
 }
 
-// A process's record locks have ended by its FLUSH, which came before: what is left are the open file's own, whose owner no other file can have.
-static bool is_files_own(struct lock_holders *holders, const struct lock_holder *holder)
+static bool has_other_file(struct lock_holders *holders, const struct lock_holder *holder)
 {
 	for (const struct entry *entry = *bucket_of(holders, holder->ino); entry; entry = entry->next)
-		if (is_owners(entry, holder->ino, holder->owner, false) && entry->holder.file != holder->file)
-			return false;
-	return !holder->is_flock;
+		if (is_owners(entry, holder->ino, holder->owner, holder->is_flock) && entry->holder.file != holder->file)
+			return true;
+	return false;
 }
 
+// The server has been told of it: who asks for a lock as the same owner goes on.
+static void end_unlocking(struct lock_holders *holders, struct entry **link)
+{
+	entry_free(holders, link);
+	pthread_cond_broadcast(&holders->unlocked);
+}
+
+// A process's record locks have ended by its FLUSH, which came before: what is left are the open file's own. The kernel names an open file anew as soon as it is closed: an owner who is
+// known by another open file too has what it has by that one from now on. That is seen and settled at once, or of two that end at one time each would leave it to the other.
 bool lock_holders_release(struct lock_holders *holders, uint64_t ino, uint64_t file, uint64_t *owner)
 {
-	const struct entry *next = NULL;
+	struct entry **link, *told = NULL;
 
 	if (is_empty(holders))
 		return false;
 	pthread_mutex_lock(&holders->mutex);
-	// By rising owner: none is told twice.
-	for (const struct entry *entry = *bucket_of(holders, ino); entry; entry = entry->next)
-		if (entry->holder.ino == ino && entry->holder.file == file && entry->holder.owner > *owner &&
-		        (!next || entry->holder.owner < next->holder.owner) && is_files_own(holders, &entry->holder))
-			next = entry;
-	if (next)
-		*owner = next->holder.owner;
+	link = bucket_of(holders, ino);
+	while (*link && !told) {
+		struct entry *entry = *link;
+
+		if (entry->holder.ino != ino || entry->holder.file != file || entry->holder.is_flock)
+			link = &entry->next;
+		else if (entry->is_unlocking)
+			end_unlocking(holders, link);
+		else if (has_other_file(holders, &entry->holder))
+			entry_free(holders, link);
+		else
+			told = entry;
+	}
+	if (told) {
+		told->is_unlocking = true;
+		*owner = told->holder.owner;
+	}
 	pthread_mutex_unlock(&holders->mutex);
-	return next != NULL;
+	return told != NULL;
 }
 
 void lock_holders_forget(struct lock_holders *holders, uint64_t ino, uint64_t file)

@@ -15,7 +15,7 @@ struct lock_holders;
 
 struct lock_holder {
 	uint64_t ino;
-	uint64_t owner; // the kernel's
+	uint64_t owner; // as the server knows it
 	uint64_t file;  // the open file (fuse_file_info.fh)
 	bool is_flock;
 };
@@ -24,7 +24,7 @@ struct lock_holder {
 struct lock_holders *lock_holders_new(void);
 void lock_holders_free(struct lock_holders *holders);
 
-// Before it asks for a lock: remembers it, so that a close from now on unlocks. `epoch`: of the session now. -EIO: it has lost locks; -ENOLCK: no memory.
+// Before it asks for a lock: remembers it, so that a close from now on unlocks; waits while the owner is being unlocked (lock_holders_release). `epoch`: of the session now. -EIO: it has lost locks; -ENOLCK: no memory.
 int lock_holders_note(struct lock_holders *holders, const struct lock_holder *holder, uint64_t epoch);
 
 // What it is told: it has got a lock (error 0), in the session of this epoch, or not. -EIO: it has lost others, which goes before any other error; -ENOLCK: closed meanwhile, and there is no
@@ -37,8 +37,8 @@ void lock_holders_unlock(struct lock_holders *holders, const struct lock_holder 
 // A process closes the file. True: it has to unlock its record locks of it, and is forgotten.
 bool lock_holders_flush(struct lock_holders *holders, uint64_t ino, uint64_t owner, uint64_t file);
 
-// The open file is closed for good. True: *owner, another one than *owner was before (0: none), has record locks by it alone, so they are the open file's own (F_OFD_SETLK), and to be
-// unlocked; ask again. It is to be forgotten after that: as long as it is known, others wait for it (lock_holders_is_ending).
+// The open file is closed for good. True: *owner has record locks by it alone, so they are the open file's own (F_OFD_SETLK): unlock them, and ask again. Until then others wait for it
+// (lock_holders_is_ending), and so does lock_holders_note for the same owner, which may be another open file by now. False: nothing more to unlock but flock locks; forget it after that.
 bool lock_holders_release(struct lock_holders *holders, uint64_t ino, uint64_t file, uint64_t *owner);
 void lock_holders_forget(struct lock_holders *holders, uint64_t ino, uint64_t file);
 

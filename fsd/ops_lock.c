@@ -14,9 +14,17 @@ static uint64_t owner_of(const struct fuse_file_info *file)
 	return file->lock_owner ? file->lock_owner : 1; // the server knows no owner 0
 }
 
+// Of flock locks: the open file by our number. The kernel's may be another file's again before its RELEASE has come.
+static uint64_t flock_owner_of(const struct fuse_file_info *file)
+{
+	return file->fh;
+}
+
 static struct lock_holder holder_of(fuse_ino_t ino, const struct fuse_file_info *file, bool is_flock)
 {
-	return (struct lock_holder){.ino = ino, .owner = owner_of(file), .file = file->fh, .is_flock = is_flock};
+	uint64_t owner = is_flock ? flock_owner_of(file) : owner_of(file);
+
+	return (struct lock_holder){.ino = ino, .owner = owner, .file = file->fh, .is_flock = is_flock};
 }
 
 static struct far_lock record_of(fuse_ino_t ino, const struct fuse_file_info *file, const struct flock *range)
@@ -102,7 +110,7 @@ void ops_flock(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file, 
 {
 	struct lock_wait wait = {.request = request, .holder = holder_of(ino, file, true)};
 
-	wait.lock = (struct far_lock){.id = ino, .owner = owner_of(file), .end = FAR_LOCK_END, .is_flock = true};
+	wait.lock = (struct far_lock){.id = ino, .owner = flock_owner_of(file), .end = FAR_LOCK_END, .is_flock = true};
 	wait.lock.is_exclusive = (how & ~LOCK_NB) == LOCK_EX;
 	if ((how & ~LOCK_NB) == LOCK_UN)
 		unlock(request, &wait.lock, &wait.holder);
@@ -133,7 +141,7 @@ void filesystem_release_locks(const struct filesystem *filesystem, fuse_ino_t in
 	while (lock_holders_release(filesystem->lock_holders, ino, file->fh, &owner))
 		unlock_all(ino, owner, false);
 	if (file->flock_release)
-		unlock_all(ino, owner_of(file), true);
+		unlock_all(ino, flock_owner_of(file), true);
 	lock_holders_forget(filesystem->lock_holders, ino, file->fh);
 }
 
