@@ -47,7 +47,7 @@ struct far_options {
 /* What is known of an object. Times are nanoseconds since 1970. */
 struct far_stat {
 	uint64_t id;      /* of the object, unique while it lives */
-	uint64_t version; /* +1 at each change of the value */
+	uint64_t version; /* +1 at each change of the value; begins above those of objects that have lost a name: 1 on a new server */
 	uint64_t size;    /* bytes of the value */
 	uint64_t blocks;  /* of 512 bytes, occupied in the pool */
 	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
@@ -143,8 +143,8 @@ FAR_API void far_close(far_session *session);
 FAR_API int far_put(far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t *version);
 
 /* Stores only if the current version is `expected`; 0 = only if there is no such key. -ECANCELED if not, with *version = the current version
- * (0 = no such key), else as far_put. A key that was deleted, or whose time was over, and was stored anew begins at version 1 again: who must not mistake it for the one it was keeps something of his
- * own in the value. */
+ * (0 = no such key), else as far_put. A key that is deleted and stored anew goes on above the versions that it had; only a rename brings an object, with the version that it has, to another
+ * key. */
 FAR_API int far_cas(
         far_session *session, const void *key, size_t key_length, const void *value, size_t length, uint64_t expected, uint64_t *version);
 
@@ -254,7 +254,7 @@ struct far_get_item {
  * others together, in as many messages as they need, all of them on their way at once; 2 if there are among them some above the size that travels in a message. */
 FAR_API ssize_t far_get_many(far_session *session, struct far_get_item *items, size_t count);
 
-/* As far_get, unless the version is still `known`: returns 1 with the value, or 0 (and *value NULL) if it is. Versions of a key that was deleted and stored anew begin at 1 again. Cost: 1; 0 requests where
+/* As far_get, unless the version is still `known`: returns 1 with the value, or 0 (and *value NULL) if it is. Cost: 1; 0 requests where
  * the location is remembered. */
 FAR_API int far_get_if_newer(
         far_session *session, const void *key, size_t key_length, uint64_t known, void **value, size_t *length, uint64_t *version);

@@ -161,6 +161,7 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 {
 	struct far_record *object = namespace_target(server, name);
 
+	object_note_version(server, object);
 	if (object_is_directory(object))
 		object->nlink = 0;
 	else

@@ -188,6 +188,7 @@ static void move(struct server *server, const struct namespace_rename *rename, c
 	index_remove(server->index, record_offset(server->pool, parties->source));
 	if (parties->victim)
 		index_remove(server->index, record_offset(server->pool, parties->victim));
+	object_note_version(server, parties->source_object);
 	move_entry(server, rename, parties);
 	hide_from_readers(server, parties);
 	set_name(server, parties->source, rename->to, rename->new_name);

@@ -109,7 +109,7 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 	object->atime_ns = object->mtime_ns = object->ctime_ns = object->btime_ns;
 	if (new->directory)
 		object->name_hash = (uint32_t)index_hash(server->index, parent, new->name);
-	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
+	atomic_store_explicit(&object->version, server->last_version + 1, memory_order_relaxed);
 	error = object_acl_inherit(server, new->directory, object, new->umask);
 	if (error)
 		object_destroy(server, object);
@@ -131,6 +131,14 @@ int object_make_nameless(struct server *server, const struct object_new *new, st
 bool object_is_nameless(const struct far_record *object)
 {
 	return object->nlink == 0 && object->parent == 0;
+}
+
+void object_note_version(struct server *server, const struct far_record *object)
+{
+	uint64_t version = atomic_load_explicit(&object->version, memory_order_relaxed);
+
+	if (version > server->last_version)
+		server->last_version = version;
 }
 
 // The block of a name that did not fit into its record.

@@ -45,6 +45,9 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 // Makes an object without a name, and lets those see it who know its id: it lives while somebody holds it, so the caller adds a hold, or destroys it. -ENOSPC.
 int object_make_nameless(struct server *server, const struct object_new *new, struct far_record **object);
 
+// A name of the object goes: objects made from now on begin above its version, so that what is stored there anew is not mistaken for it.
+void object_note_version(struct server *server, const struct far_record *object);
+
 // True while an object that began without a name has not got one.
 bool object_is_nameless(const struct far_record *object);
 

@@ -42,7 +42,8 @@ struct server {
 	uint32_t lingering_windows; // closed, but a store through them may be under way
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	struct expiry *expiry;
-	uint64_t xattr_stamp; // of the last extended attribute set (xattr.h)
+	uint64_t last_version; // the highest of what has lost a name (object_note_version)
+	uint64_t xattr_stamp;  // of the last extended attribute set (xattr.h)
 	struct locks locks;
 
 	struct session *sessions[FAR_SESSIONS_MAX];

@@ -5,13 +5,14 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void test_lost_swap_brings_what_is_there(void **state)
 {
 	static const size_t sizes[] = {0, 5, 2000, 6000, 50000, 6000000};
 	struct sessions *sessions = *state;
 	char *bytes = malloc(6000000);
-	uint64_t version = 0;
+	uint64_t version = 0, first = 0;
 	void *current;
 	size_t length;
 
@@ -23,11 +24,11 @@ static void test_lost_swap_brings_what_is_there(void **state)
 		struct far_statistics before, after;
 
 		pattern_fill(bytes, sizes[i], 0, i);
-		assert_ok(far_put(sessions->ours, "k", 1, bytes, sizes[i], NULL));
+		assert_ok(far_put(sessions->ours, "k", 1, bytes, sizes[i], i ? NULL : &first));
 		before = statistics_of(sessions->other);
 		assert_int_equal(far_cas_current(sessions->other, "k", 1, "x", 1, 777, &version, &current, &length), -ECANCELED);
 		after = statistics_of(sessions->other);
-		assert_int_equal(version, i + 1);
+		assert_int_equal(version, first + i);
 		assert_int_equal(length, sizes[i]);
 		pattern_check(current, length, 0, i);
 		assert_int_equal(((char *)current)[length], 0);
@@ -72,15 +73,15 @@ static void test_value_is_fetched_only_if_it_is_newer(void **state)
 	static const size_t sizes[] = {0, 5, 3000, 9000, 700000, 5000000};
 	struct sessions *sessions = *state;
 	char *bytes = malloc(5000000);
+	uint64_t version = 0;
 	far_session *third;
 
 	assert_non_null(bytes);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct far_statistics before, after;
-		uint64_t version = i + 1;
 
 		pattern_fill(bytes, sizes[i], 0, (unsigned)i);
-		assert_ok(far_put(sessions->ours, "d/k", 3, bytes, sizes[i], NULL));
+		assert_ok(far_put(sessions->ours, "d/k", 3, bytes, sizes[i], &version));
 		// Who knows nothing of where it is asks; then it is known.
 		assert_ok(far_connect(sessions->address, NULL, &third));
 		expect_same(third, version);
@@ -94,13 +95,43 @@ static void test_value_is_fetched_only_if_it_is_newer(void **state)
 		expect_newer(third, 0, sizes[i], (unsigned)i, version);
 		far_close(third);
 		// Who remembers the one before finds out.
-		expect_newer(sessions->other, i, sizes[i], (unsigned)i, version);
+		expect_newer(sessions->other, i ? version - 1 : 0, sizes[i], (unsigned)i, version);
 		expect_same(sessions->other, version);
 	}
 	free(bytes);
 	assert_ok(far_delete(sessions->ours, "d/k", 3));
-	assert_int_equal(far_get_if_newer(sessions->other, "d/k", 3, 6, (void **)&bytes, &(size_t){0}, NULL), -ENOENT);
+	assert_int_equal(far_get_if_newer(sessions->other, "d/k", 3, version, (void **)&bytes, &(size_t){0}, NULL), -ENOENT);
 	assert_ok(delete_key(sessions->ours, "d"));
+}
+
+// However a key loses what it names.
+static int lose(far_session *session, unsigned way)
+{
+	if (way == 0)
+		return far_delete(session, "k", 1);
+	if (way == 1)
+		return far_rename(session, "k", 1, "away", 4);
+	return far_expire(session, "k", 1, 1);
+}
+
+static void test_key_has_no_version_twice(void **state)
+{
+	struct sessions *sessions = *state;
+	uint64_t last = 0, version = 0, current;
+
+	for (unsigned way = 0; way < 3; way++) {
+		assert_ok(far_put(sessions->ours, "k", 1, "one", 3, NULL));
+		assert_ok(far_put(sessions->ours, "k", 1, "two", 3, &last));
+		assert_ok(lose(sessions->other, way));
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); // that the time to live is over
+		assert_ok(far_cas(sessions->other, "k", 1, "anew", 4, 0, &version));
+		assert_true(version > last);
+		assert_int_equal(far_cas(sessions->ours, "k", 1, "late", 4, last, &current), -ECANCELED);
+		assert_int_equal(current, version);
+		expect_text(sessions->ours, "k", "anew");
+		assert_ok(delete_key(sessions->ours, "k"));
+	}
+	assert_ok(delete_key(sessions->ours, "away"));
 }
 
 // --- update ---
@@ -170,11 +201,11 @@ static void test_update_can_be_called_off(void **state)
 	struct sessions *sessions = *state;
 	struct adding adding = {.calls = 0};
 	int result = 1;
-	uint64_t version = 0, ttl_ms;
+	uint64_t version = 0, made = 0, ttl_ms;
 
-	assert_ok(put_text(sessions->ours, "k", "41"));
+	assert_ok(far_put(sessions->ours, "k", 1, "41", 2, &made));
 	assert_int_equal(far_update(sessions->ours, "k", 1, leave, &result, NULL, &version), 0);
-	assert_int_equal(version, 1);
+	assert_int_equal(version, made);
 	result = -EDOM;
 	assert_int_equal(far_update(sessions->ours, "k", 1, leave, &result, NULL, &version), -EDOM);
 	expect_text(sessions->other, "k", "41");
@@ -183,7 +214,7 @@ static void test_update_can_be_called_off(void **state)
 	assert_int_equal(adding.calls, 0);
 	assert_ok(far_expire(sessions->ours, "k", 1, 60000));
 	assert_ok(far_update(sessions->ours, "k", 1, add_one, &adding, &keep, &version));
-	assert_int_equal(version, 2);
+	assert_int_equal(version, made + 1);
 	expect_text(sessions->other, "k", "42");
 	assert_ok(far_ttl(sessions->ours, "k", 1, &ttl_ms));
 	assert_ok(delete_key(sessions->ours, "k"));
@@ -191,6 +222,7 @@ static void test_update_can_be_called_off(void **state)
 
 const struct CMUnitTest libfar_versions[] = {
         cmocka_unit_test(test_lost_swap_brings_what_is_there),
+        cmocka_unit_test(test_key_has_no_version_twice),
         cmocka_unit_test(test_value_is_fetched_only_if_it_is_newer),
         cmocka_unit_test(test_no_update_of_many_at_once_is_lost),
         cmocka_unit_test(test_update_can_be_called_off),

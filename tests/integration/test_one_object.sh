@@ -62,7 +62,7 @@ installed_library() {
 	"$FAR" rm -f hello/world
 	# A sanitizer's runtime must come before the program that does not know of it.
 	runtime=$(ldd "$library" | awk '/lib[at]san/ {print $3}')
-	[ "$(LD_PRELOAD=$runtime LD_LIBRARY_PATH=${library%/*} "$temp/example" "$address")" = 'far memory version 1' ]
+	LD_PRELOAD=$runtime LD_LIBRARY_PATH=${library%/*} "$temp/example" "$address" | grep -qxE 'far memory version [0-9]+'
 	[ "$(cat "$mnt/hello/world")" = 'far memory' ]
 	nm -D --defined-only "$library" | awk '{print $3}' | grep -v '^LIBFAR_' >"$temp/symbols"
 	refuse grep -v '^far_' "$temp/symbols"

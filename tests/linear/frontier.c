@@ -45,12 +45,14 @@ static uint64_t hash(const struct configuration *configuration)
 
 	mixed = (mixed ^ mixed >> 29 ^ configuration->state.value) * 0xbf58476d1ce4e5b9ULL;
 	mixed = (mixed ^ mixed >> 32 ^ configuration->state.version) * 0x94d049bb133111ebULL;
+	mixed = (mixed ^ mixed >> 30 ^ configuration->state.last) * 0xd6e8feb86659fd93ULL;
 	return mixed ^ mixed >> 31;
 }
 
 static bool is_same(const struct configuration *a, const struct configuration *b)
 {
-	return a->done == b->done && a->state.value == b->state.value && a->state.version == b->state.version;
+	return a->done == b->done && a->state.value == b->state.value && a->state.version == b->state.version &&
+	       a->state.last == b->state.last;
 }
 
 static uint32_t *place_of(const struct set *set, const struct configuration *configuration)

@@ -115,7 +115,7 @@ struct verdict judge(struct history_op *ops, size_t count)
 	qsort(ops, count, sizeof(ops[0]), by_invocation);
 	if (find_torn(ops, count, &verdict))
 		return verdict;
-	run.frontier = frontier_new((struct key_state){0, 0});
+	run.frontier = frontier_new((struct key_state){0});
 	run_init(&run);
 	verdict = run_through(&run);
 	verdict.configurations = run.most;
@@ -143,7 +143,7 @@ static bool is_refused(const struct window *window, size_t count)
 	struct run run = {.ops = window->end, .count = count, .begins_ns = window->begins_ns, .ends_ns = window->ends_ns};
 	struct verdict verdict;
 
-	run.frontier = frontier_new((struct key_state){HISTORY_ANY, HISTORY_ANY});
+	run.frontier = frontier_new((struct key_state){.value = HISTORY_ANY, .version = HISTORY_ANY});
 	run_init(&run);
 	verdict = run_through(&run);
 	run_fini(&run);

@@ -1,7 +1,7 @@
 #include "tests/linear/model.h"
 
-// Absence has version 0, so what a put or compare-and-swap leaves is one more than what it found, whether the key was there or not. A version is an object's, not a key's: it begins
-// anew behind a delete, and a renamed object brings its own.
+// Absence has version 0. What a put or compare-and-swap leaves is one more than what it found; where it found nothing, above all that the key has had. A renamed object brings the
+// version that it has.
 
 static bool agree(uint64_t *known, uint64_t observed)
 {
@@ -32,29 +32,47 @@ static bool is_version(struct key_state *state, uint64_t version)
 
 static bool stores(struct key_state *state, uint64_t value, uint64_t version)
 {
-	*state = (struct key_state){value, version};
+	state->value = value;
+	state->version = version;
 	return true;
+}
+
+// The object leaves the key.
+static bool replaces(struct key_state *state, uint64_t value, uint64_t version)
+{
+	if (state->version != HISTORY_ANY && state->version > state->last)
+		state->last = state->version;
+	return stores(state, value, version);
 }
 
 static bool removes(struct key_state *state)
 {
-	return stores(state, 0, 0);
+	return replaces(state, 0, 0);
+}
+
+static bool is_next(struct key_state *state, uint64_t version)
+{
+	if (state->version != 0 && version > 1 && is_present(state, HISTORY_ANY, version - 1))
+		return true;
+	return version > state->last && is_absent(state);
 }
 
 static bool apply_put(const struct history_op *op, struct key_state *state)
 {
 	if (op->outcome == HISTORY_UNKNOWN)
-		return stores(state, op->value, state->version == HISTORY_ANY ? HISTORY_ANY : state->version + 1);
-	return op->version != 0 && is_version(state, op->version - 1) && stores(state, op->value, op->version);
+		return stores(state, op->value, state->version == HISTORY_ANY || state->version == 0 ? HISTORY_ANY : state->version + 1);
+	return is_next(state, op->version) && stores(state, op->value, op->version);
 }
 
 static bool apply_cas(const struct history_op *op, struct key_state *state)
 {
 	if (op->outcome == HISTORY_REFUSED)
 		return op->version != op->expected && is_version(state, op->version);
-	if (op->outcome == HISTORY_OK && op->version != op->expected + 1)
+	if (!is_version(state, op->expected))
 		return false;
-	return is_version(state, op->expected) && stores(state, op->value, op->expected + 1);
+	if (op->outcome == HISTORY_OK)
+		return is_next(state, op->version) && stores(state, op->value, op->version);
+	return stores(state, op->value, op->expected ? op->expected + 1 : HISTORY_ANY);
 }
 
 static bool apply_delete(const struct history_op *op, struct key_state *state)
@@ -96,7 +114,7 @@ bool model_apply(const struct history_op *op, struct key_state *state)
 	case HISTORY_DELETE_VERSION:
 		return apply_delete_version(op, state);
 	case HISTORY_RENAME_IN:
-		return stores(state, op->value, op->version);
+		return replaces(state, op->value, op->version);
 	case HISTORY_RENAME_OUT:
 		return apply_rename_out(op, state);
 	case HISTORY_STAT:

@@ -6,10 +6,11 @@
 
 #include "tests/linear/history.h"
 
-// Absent is {0, 0}. HISTORY_ANY: not known (yet), where a history begins in its middle or an answer is missing.
+// Absent is value 0, version 0. HISTORY_ANY: not known (yet), where a history begins in its middle or an answer is missing.
 struct key_state {
 	uint64_t value;
 	uint64_t version;
+	uint64_t last; // highest known version of what has left the key
 };
 
 // Whether the operation, with the outcome it had, can happen in this state. If so, *state is what it leaves, with what its outcome tells of the state before.

@@ -83,7 +83,7 @@ static void test_judge__accepts_one_after_the_other(void **state)
 	        with(cas(0, 9, 10, C, 1, 2), HISTORY_REFUSED),
 	        deleted(0, 11, 12),
 	        get(1, 13, 14, 0, 0),
-	        put(1, 15, 16, C, 1),
+	        put(1, 15, 16, C, 3),
 	};
 	(void)state;
 
@@ -197,6 +197,14 @@ static void test_judge__refuses_a_deleted_value_that_comes_back(void **state)
 	expect_refused(ops, COUNT(ops), 7, 2);
 }
 
+static void test_judge__refuses_a_version_that_the_key_had_before(void **state)
+{
+	struct history_op ops[] = {put(0, 1, 2, A, 1), put(0, 3, 4, B, 2), deleted(0, 5, 6), put(0, 7, 8, C, 2)};
+	(void)state;
+
+	assert_int_equal(judge(ops, COUNT(ops)).kind, VERDICT_REFUSED);
+}
+
 static void test_judge__refuses_a_delete_of_what_was_gone(void **state)
 {
 	struct history_op ops[] = {put(0, 1, 2, A, 1), deleted(0, 3, 10), deleted(1, 4, 11)};
@@ -266,7 +274,7 @@ static void test_judge__is_undecided_when_too_many_are_under_way(void **state)
 
 struct simulated {
 	uint64_t random;
-	uint64_t now, value, version;
+	uint64_t now, value, version, last;
 	struct history_op ops[4000];
 };
 
@@ -275,7 +283,7 @@ static void simulate(struct simulated *simulated, uint64_t seed)
 {
 	simulated->random = seed;
 	simulated->now = 1000;
-	simulated->value = simulated->version = 0;
+	simulated->value = simulated->version = simulated->last = 0;
 	for (size_t i = 0; i < COUNT(simulated->ops); i++) {
 		uint64_t random = test_random(&simulated->random);
 		uint64_t from = (simulated->now += 10) - random % 50, to = simulated->now + (random >> 8) % 50;
@@ -283,10 +291,10 @@ static void simulate(struct simulated *simulated, uint64_t seed)
 
 		if ((random >> 16) % 8 == 0) {
 			*op = with(deleted(0, from, to), simulated->version ? HISTORY_OK : HISTORY_ABSENT);
-			simulated->value = simulated->version = 0;
+			simulated->value = simulated->version = 0; // what is stored anew begins above
 		} else if ((random >> 16) % 8 < 4) {
 			simulated->value = i + 1;
-			*op = put(0, from, to, simulated->value, ++simulated->version);
+			*op = put(0, from, to, simulated->value, simulated->version = ++simulated->last);
 		} else {
 			*op = get(0, from, to, simulated->value, simulated->version);
 		}
@@ -342,6 +350,7 @@ int main(void)
 	        cmocka_unit_test(test_judge__refuses_a_swap_that_succeeded_twice),
 	        cmocka_unit_test(test_judge__refuses_a_swap_that_was_refused_without_reason),
 	        cmocka_unit_test(test_judge__refuses_a_deleted_value_that_comes_back),
+	        cmocka_unit_test(test_judge__refuses_a_version_that_the_key_had_before),
 	        cmocka_unit_test(test_judge__refuses_a_delete_of_what_was_gone),
 	        cmocka_unit_test(test_judge__refuses_reads_that_go_backwards_between_processes),
 	        cmocka_unit_test(test_judge__refuses_a_value_that_was_never_put),

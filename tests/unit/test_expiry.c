@@ -339,7 +339,7 @@ static void test_name_that_is_over_is_free(void **state)
 	}
 	pass(100 * MS);
 	assert_int_equal(served_put_expecting(client, "a", "value", 5, 0), FAR_STATUS_OK);
-	assert_int_equal(((const struct far_change_reply *)client->reply)->location.version, 1);
+	assert_int_equal(((const struct far_change_reply *)client->reply)->location.version, 2);
 	assert_int_equal(served_mkdir(client, "b"), FAR_STATUS_OK);
 	assert_int_equal(served_put(client, "c/below", "value", 5), FAR_STATUS_OK);
 	assert_int_equal(served_create(client, FAR_ROOT_ID, "d", S_IFREG | 0644, &attr), FAR_STATUS_OK);
