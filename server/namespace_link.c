@@ -166,10 +166,8 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 		object->nlink = 0;
 	else
 		object->nlink--;
-	if (object->nlink == 0) {
+	if (object->nlink == 0)
 		server->figures.objects--;
-		expiry_clear(server, object);
-	}
 	object_touch_status(server, object);
 	if (is_link(name)) {
 		chain_take(server, name);

@@ -154,11 +154,11 @@ void object_destroy(struct server *server, struct far_record *object)
 {
 	struct far_record value;
 
-	expiry_clear(server, object); // one that was given a deadline, but no name
 	value_detach(object, &value);
 	// R1: cached locations are void before anything below can be reused.
 	if (!FAR_BROKEN_UNDEAD)
 		record_publish(object, FAR_RECORD_FREE);
+	expiry_clear(server, object);
 	if (S_ISREG(object->mode) || S_ISLNK(object->mode))
 		value_release(server, &value);
 	xattr_remove_all(server, object);
@@ -166,12 +166,19 @@ void object_destroy(struct server *server, struct far_record *object)
 	reclaim_record(server->reclaim, record_offset(server->pool, object), record_size(object));
 }
 
+// Who holds it may keep it for ever. R10: readers see the deadline until they see that the name is gone.
+static void orphan(struct server *server, struct far_record *object)
+{
+	record_publish(object, FAR_RECORD_ORPHAN);
+	expiry_clear(server, object);
+}
+
 void object_settle(struct server *server, struct far_record *object)
 {
 	if (object->nlink > 0)
 		record_publish(object, FAR_RECORD_LIVE);
 	else if (object->holds > 0)
-		record_publish(object, FAR_RECORD_ORPHAN);
+		orphan(server, object);
 	else
 		object_destroy(server, object);
 }
