@@ -70,6 +70,15 @@ static int copy_piece(struct far_lane *lane, char *to, uint64_t pool_offset, uin
 	return 0;
 }
 
+void fetch_prefetch(const struct far_lane *lane, const struct located *located)
+{
+	const char *pool = lane->pool.loads;
+
+	__builtin_prefetch(pool + located->record);
+	if (located->count > 0)
+		__builtin_prefetch(pool + located->extents[0].pool_offset);
+}
+
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length)
 {
 	if (lane->pool.loads) {

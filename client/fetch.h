@@ -29,6 +29,9 @@ enum fetch_rule {
 // content is void; or a negative errno.
 int fetch(struct far_lane *lane, const struct located *located, enum fetch_rule rule, void *buffer, uint64_t offset, uint64_t length);
 
+// Where the fabric has loads: has the record and the value's first bytes fetched into the processor's cache.
+void fetch_prefetch(const struct far_lane *lane, const struct located *located);
+
 // Several fetches of files' bytes in one round trip, where the fabric has no loads: each is posted, call_wait_posts waits for all, and then each is asked whether it holds.
 #define FETCH_POSTS 32U // of different numbers, 0 and up, before the end
 struct fetch_post {

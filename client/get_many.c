@@ -3,6 +3,7 @@
 
 #include "client/error.h"
 #include "client/get.h"
+#include "client/get_many_load.h"
 #include "client/many.h"
 #include "fabric/wait.h"
 #include "far/status.h"
@@ -18,8 +19,6 @@ enum state {
 	FETCH = 2,  // it was located, and is in the key cache
 	SINGLE = 3, // by itself
 };
-
-#define LOOK_ITEMS 64U // between two looks whether the server is still there: loads would not tell
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -53,38 +52,6 @@ static const struct located *find(
 		return NULL;
 	*good_until_ns = located->good_until_ns;
 	return locate_find_range(lane, located, 0, least(item->room, located->size));
-}
-
-static void load_item(struct far_lane *lane, struct far_get_item *item)
-{
-	struct locate_hash hash = locate_hash_key(lane, item->key, item->key_length);
-	uint64_t good_until_ns;
-	const struct located *located = find(lane, item, hash, &good_until_ns);
-
-	if (!located)
-		return;
-	if (fetch(lane, located, get_rule(item->key, item->key_length), item->buffer, 0, least(item->room, located->size)) != 1) {
-		forget_item(lane, hash, located->id);
-		return;
-	}
-	if (locate_is_over(good_until_ns)) {
-		locate_drop_key(lane, hash);
-		return;
-	}
-	count(&lane->statistics.one_sided, 1);
-	finish_item(lane, item, located->size, located->version);
-}
-
-static void load_known(struct far_lane *lane, struct far_get_item *items, size_t number)
-{
-	for (size_t i = 0; i < number; i++) {
-		if (i % LOOK_ITEMS == 0)
-			call_notice(lane);
-		if (!lane->connection)
-			return; // what was remembered is void
-		if (items[i].result == ASK)
-			load_item(lane, &items[i]);
-	}
 }
 
 // Which items are posted, and with what.
@@ -344,11 +311,24 @@ static bool has_state(const struct far_get_item *items, size_t number, enum stat
 	return false;
 }
 
+static void check_keys(struct far_get_item *items, size_t number)
+{
+	for (size_t i = 0; i < number; i++) {
+		int error = items[i].result > 0 ? far_key_check(items[i].key, items[i].key_length) : 0;
+
+		if (error)
+			items[i].result = error;
+	}
+}
+
 static void get_all(struct far_lane *lane, struct far_get_item *items, size_t number)
 {
 	if (lane->caps->has_loads) {
-		load_known(lane, items, number);
+		if (get_many_load(lane, items, number) == number)
+			return;
+		check_keys(items, number);
 	} else {
+		check_keys(items, number);
 		call_notice(lane);
 		fetch_known(lane, items, number, ASK);
 	}
@@ -365,12 +345,11 @@ ssize_t far_get_many(far_session *session, struct far_get_item *items, size_t nu
 	ssize_t done = 0;
 	int error;
 
-	for (size_t i = 0; i < number; i++) {
-		items[i].result = far_key_check(items[i].key, items[i].key_length);
-		if (!items[i].result)
-			items[i].result = items[i].room && !items[i].buffer ? -EINVAL : ASK;
-	}
+	for (size_t i = 0; i < number; i++)
+		items[i].result = items[i].room && !items[i].buffer ? -EINVAL : ASK;
 	error = lane_acquire(session, &lane);
+	if (error)
+		check_keys(items, number);
 	for (size_t i = 0; error && i < number; i++)
 		items[i].result = items[i].result < 0 ? items[i].result : error;
 	if (error)

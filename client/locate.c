@@ -135,6 +135,17 @@ static struct key_entry *find(const struct far_lane *lane, struct locate_hash ha
 	return NULL;
 }
 
+void locate_prefetch(const struct far_lane *lane, struct locate_hash hash)
+{
+	const char *entry;
+
+	if (!lane->keys)
+		return;
+	entry = (const char *)&lane->keys->entries[hash.low & lane->keys->mask];
+	__builtin_prefetch(entry);
+	__builtin_prefetch(entry + 64);
+}
+
 const struct located *locate_find_key(const struct far_lane *lane, struct locate_hash hash)
 {
 	struct key_entry *entry = find(lane, hash);

@@ -48,6 +48,9 @@ struct locate_hash {
 };
 struct locate_hash locate_hash_key(const struct far_lane *lane, const void *key, size_t length);
 
+// Has the place where the key's entry would be fetched into the processor's cache.
+void locate_prefetch(const struct far_lane *lane, struct locate_hash hash);
+
 // The entry of a key, or NULL.
 const struct located *locate_find_key(const struct far_lane *lane, struct locate_hash hash);
 
