@@ -22,7 +22,7 @@ temp=$(mktemp -d /tmp/farfs-test-XXXXXX)
 export FARFS_RUNTIME_DIR=$temp/run
 mkdir -p "$FARFS_RUNTIME_DIR"
 # Sanitizer builds: daemons that complain do so into files, which finish looks for.
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$temp/sanitizer UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$temp/sanitizer
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$temp/sanitizer UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$temp/sanitizer TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}log_path=$temp/sanitizer
 case_number=0 failures=0
 server_pid='' address=''
 

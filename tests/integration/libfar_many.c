@@ -206,7 +206,7 @@ static void test_time_to_live_is_the_items_own(void **state)
 
 struct writer {
 	struct sessions *sessions;
-	int failed;
+	_Atomic int failed;
 };
 
 // Each batch gives all its keys values of one seed, which no single value may mix with another's.

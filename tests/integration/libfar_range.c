@@ -121,7 +121,7 @@ static void test_append_leaves_the_time_to_live(void **state)
 struct appender {
 	far_session *session;
 	unsigned number;
-	int error;
+	_Atomic int error;
 };
 
 static void *append_records(void *argument)
