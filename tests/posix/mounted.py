@@ -20,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 FIRST, SECOND = os.environ["FARFS_MOUNT"], os.environ["FARFS_SECOND_MOUNT"]
 SLOWER = int(os.environ.get("slower", "1"))  # where the device is emulated: divide counts that are only there to be many
 KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
-LIMIT_S = 60 * (1 if SLOWER == 1 else 5)  # of a case
+LIMIT_S = 100 * (1 if SLOWER == 1 else 5)  # of a case
 
 cases = []
 
