@@ -208,6 +208,18 @@ int put_store(struct request *request, struct far_span key, const struct new_val
 	return error;
 }
 
+int put_store_for(const struct request *request, const struct far_put_request *put, struct far_span key, const struct new_value *new,
+        struct put_answer *answer)
+{
+	struct request one = *request;
+
+	one.message = put;
+	one.flags = put->header.flags;
+	one.reply = answer;
+	one.reply_room = sizeof(*answer);
+	return put_store(&one, key, new);
+}
+
 static int put_ranges(struct request *request, struct far_span key, uint64_t ttl_ms)
 {
 	const struct far_put_request *message = request->message;

@@ -1,7 +1,6 @@
 // Many keys in one request: get-many and put-many. The whole message is checked before the first item is carried out; from then on each item has its own result, and the reply is full when it has the results: values
 // that find no room beside them are located, and the client reads them by itself.
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "far/status.h"
@@ -104,29 +103,18 @@ int handle_get_many(struct request *request)
 
 // --- puts ---
 
-// The reply to one put, as put_store fills it.
-struct answer {
-	struct far_change_reply reply;
-	struct far_wire_extent extent;
-};
-static_assert(offsetof(struct answer, extent) == sizeof(struct far_change_reply), "as behind a reply");
-
 static int put_one(const struct request *request, const struct far_many_item *item, struct far_span key, struct far_span value,
         struct far_many_result *result)
 {
 	const struct far_many_request *many = request->message;
-	struct far_put_request message = {.expected = item->expected, .mode = many->mode};
+	struct far_put_request put = {.header.flags = item->flags, .expected = item->expected, .mode = many->mode};
 	struct new_value new = {.bytes = value, .ttl_ms = item->ttl_ms};
-	struct answer answer = {0};
-	struct request one = *request;
+	struct put_answer answer = {0};
 	int error = far_key_check(key.bytes, key.length);
 
 	if (error)
 		return error;
-	one.message = &message;
-	one.flags = item->flags;
-	one.reply = &answer;
-	error = put_store(&one, key, &new);
+	error = put_store_for(request, &put, key, &new, &answer);
 	if (!error || error == -ECANCELED) {
 		result->location = answer.reply.location;
 		result->extent = answer.extent;

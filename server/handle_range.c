@@ -1,4 +1,4 @@
-// Bytes at an offset of a key's value, or at its end (put-range): all of them or none. What may want memory is done first and is not seen (pages of zeros behind the end, or in a hole); then the bytes find their place.
+// Bytes at an offset of a key's value, or at its end (put-range): all of them or none.
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "server/grant.h"
 #include "server/namespace.h"
 #include "server/operations.h"
-#include "server/record.h"
 #include "server/session.h"
 #include "server/value.h"
 
@@ -46,35 +45,6 @@ static int take_bytes(struct request *request, struct bytes *bytes)
 	return grant_commit(request->lane, ranges, message->ranges, bytes->sources);
 }
 
-// Memory for all bytes, a change of its own: it may move the value, and readers may meet it there before the bytes are.
-static int make_room(struct server *server, struct far_record *object, uint64_t offset, uint64_t length)
-{
-	struct value_change change = {.server = server, .record = object};
-	bool is_small = object->value_kind <= FAR_VALUE_BLOCK && value_size(object) <= FAR_BLOCK_MAX;
-
-	if (length == 0 || (is_small && offset + length <= FAR_BLOCK_MAX))
-		return 0; // small values are changed whole or not at all
-	return value_fill(&change, offset, offset + length);
-}
-
-static int write_bytes(struct server *server, struct far_record *object, uint64_t offset, const struct bytes *bytes)
-{
-	struct value_change change = {.server = server, .record = object};
-	enum far_record_state state = (enum far_record_state)FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed));
-	int error = make_room(server, object, offset, bytes->length);
-	int64_t written = 0;
-
-	if (state != FAR_RECORD_FREE) // R6: who finds the record meanwhile must not take a part of the bytes for the whole
-		record_publish(object, FAR_RECORD_BUSY);
-	for (uint32_t i = 0; i < bytes->count && !error && written >= 0; i++) {
-		written = value_write(&change, offset, &bytes->sources[i]);
-		offset += bytes->sources[i].length;
-	}
-	if (state != FAR_RECORD_FREE)
-		record_publish(object, state);
-	return error ? error : written < 0 ? (int)written : 0;
-}
-
 static int change_object(struct request *request, struct far_record *object, const struct bytes *bytes)
 {
 	const struct far_put_range_request *message = request->message;
@@ -84,7 +54,7 @@ static int change_object(struct request *request, struct far_record *object, con
 	if (!error && (offset > FAR_FILE_MAX || bytes->length > FAR_FILE_MAX - offset))
 		error = -EFBIG;
 	if (!error)
-		error = write_bytes(request->server, object, offset, bytes);
+		error = value_write_whole(request->server, object, offset, bytes->sources, bytes->count);
 	if (error)
 		return error;
 	if (bytes->length > 0)
@@ -115,7 +85,7 @@ static int make_object(struct request *request, struct far_record *directory, st
 	error = object_make(request->server, &new, &object);
 	if (error)
 		return error;
-	error = write_bytes(request->server, object, message->offset, bytes);
+	error = value_write_whole(request->server, object, message->offset, bytes->sources, bytes->count);
 	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
 	if (!error)
 		error = namespace_add(request->server, directory, object);

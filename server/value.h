@@ -79,6 +79,10 @@ struct value_change {
 // Writes at offset; the value grows as needed. Returns the bytes written, fewer than asked (but > 0) if memory ran out meanwhile, or -ENOSPC.
 int64_t value_write(struct value_change *change, uint64_t offset, const struct value_source *source);
 
+// Writes the bytes of all sources, one behind the other: readers find all of them or none (value_whole.c). The version is raised once. -ENOSPC changes nothing that is seen.
+int value_write_whole(
+        struct server *server, struct far_record *record, uint64_t offset, const struct value_source *sources, uint32_t count);
+
 // Cuts or grows (by a hole). -ENOSPC changes nothing.
 int value_truncate(struct value_change *change, uint64_t size);
 
