@@ -42,6 +42,7 @@ static const struct {
         {EIO, "the connection broke during the call: the change may or may not have happened"},
         {EXDEV, "not within one server"},
         {ENODATA, "no such extended attribute, or no time to live"},
+        {EOVERFLOW, "the counter would leave the range of 64 bits with a sign"},
         {E2BIG, "longer than an extended attribute's value can be"},
 };
 
@@ -89,23 +90,25 @@ static void print_key(const unsigned char *key, unsigned long length, char *text
 	snprintf(text + used, room - used, "%s", i < length ? "..." : "");
 }
 
-int error_of_key(int error, const char *call, const void *key, unsigned long key_length)
+int error_because(int error, const char *call, const void *key, unsigned long key_length, const char *why)
 {
 	char text[256];
 
+	print_key(key, key_length, text, sizeof(text));
+	return error_set(error, "%s %s: %s", call, text, why);
+}
+
+int error_of_key(int error, const char *call, const void *key, unsigned long key_length)
+{
 	// What broke the connection has said so itself.
 	if (error >= 0 || error == -ENOTCONN || error == -ETIMEDOUT || error == -EIO || error == -EPROTO)
 		return error;
-	print_key(key, key_length, text, sizeof(text));
-	return error_set(error, "%s %s: %s", call, text, far_strerror(error));
+	return error_because(error, call, key, key_length, far_strerror(error));
 }
 
 int error_no_ttl(const char *call, const void *key, unsigned long key_length)
 {
-	char text[256];
-
-	print_key(key, key_length, text, sizeof(text));
-	return error_set(-ENODATA, "%s %s: the key has no time to live", call, text);
+	return error_because(-ENODATA, call, key, key_length, "the key has no time to live");
 }
 
 int error_of_ttl(uint64_t ttl_ms)

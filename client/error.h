@@ -10,6 +10,9 @@ int error_set(int error, const char *format, ...) __attribute__((format(printf, 
 // The same for a call on a key that the server refused: the text is made from the code.
 int error_of_key(int error, const char *call, const void *key, unsigned long key_length);
 
+// The same where the code alone does not say why.
+int error_because(int error, const char *call, const void *key, unsigned long key_length, const char *why);
+
 // A key that has no time to live: -ENODATA.
 int error_no_ttl(const char *call, const void *key, unsigned long key_length);
 

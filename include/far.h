@@ -264,6 +264,36 @@ FAR_API int far_get_if_newer(
 FAR_API ssize_t far_get_into(far_session *session, const void *key, size_t key_length, void *buffer, size_t length, uint64_t offset,
         uint64_t *size, uint64_t *version);
 
+/* Counters. A counter is a value of exactly 8 bytes, an int64_t, little-endian: these are the bytes that far_get, far_put and a mount see, and each change raises the version, as any other change does. Of all four: -EINVAL
+ * (also: the value has another length), -EISDIR, -ELOOP. */
+
+/* More of a change; zeros mean nothing special. Set `size` to sizeof(struct far_counter_options): later versions may grow it. */
+struct far_counter_options {
+	size_t size;
+	int64_t initial; /* what a counter that is made has before the change */
+	uint64_t ttl_ms; /* time to live of a counter that is made; 0 = none, at most 100 years. One that is there keeps what it has */
+	unsigned flags;
+};
+
+enum {
+	FAR_NO_CREATE = 1, /* a missing key is -ENOENT; else it is made, its missing directories too */
+};
+
+/* Adds to a counter, atomically. `options` may be NULL. *value (may be NULL) gets the sum. -EOVERFLOW (the sum would be no int64_t: nothing was added), -ENOENT (FAR_NO_CREATE), -ENOSPC, -EINVAL (also: ttl_ms too large, unknown
+ * flags, FAR_NO_CREATE with initial or ttl_ms). Cost: 1. After -EIO, -ETIMEDOUT and -EPROTO it may or may not have been added. */
+FAR_API int far_counter_add(
+        far_session *session, const void *key, size_t key_length, int64_t delta, const struct far_counter_options *options, int64_t *value);
+
+/* Gives a counter another value; *previous (may be NULL) gets the one it had. A far_put of 8 bytes does so, too, but also to what is no counter, and ends the time to live. Else as far_counter_add, but for -EOVERFLOW. */
+FAR_API int far_counter_set(far_session *session, const void *key, size_t key_length, int64_t value,
+        const struct far_counter_options *options, int64_t *previous);
+
+/* Stores `desired` if the counter's value is `expected`, atomically; else -ECANCELED. *current (may be NULL) gets the value that it had, in both cases. -ENOENT, -ENOSPC. Cost: 1. */
+FAR_API int far_counter_cas(far_session *session, const void *key, size_t key_length, int64_t expected, int64_t desired, int64_t *current);
+
+/* The value of a counter. -ENOENT. Cost: as far_get, 1, or 0 requests. */
+FAR_API int far_counter_get(far_session *session, const void *key, size_t key_length, int64_t *value);
+
 /* Deletes a file, a name of one, or an empty directory. -ENOENT, -ENOTEMPTY. Cost: 1. */
 FAR_API int far_delete(far_session *session, const void *key, size_t key_length);
 

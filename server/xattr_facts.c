@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 
 #include "far/xattr_name.h"
+#include "server/counter.h"
 #include "server/expiry.h"
 #include "server/object.h"
+#include "server/value.h"
 
 static int version_get(struct server *server, const struct far_record *object, char *value)
 {
@@ -105,7 +107,55 @@ static void ttl_remove(struct server *server, struct far_record *object)
 	object_touch_status(server, object);
 }
 
+// --- a counter's value ---
+
+static int count_get(struct server *server, const struct far_record *object, char *value)
+{
+	return snprintf(value, XATTR_FACT_MAX, "%lld", (long long)counter_get(server, object));
+}
+
+// Digits, a minus in front if wanted, of a number that 64 bits hold. -EINVAL.
+static int count_parse(struct far_span text, int64_t *count)
+{
+	const char *bytes = text.bytes;
+	bool is_negative = text.length > 1 && bytes[0] == '-';
+
+	*count = 0;
+	for (uint32_t at = is_negative; at < text.length; at++) {
+		int64_t digit = (int64_t)digit_of(bytes[at]);
+
+		if (!isdigit((unsigned char)bytes[at]) || __builtin_mul_overflow(*count, 10, count) ||
+		        __builtin_add_overflow(*count, is_negative ? -digit : digit, count))
+			return -EINVAL;
+	}
+	return text.length > 0 ? 0 : -EINVAL;
+}
+
+// An empty file becomes a counter; another value is not lost so.
+static int count_set(struct server *server, struct far_record *object, struct far_span value)
+{
+	int64_t count;
+	int error = object_require_value(object);
+
+	if (!error && !counter_is(object) && value_size(object) > 0)
+		error = -EINVAL;
+	if (!error)
+		error = count_parse(value, &count);
+	return error ? error : counter_set(server, object, count);
+}
+
 // --- all ---
+
+static bool has_always(const struct far_record *object)
+{
+	(void)object;
+	return true;
+}
+
+static bool has_deadline(const struct far_record *object)
+{
+	return object->flags & FAR_RECORD_EXPIRES;
+}
 
 static const struct fact {
 	const char *name;
@@ -113,11 +163,14 @@ static const struct fact {
 	bool (*may_be)(const char *value, uint32_t length); // of one that cannot be set
 	int (*set)(struct server *server, struct far_record *object, struct far_span value);
 	void (*remove)(struct server *server, struct far_record *object);
-	unsigned flag; // of the record: only objects with it have the fact
+	bool (*is_of)(const struct far_record *object); // a regular one
+	bool is_unlisted;
 } facts[] = {
-        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be, NULL, NULL, 0},
-        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be, NULL, NULL, 0},
-        {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, FAR_RECORD_EXPIRES},
+        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be, NULL, NULL, has_always, false},
+        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be, NULL, NULL, has_always, false},
+        {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, has_deadline, false},
+        // Any file of 8 bytes has it. An editor that copies what attributes the old file has would put the old bytes back into the new one.
+        {FAR_XATTR_FACTS_NAMESPACE "counter", count_get, NULL, count_set, NULL, counter_is, true},
 };
 
 #define FACTS (sizeof(facts) / sizeof(facts[0]))
@@ -132,7 +185,7 @@ static const struct fact *find(struct far_span name)
 
 static bool has(const struct far_record *object, const struct fact *fact)
 {
-	return fact && S_ISREG(object->mode) && (object->flags & fact->flag) == fact->flag;
+	return fact && S_ISREG(object->mode) && fact->is_of(object);
 }
 
 bool xattr_fact_is_name(struct far_span name)
@@ -176,7 +229,7 @@ const char *xattr_fact_next(const struct far_record *object, unsigned *position)
 	while (*position < FACTS) {
 		const struct fact *fact = &facts[(*position)++];
 
-		if (has(object, fact))
+		if (has(object, fact) && !fact->is_unlisted)
 			return fact->name;
 	}
 	return NULL;

@@ -30,6 +30,17 @@ int number_parse(const char *text, uint64_t *number)
 	return digits_parse(text, &end, number) || *end ? -EINVAL : 0;
 }
 
+int integer_parse(const char *text, int64_t *number)
+{
+	bool is_negative = text[0] == '-';
+	uint64_t size;
+
+	if (number_parse(text + is_negative, &size) || size > (uint64_t)INT64_MAX + is_negative)
+		return -EINVAL;
+	*number = is_negative ? (int64_t)(0 - size) : (int64_t)size;
+	return 0;
+}
+
 int size_parse(const char *text, uint64_t *size)
 {
 	static const char units[] = "kmgt";

@@ -9,6 +9,9 @@
 // A whole number. Returns 0 or -EINVAL.
 int number_parse(const char *text, uint64_t *number);
 
+// The same with a sign if wanted, from -2^63 to 2^63 - 1.
+int integer_parse(const char *text, int64_t *number);
+
 // A size in bytes: 123, 4k, 64K, 1m, 2G, 1T (powers of 1024). Returns 0 or -EINVAL.
 int size_parse(const char *text, uint64_t *size);
 

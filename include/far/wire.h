@@ -32,6 +32,7 @@ enum far_op {
 	FAR_OP_UPLOAD = 17, // far_upload_request -> far_attr_reply: a nameless object, held by the session
 	FAR_OP_PUBLISH =
 	        18, // far_put_request -> far_change_reply: the upload's value becomes the key's, atomically; success ends the upload and its hold
+	FAR_OP_COUNTER = 19,   // far_counter_request -> far_counter_reply: adds to a value of 8 bytes, sets it, or compares and swaps it
 	FAR_OP_EXPIRE = 24,    // far_expire_request -> far_ttl_reply: sets or removes a key's time to live
 	FAR_OP_TTL = 25,       // far_key_request -> far_ttl_reply
 	FAR_OP_GET_MANY = 26,  // far_many_request -> far_many_reply: many small values
@@ -101,7 +102,8 @@ enum far_status {
 	FAR_STATUS_LOCKED,         // EAGAIN: another owner's lock is in the way
 	FAR_STATUS_DEADLOCK,       // EDEADLK: the wait would never end
 	FAR_STATUS_NO_LOCKS,       // ENOLCK: the session's, or the server's, bound of locks
-	FAR_STATUS_RESTART, // ERESTART: the server did a part of what had to be done first, and nothing of the request: send it again
+	FAR_STATUS_RESTART,  // ERESTART: the server did a part of what had to be done first, and nothing of the request: send it again
+	FAR_STATUS_OVERFLOW, // EOVERFLOW: the sum is none that a counter can have
 	FAR_STATUS_LIMIT,
 };
 
@@ -737,6 +739,35 @@ struct far_put_range_request {
 	uint16_t ranges;
 };
 static_assert(sizeof(struct far_put_range_request) == 40, "wire");
+
+enum far_counter_flag {
+	FAR_COUNTER_CREATE = 1, // a missing key is made, its directories too
+	// One of these, or none: add
+	FAR_COUNTER_SET = 2,
+	FAR_COUNTER_CAS = 4, // not with FAR_COUNTER_CREATE
+};
+
+// A counter is a value of exactly 8 bytes, an int64_t; any other: FAR_STATUS_INVALID. Behind it: the key. FAR_STATUS_OVERFLOW: nothing was added. A time to live stays as it is.
+struct far_counter_request {
+	struct far_request header;
+	int64_t operand;  // what is added, or the new value
+	int64_t expected; // FAR_COUNTER_CAS: only if this is the current value
+	int64_t initial;  // FAR_COUNTER_CREATE: what a key that is made has before the change
+	uint64_t ttl_ms;  // FAR_COUNTER_CREATE: time to live of a key that is made; 0 = none
+	uint32_t mode;    // FAR_COUNTER_CREATE: permission bits of it
+	uint16_t key_length;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_counter_request) == 56, "wire");
+
+// With FAR_STATUS_VERSION, of FAR_COUNTER_CAS, the whole struct follows, too: `value` and `previous` are what is there.
+struct far_counter_reply {
+	struct far_reply header;
+	int64_t value;    // behind the change
+	int64_t previous; // before it
+	uint64_t version; // of `value`
+};
+static_assert(sizeof(struct far_counter_reply) == 48, "wire");
 
 // --- extended attributes ---
 

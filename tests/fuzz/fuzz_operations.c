@@ -274,7 +274,8 @@ static void set_put_range(uint8_t *message, uint32_t tail, unsigned which)
 static uint16_t set_attribute_name(uint8_t *name, uint32_t room, unsigned chosen)
 {
 	static const char *const names[] = {"user.a", "user.b", "security.capability", "system.posix_acl_access",
-	        "system.posix_acl_default", "user.far.version", "user.far.ttl", "trusted.cccccccccccccccccccccccccccccccccccc", "none.a"};
+	        "system.posix_acl_default", "user.far.version", "user.far.ttl", "user.far.counter",
+	        "trusted.cccccccccccccccccccccccccccccccccccc", "none.a"};
 	const char *text = names[chosen % (sizeof(names) / sizeof(names[0]))];
 	uint32_t length = (uint32_t)strlen(text);
 
@@ -401,6 +402,15 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		((struct far_expire_request *)message)->key_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, true);
 		break;
+	case FAR_OP_COUNTER: {
+		struct far_counter_request *counter = (struct far_counter_request *)message;
+
+		counter->expected %= 4;
+		counter->ttl_ms %= 64;
+		counter->key_length = (uint16_t)tail;
+		set_name(message + sizeof(*counter), tail, true);
+		break;
+	}
 	case FAR_OP_TTL:
 		((struct far_key_request *)message)->key_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, true);

@@ -253,6 +253,54 @@ static void test_put__small_is_one_request(void **state)
 	}
 }
 
+static void counter_add(struct counting *counting, void *context, unsigned i)
+{
+	int64_t value;
+
+	(void)context;
+	assert_ok(far_counter_add(counting->session, "count", 5, 1, NULL, &value));
+	assert_int_equal(value, i + 1);
+}
+
+static void counter_cas(struct counting *counting, void *context, unsigned i)
+{
+	(void)context;
+	assert_ok(far_counter_cas(counting->session, "count", 5, SOME + i, SOME + i + 1, NULL));
+}
+
+static void counter_cas_in_vain(struct counting *counting, void *context, unsigned i)
+{
+	int64_t value;
+
+	(void)context;
+	assert_int_equal(far_counter_cas(counting->session, "count", 5, i, i, &value), -ECANCELED);
+	assert_int_equal(value, 2 * SOME);
+}
+
+static void counter_get(struct counting *counting, void *context, unsigned i)
+{
+	int64_t value;
+
+	(void)context;
+	(void)i;
+	assert_ok(far_counter_get(counting->session, "count", 5, &value));
+	assert_int_equal(value, 2 * SOME);
+}
+
+// Making it is no more.
+static void test_counter__change_is_one_request(void **state)
+{
+	struct counting *counting = *state;
+	const struct cost change = {.requests = 1, .doorbells = 1, .handlers = 1};
+	const struct cost read = {.reads = 1, .doorbells = 1, .is_idle = true};
+
+	expect_cost(counting, "counter, add", SOME, change, counter_add, NULL);
+	expect_cost(counting, "counter, compare-and-swap", SOME, change, counter_cas, NULL);
+	expect_cost(counting, "counter, compare-and-swap, another value", SOME, change, counter_cas_in_vain, NULL);
+	counter_get(counting, NULL, 0);
+	expect_cost(counting, "counter, read, location known", SOME, without_pool_traffic(counting, read), counter_get, NULL);
+}
+
 // One doorbell: the write and the message behind it are posted together, and the grants have come with earlier replies.
 static void test_put__large_is_a_write_and_one_request_behind_it(void **state)
 {
@@ -456,6 +504,7 @@ int main(int count, char **arguments)
 	        cmocka_unit_test(test_get__known_location_costs_reads_alone),
 	        cmocka_unit_test(test_get__key_with_directories_takes_one_read_more),
 	        cmocka_unit_test(test_put__small_is_one_request),
+	        cmocka_unit_test(test_counter__change_is_one_request),
 	        cmocka_unit_test(test_put__large_is_a_write_and_one_request_behind_it),
 	        cmocka_unit_test(test_file_read__costs_reads_alone),
 	        cmocka_unit_test(test_file_read__into_memory_asked_for_is_one_read_of_any_length),

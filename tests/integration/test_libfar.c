@@ -16,6 +16,7 @@ int main(void)
 	failed += _cmocka_run_group_tests("names", libfar_names, libfar_names_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("threads", libfar_threads, libfar_threads_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("expiry", libfar_expiry, libfar_expiry_count, sessions_open, sessions_close);
+	failed += _cmocka_run_group_tests("counters", libfar_counters, libfar_counters_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("many", libfar_many, libfar_many_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("versions", libfar_versions, libfar_versions_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("range", libfar_range, libfar_range_count, sessions_open, sessions_close);

@@ -51,6 +51,25 @@ static void test_name_of_path__ignores_slashes_at_the_end(void **state)
 	assert_memory_equal(name, "x.bin", 5);
 }
 
+static void test_integer_parse__takes_all_that_64_bits_hold(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t number;
+	} right[] = {{"0", 0}, {"-0", 0}, {"-17", -17}, {"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN}};
+	static const char *const wrong[] = {"", "-", "--1", "+1", " 1", "- 1", "1 ", "1k", "0x1", "9223372036854775808",
+	        "-9223372036854775809", "99999999999999999999"};
+	int64_t number;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		assert_int_equal(integer_parse(right[i].text, &number), 0);
+		assert_int_equal(number, right[i].number);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(integer_parse(wrong[i], &number), -EINVAL);
+}
+
 static void test_size_parse__takes_units_of_1024(void **state)
 {
 	uint64_t size;
@@ -161,6 +180,7 @@ int main(void)
 	        cmocka_unit_test(test_key_of_argument__a_slash_is_the_root),
 	        cmocka_unit_test(test_key_is_below__needs_a_whole_component),
 	        cmocka_unit_test(test_name_of_path__ignores_slashes_at_the_end),
+	        cmocka_unit_test(test_integer_parse__takes_all_that_64_bits_hold),
 	        cmocka_unit_test(test_size_parse__takes_units_of_1024),
 	        cmocka_unit_test(test_size_parse__refuses_what_is_not_a_size),
 	        cmocka_unit_test(test_size_format__shows_two_digits_for_people),

@@ -301,6 +301,59 @@ static void test_facts__are_listed_where_asked_for_and_kept(void **state)
 	assert_int_equal(ask(FAR_OP_XATTR_GET, "user.far.none", 0), FAR_STATUS_NO_DATA);
 }
 
+static int write_file(const char *bytes, uint32_t length)
+{
+	assert_int_equal(served_truncate(world.client, world.file.id, 0), FAR_STATUS_OK);
+	return served_write(world.client, world.file.id, 0, bytes, length, 0);
+}
+
+static void test_counter__is_its_value_in_digits_and_is_set_so(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(FAR_OP_XATTR_GET, "user.far.counter", 0), FAR_STATUS_NO_DATA);
+	assert_int_equal(set("user.far.counter", "-17", 3, 0), FAR_STATUS_OK); // an empty file becomes one
+	assert_value("user.far.counter", "-17", 3);
+	assert_value("user.far.version", "2", 1);
+	assert_int_equal(served_read(world.client, world.file.id, 0, 100, 0), FAR_STATUS_OK);
+	assert_int_equal(((const struct far_get_reply *)world.client->reply)->length, 8);
+	assert_memory_equal((const struct far_get_reply *)world.client->reply + 1, "\xef\xff\xff\xff\xff\xff\xff\xff", 8);
+	assert_int_equal(set("user.far.counter", "9223372036854775807", 19, 0), FAR_STATUS_OK);
+	assert_int_equal(set("user.far.counter", "-9223372036854775808", 20, 0), FAR_STATUS_OK);
+	assert_value("user.far.counter", "-9223372036854775808", 20);
+	assert_int_equal(set("user.far.counter", "1", 1, FAR_XATTR_CREATE), FAR_STATUS_EXISTS);
+	assert_int_equal(ask(FAR_OP_XATTR_REMOVE, "user.far.counter", 0), FAR_STATUS_OK);
+	assert_value("user.far.counter", "-9223372036854775808", 20);
+}
+
+static void test_counter__takes_no_other_text_and_no_other_files_value(void **state)
+{
+	static const char *const wrong[] = {"", "-", "+1", " 1", "1 ", "0x1", "9223372036854775808", "-9223372036854775809", "1.0", "--1"};
+
+	(void)state;
+	assert_int_equal(write_file("12345678", 8), FAR_STATUS_OK);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(set("user.far.counter", wrong[i], (uint32_t)strlen(wrong[i]), 0), FAR_STATUS_INVALID);
+	assert_value("user.far.counter", "4050765991979987505", 19);
+	assert_int_equal(write_file("1234567", 7), FAR_STATUS_OK);
+	assert_int_equal(set("user.far.counter", "1", 1, 0), FAR_STATUS_INVALID);
+	assert_int_equal(set("user.far.counter", "1", 1, FAR_XATTR_REPLACE), FAR_STATUS_NO_DATA);
+	assert_int_equal(ask(FAR_OP_XATTR_GET, "user.far.counter", 0), FAR_STATUS_NO_DATA);
+	assert_int_equal(set_on(FAR_ROOT_ID, "user.far.counter", "1", 1, 0), FAR_STATUS_IS_DIRECTORY);
+}
+
+// Who copies all attributes that a list names would undo what was written meanwhile.
+static void test_counter__is_not_listed(void **state)
+{
+	struct far_xattr_get_request request = {.id = world.file.id};
+
+	(void)state;
+	assert_int_equal(write_file("12345678", 8), FAR_STATUS_OK);
+	assert_int_equal(served_call(world.client, FAR_OP_XATTR_LIST, FAR_XATTR_FACTS, &request, sizeof(request), (struct served_parts){0}),
+	        FAR_STATUS_OK);
+	assert_int_equal(answer()->length, 35);
+	assert_memory_equal(answer() + 1, "user.far.version\0user.far.location", 35);
+}
+
 // --- access control lists ---
 
 struct list {
@@ -390,6 +443,9 @@ int main(void)
 	        EACH(test_names__no_more_than_can_be_listed),
 	        EACH(test_put__keeps_attributes_but_ends_a_capability),
 	        EACH(test_facts__are_listed_where_asked_for_and_kept),
+	        EACH(test_counter__is_its_value_in_digits_and_is_set_so),
+	        EACH(test_counter__takes_no_other_text_and_no_other_files_value),
+	        EACH(test_counter__is_not_listed),
 	        EACH(test_acl_check__refuses_what_is_no_list),
 	        EACH(test_access_list__and_mode_follow_each_other),
 	        EACH(test_default_list__is_inherited_by_what_a_put_makes),

@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to) ((i++)) ;;
+		-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get append mget ls stat rm mv cas expire persist ttl mkdir df fsck ping bench repl doctor profile top version help'
+	local commands='put get append mget ls stat rm mv cas incr decr counter expire persist ttl mkdir df fsck ping bench repl doctor profile top version help'
 	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
@@ -48,7 +48,7 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl) return ;;
+	-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) return ;;
 	--ops)
 		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw scan stat ping' -- "$cur")
 		return
@@ -66,6 +66,8 @@ _far()
 	put) options+=' --recursive --if-absent --ttl --keep-ttl --quiet' ;;
 	get) options+=' --recursive --offset --length --quiet' ;;
 	append) options+=' --offset' ;;
+	incr | decr) options+=' --existing --initial --ttl' ;;
+	counter) options+=' --set --if' ;;
 	mget) options+=' --null' ;;
 	ls) options+=' --long --recursive --prefix --human-readable --unsorted --json' ;;
 	stat) options+=' --json' ;;
@@ -92,7 +94,7 @@ _far()
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	put:1 | append:1 | mget:* | get:0 | cas:0 | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:*) _far_keys ;;
+	put:1 | append:1 | mget:* | get:0 | cas:0 | incr:0 | decr:0 | counter:* | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:*) _far_keys ;;
 	esac
 }
 
