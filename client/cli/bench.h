@@ -120,6 +120,9 @@ unsigned bench_data_name(const struct bench_data *data, uint64_t key, char name[
 // The same where `name` has held another key's name before.
 unsigned bench_data_number_name(const struct bench_data *data, uint64_t key, char name[BENCH_NAME_MAX]);
 
+// Makes a key's name that of the counter beside it. Returns its length.
+unsigned bench_name_counter(char name[BENCH_NAME_MAX], unsigned length);
+
 // The number in a name, -1 if it is not one of these keys.
 int64_t bench_data_number(const struct bench_data *data, const char *name, size_t length);
 
@@ -137,6 +140,9 @@ void bench_report_add(struct bench_report *report, const struct bench_result *re
 void bench_report_end(struct bench_report *report);
 
 // --- options (bench_options.c) ---
+
+// Whether the operation is measured, alone or in a mix.
+bool bench_options_have(const struct bench_options *options, enum bench_op op);
 
 // Returns CLI_OK or what the command is to return.
 int bench_options_parse(struct cli *cli, int argc, char **argv, struct bench_options *options);

@@ -47,6 +47,14 @@ static ssize_t do_rmw(struct worker *worker, struct bench_slot *slot)
 	return -ETIMEDOUT;
 }
 
+static ssize_t do_incr(struct worker *worker, struct bench_slot *slot)
+{
+	int64_t sum;
+	int error = far_counter_add(worker->data->session, slot->name, slot->name_length, 1, NULL, &sum);
+
+	return error ? error : (ssize_t)sizeof(sum);
+}
+
 static void cleanup_list(far_list **list)
 {
 	far_list_close(*list);
@@ -106,6 +114,7 @@ bench_call *const bench_calls[BENCH_OPS] = {
         [BENCH_PUT] = do_put,
         [BENCH_INSERT] = do_put,
         [BENCH_RMW] = do_rmw,
+        [BENCH_INCR] = do_incr,
         [BENCH_SCAN] = do_scan,
         [BENCH_STAT] = do_stat,
         [BENCH_PING] = do_ping,

@@ -71,6 +71,13 @@ unsigned bench_data_name(const struct bench_data *data, uint64_t key, char name[
 	return bench_data_number_name(data, key, name);
 }
 
+unsigned bench_name_counter(char name[BENCH_NAME_MAX], unsigned length)
+{
+	name[length] = 'c';
+	name[length + 1] = '\0';
+	return length + 1;
+}
+
 int64_t bench_data_number(const struct bench_data *data, const char *name, size_t length)
 {
 	int64_t number = 0;
@@ -220,10 +227,15 @@ int bench_data_find_cursors(struct bench_data *data)
 
 static void delete_keys(struct bench_data *data)
 {
+	bool has_counters = bench_options_have(data->options, BENCH_INCR);
+
 	for (uint64_t key = 0; key < data->keys_end; key++) {
 		char name[BENCH_NAME_MAX];
+		unsigned length = bench_data_name(data, key, name);
 
-		far_delete(data->session, name, bench_data_name(data, key, name));
+		far_delete(data->session, name, length);
+		if (has_counters)
+			far_delete(data->session, name, bench_name_counter(name, length));
 	}
 	if (!data->options->is_flat)
 		far_delete(data->session, data->folder, data->folder_length);

@@ -14,6 +14,7 @@ const char *const bench_op_names[BENCH_OPS] = {[BENCH_GET] = "get",
         [BENCH_PUT] = "put",
         [BENCH_INSERT] = "insert",
         [BENCH_RMW] = "rmw",
+        [BENCH_INCR] = "incr",
         [BENCH_SCAN] = "scan",
         [BENCH_STAT] = "stat",
         [BENCH_PING] = "ping"};

@@ -12,6 +12,7 @@ enum bench_op {
 	BENCH_PUT,
 	BENCH_INSERT, // a put of a key that there was not yet
 	BENCH_RMW,    // read, modify, write by far_cas; again if somebody else was sooner
+	BENCH_INCR,   // an add to the counter that stands beside the key
 	BENCH_SCAN,   // keys in the order of creation from one on, and their values
 	BENCH_STAT,
 	BENCH_PING,

@@ -325,7 +325,7 @@ static void set_default_sizes(struct bench_options *options)
 			take_sizes(options, sizes[i]);
 }
 
-static bool has_op(const struct bench_options *options, enum bench_op op)
+bool bench_options_have(const struct bench_options *options, enum bench_op op)
 {
 	for (unsigned i = 0; i < options->mix_count; i++)
 		if (bench_mix_has(&options->mixes[i], op))
@@ -345,7 +345,7 @@ static error_t check_together(struct argp_state *state)
 	set_default_sizes(options);
 	if (options->phase != BENCH_TEMPORARY && options->size_count > 1)
 		return report_usage(state->name, "--load, --run and --keep: give one size, range or mixture by --sizes");
-	if (options->is_flat && has_op(options, BENCH_SCAN))
+	if (options->is_flat && bench_options_have(options, BENCH_SCAN))
 		return report_usage(state->name, "--flat: a scan goes over a directory");
 	if (options->rate > 0 && options->batch > 1)
 		return report_usage(state->name, "--rate: each operation has a time of its own: leave --batch out");

@@ -40,6 +40,8 @@ static void prepare_key(struct worker *worker, struct bench_slot *slot, uint64_t
 {
 	slot->key = key;
 	slot->name_length = bench_data_number_name(worker->data, key, slot->name);
+	if (slot->op == BENCH_INCR)
+		slot->name_length = bench_name_counter(slot->name, slot->name_length);
 	if (!bench_op_stores(slot->op))
 		return;
 	slot->seed = next_seed(worker, slot);

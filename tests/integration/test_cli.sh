@@ -444,6 +444,13 @@ test_bench_loads() {
 		'[r["op"] for r in d["results"]] == ["all", "get", "put"] and 2200 < d["results"][1]["operations"] < 2800'
 	run bench --ops put,get:50+rmw:50,get --sizes 0-100,64:9+5k:1 --keys 50 --threads 2 --seconds 0.05 --warm-up 0.02 --verify --json
 	check 'bench of mixed sizes finds every value right' json 'len(d["results"]) == 10 and all(r.get("wrong", 0) == 0 for r in d["results"])'
+	run bench --ops incr,get:50+incr:50 --keys 50 --threads 2 --sizes 64 --seconds 0.05 --warm-up 0.02 --verify --json
+	check 'bench of counters finds every value right' json 'len(d["results"]) == 4 and all(r.get("wrong", 0) == 0 for r in d["results"])'
+	run ls -p far-bench-
+	check 'bench of counters deletes them, too' exited 4
+	run bench --ops incr --keep --prefix "$top/counted" --keys 50 --threads 2 --sizes 64 --operations 5000 --warm-up 0 --json
+	check 'bench of counters adds as often as it says' \
+		[ "$("$FAR" ls "$top/counted" | grep 'c$' | xargs "$FAR" counter | awk '{sum += $1} END {print sum}')" = 5000 ]
 	run bench --ops ping --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
 	check 'bench --rate keeps to it' json '230 <= d["results"][0]["operations"] <= 252'
 	check 'bench --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'

@@ -50,7 +50,7 @@ _far()
 	case $previous in
 	-s | --server | -c | --count | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) return ;;
 	--ops)
-		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw scan stat ping' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw incr scan stat ping' -- "$cur")
 		return
 		;;
 	--distribution)
