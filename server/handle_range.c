@@ -78,6 +78,7 @@ static int make_object(struct request *request, struct far_record *directory, st
 	        .value_room = end <= FAR_INLINE_MAX ? (uint32_t)end : 0,
 	};
 	struct far_record *object;
+	uint64_t version;
 	int error;
 
 	if (message->offset > FAR_FILE_MAX || end > FAR_FILE_MAX)
@@ -85,8 +86,9 @@ static int make_object(struct request *request, struct far_record *directory, st
 	error = object_make(request->server, &new, &object);
 	if (error)
 		return error;
+	version = atomic_load_explicit(&object->version, memory_order_relaxed);
 	error = value_write_whole(request->server, object, message->offset, bytes->sources, bytes->count);
-	atomic_store_explicit(&object->version, 1, memory_order_relaxed);
+	atomic_store_explicit(&object->version, version, memory_order_relaxed); // its first, whatever bytes it begins with
 	if (!error)
 		error = namespace_add(request->server, directory, object);
 	if (error) {

@@ -71,6 +71,20 @@ static void test_append_tells_where_and_how_long(void **state)
 	check_value("d/k", "abcde", 5);
 }
 
+// Who remembers a version of the key before must not take the new one for it.
+static void test_key_that_was_deleted_goes_on_above_its_versions(void **state)
+{
+	(void)state;
+	assert_int_equal(append("k", "abc", 3), FAR_STATUS_OK);
+	assert_int_equal(append("k", "abc", 3), FAR_STATUS_OK);
+	assert_int_equal(served_delete(client, "k"), FAR_STATUS_OK);
+	assert_int_equal(append("k", "abc", 3), FAR_STATUS_OK);
+	assert_int_equal(written()->version, 3);
+	assert_int_equal(served_delete(client, "k"), FAR_STATUS_OK);
+	assert_int_equal(put_range("k", "abc", 3, 0, FAR_PUT_RANGE_CREATE), FAR_STATUS_OK);
+	assert_int_equal(written()->version, 4);
+}
+
 static void test_granted_bytes_are_appended(void **state)
 {
 	char bytes[9000];
@@ -180,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_append_tells_where_and_how_long, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_key_that_was_deleted_goes_on_above_its_versions, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_granted_bytes_are_appended, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_full_pool_takes_all_or_nothing, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_what_cannot_be_is_refused, set_up, tear_down),
