@@ -29,7 +29,7 @@ int session_join(struct lane *lane, const struct far_hello_request *request);
 // The lane leaves; the last one ends the session.
 void session_leave(struct lane *lane);
 
-// What locks calls when waits of a session ended: its notices are to be sent.
+// What locks calls when waits of a session ended: its notices are to be sent (notices.c).
 void session_waits_ended(struct lock_client *client);
 
 void session_free_all(struct server *server);
