@@ -52,10 +52,19 @@ static bool is_reply(const struct fabric_event *event)
 	return event->length >= sizeof(*message) && message->length == event->length;
 }
 
-// Notices come between replies, on a lane that has asked for them.
+// Notices and events come between replies, on a lane that has asked for them.
 static bool is_notice(const struct far_reply *message)
 {
-	return message->op == FAR_OP_NOTICES && message->flags & FAR_REPLY_NOTICE;
+	return message->flags & FAR_REPLY_NOTICE;
+}
+
+static int take_changes(struct far_lane *lane, const struct fabric_event *event)
+{
+	if (!lane->events_taker || event->length < sizeof(struct far_events))
+		return out_of_step(lane, "events");
+	lane->events_taker(lane->events_context, event->message, event->length);
+	fabric_receive_release(event->lane, event->message);
+	return 0;
 }
 
 static int take_notices(struct far_lane *lane, const struct fabric_event *event)
@@ -71,6 +80,13 @@ static int take_notices(struct far_lane *lane, const struct fabric_event *event)
 			lane->notice_taker(lane->notice_context, notices[i].ticket, far_status_to_error(notices[i].status));
 	fabric_receive_release(event->lane, message);
 	return 0;
+}
+
+static int take_told(struct far_lane *lane, const struct fabric_event *event)
+{
+	const struct far_reply *message = event->message;
+
+	return message->op == FAR_OP_WATCH ? take_changes(lane, event) : take_notices(lane, event);
 }
 
 // Takes in what the fabric found. Replies that came before the connection ended still count: the server may have said why it ended it.
@@ -91,7 +107,7 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 			int wrong = 0;
 
 			if (is_reply(event) && is_notice(event->message)) {
-				wrong = take_notices(lane, event);
+				wrong = take_told(lane, event);
 				if (wrong)
 					return wrong;
 				continue;

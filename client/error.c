@@ -34,7 +34,7 @@ static const struct {
         {EPERM, "not permitted"},
         {EPROTO, "the server sent something that is not the FarFS protocol"},
         {EPROTONOSUPPORT, "the provider is not built in, or the server speaks another version of the protocol"},
-        {EMFILE, "the server has as many sessions or lanes as it can have"},
+        {EMFILE, "the server has as many sessions, lanes or watches as it can have"},
         {ENOTCONN, "the server cannot be reached"},
         {ECONNREFUSED, "no server listens at the address"},
         {ETIMEDOUT, "the server did not answer in time"},

@@ -117,6 +117,9 @@ struct far_lane {
 	uint64_t epoch;                 // of the server's session that the connection joined
 	far_notice_taker *notice_taker; // NULL: notices do not come here
 	void *notice_context;
+	// NULL: the lane watches nothing. Is called with each message of events (watch.c), whole but not looked into.
+	void (*events_taker)(void *context, const struct far_events *events, uint32_t length);
+	void *events_context;
 
 	struct key_cache *keys;
 	struct file_cache *files;

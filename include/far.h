@@ -34,6 +34,7 @@ extern "C" {
 
 typedef struct far_session far_session;
 typedef struct far_list far_list;
+typedef struct far_watch far_watch;
 
 /* How to connect; zeros mean the defaults. Set `size` to sizeof(struct far_options): later versions may grow it. */
 struct far_options {
@@ -334,6 +335,55 @@ FAR_API int far_list_next(far_list *list, struct far_list_entry *entry);
 /* A text that continues behind the last entry delivered; valid until the next call on the list. */
 FAR_API const char *far_list_cursor(far_list *list);
 FAR_API void far_list_close(far_list *list);
+
+/* What has happened to a key: an event's kind, and as flags of a watch the kinds wanted. */
+enum {
+	FAR_WATCH_CREATED = 1,    /* a name has come: a new object's, or a further one */
+	FAR_WATCH_CHANGED = 2,    /* the value has another version */
+	FAR_WATCH_ATTRIBUTES = 4, /* mode, owner, times that were set, extended attributes, time to live */
+	FAR_WATCH_DELETED = 8,    /* the name has gone */
+	FAR_WATCH_EXPIRED = 16,   /* so has it, with the time to live */
+	FAR_WATCH_RENAMED = 32,   /* key is new_key now, with all below it; what had that key before is gone */
+	FAR_WATCH_EXCHANGED = 64, /* key and new_key have changed places, with all below them */
+	FAR_WATCH_LOST = 128,     /* events are not told: look at all that is watched anew. Told whatever kinds are wanted */
+	FAR_WATCH_PREFIX = 256,   /* flag: not the key, but all keys that begin with these bytes */
+};
+
+struct far_watch_event {
+	unsigned kind;         /* one of FAR_WATCH_CREATED to FAR_WATCH_LOST */
+	unsigned is_directory; /* 1: the key is one's (of an exchange: one of the two) */
+	uint64_t version;      /* the object's behind what happened */
+	uint64_t lost;         /* FAR_WATCH_LOST: how many events; 0 = nobody knows, the connection was lost meanwhile */
+	const char *key;       /* NUL-terminated; good until the next call on the watch */
+	size_t key_length;
+	const char *new_key; /* FAR_WATCH_RENAMED and FAR_WATCH_EXCHANGED, else "" */
+	size_t new_key_length;
+};
+
+/* Watches a key and everything below it; an empty key is everything. With FAR_WATCH_PREFIX: all keys that begin with these bytes, at any depth (`models/a`: models/a.bin, models/abc/x; an empty one is everything). `flags`: that, and the
+ * kinds wanted (none = all). Whoever makes the change is told of it alike: other clients, mounts, this program; each change that is made behind the return is told, in the order in which they happened, but:
+ * - An object that changes again before its watcher has taken the event is told once, with the newer version.
+ * - Events that wait at the server take up to 256 KiB (some 2,000). What comes on top is counted, and told as FAR_WATCH_LOST behind those that waited. A watcher that does not read delays nobody.
+ * - If the connection is lost it is made again, and FAR_WATCH_LOST told, with 0.
+ * - What a writer through a mapped pool writes by itself into a watched file becomes requests: its writes cost a round trip as long as that lasts, and each is told.
+ * - A rename that concerns what is watched is told with both keys, whichever of them is watched; of a directory it is one event for all below it, also if what is watched is below it.
+ * - A change of an object with several names is told for each; of one with more than 64 it is a FAR_WATCH_LOST for all who watch. What has no key (an open file without a name, a path of more than 4,095 bytes) is not told.
+ * A watch has a lane of its own. One thread at a time uses it. far_watch_free it before far_close. Cost: 1 + connecting.
+ * -EINVAL (also: unknown flags), -ENAMETOOLONG, -EMFILE (the session has no lane left, or watches 1,024 keys; all sessions together 16,384). */
+FAR_API int far_watch_new(far_session *session, const void *key, size_t key_length, unsigned flags, far_watch **watch);
+
+/* Watches a further key by the same watch: events come in one order, and what both name comes once. Cost: 1. As far_watch_new. */
+FAR_API int far_watch_add(far_watch *watch, const void *key, size_t key_length, unsigned flags);
+
+/* The next event: 1; 0 if none came within timeout_ms (0 = do not wait, negative = no limit), or a signal's handler ran. While the server is away it tries to reach it again until the time is over: -ENOTCONN then, and the next call goes on.
+ * Cost: 0; events are sent as they happen. */
+FAR_API int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_ms);
+
+/* A descriptor for poll(2): it becomes readable when there may be an event, after far_watch_next has returned 0. It is the same for the life of the watch. */
+FAR_API int far_watch_fd(const far_watch *watch);
+
+/* Ends the watch and frees it. NULL does nothing. */
+FAR_API void far_watch_free(far_watch *watch);
 
 /* Asks for an answer, nothing else. Cost: 1. */
 FAR_API int far_ping(far_session *session);

@@ -47,7 +47,7 @@ int handle_expire(struct request *request)
 		error = expiry_set(request->server, object, message->ttl_ms);
 	if (error)
 		return error;
-	object_touch_status(request->server, object);
+	object_touch_attributes(request->server, object);
 	return reply_ttl(request, is_persisting ? left_ms : message->ttl_ms);
 }
 

@@ -9,6 +9,7 @@
 #include "server/operations.h"
 #include "server/record.h"
 #include "server/value.h"
+#include "server/watchers.h"
 #include "server/window.h"
 
 int handle_getattr(struct request *request)
@@ -84,6 +85,12 @@ static void set_times(struct server *server, struct far_record *object, const st
 		object->ctime_ns = message->ctime_ns;
 }
 
+// Times that come with a size are those of the change of the value.
+static bool is_of_attributes(uint32_t valid)
+{
+	return !(valid & FAR_SET_SIZE) || valid & (FAR_SET_MODE | FAR_SET_UID | FAR_SET_GID);
+}
+
 int handle_setattr(struct request *request)
 {
 	const struct far_setattr_request *message = request->message;
@@ -101,6 +108,8 @@ int handle_setattr(struct request *request)
 	if (message->valid) {
 		set_mode_and_owner(request->server, object, message);
 		set_times(request->server, object, message);
+		if (is_of_attributes(message->valid))
+			watchers_note(request->server, FAR_EVENT_ATTRIBUTES, object);
 	}
 	reply_attr(request, object);
 	return 0;

@@ -163,7 +163,7 @@ static int set(struct request *request, struct far_record *object, struct far_sp
 	else
 		error = xattr_set(request->server, object, name, value, request->flags);
 	if (!error)
-		object_touch_status(request->server, object);
+		object_touch_attributes(request->server, object);
 	return error;
 }
 
@@ -227,6 +227,6 @@ int handle_xattr_remove(struct request *request)
 		return xattr_fact_remove(request->server, object, name);
 	error = xattr_remove(request->server, object, name);
 	if (!error)
-		object_touch_status(request->server, object);
+		object_touch_attributes(request->server, object);
 	return error;
 }

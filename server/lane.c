@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "server/session.h"
+#include "server/watchers.h"
 
 void lane_init(struct lane *lane)
 {
@@ -47,6 +48,7 @@ static void unlist(struct lane *lane)
 
 void lane_fini(struct lane *lane)
 {
+	watchers_drop(lane); // first: what follows may be something to tell
 	unlist_mapped(lane);
 	unlist(lane);
 	while (lane->transfer_count > 0)

@@ -10,6 +10,7 @@
 #include "server/grant.h"
 
 struct session;
+struct watcher;
 
 struct lane_transport {
 	bool has_loads; // peers map the pool and have read sections
@@ -22,7 +23,7 @@ struct lane_transport {
 	void (*seal)(struct lane *lane, void *region, uint64_t length);
 	void (*revoke)(struct lane *lane, void *region);
 
-	// The session has notices for the client: operations_notices makes the message, once there is credit.
+	// There are notices or events for the client: operations_notices makes the message, once there is credit.
 	void (*notify)(struct lane *lane);
 
 	void (*set_scope)(struct lane *lane, uint64_t scope);
@@ -39,6 +40,7 @@ struct lane {
 	uint32_t message_size;
 	bool is_closing;         // broke the protocol: to be disconnected once its last reply is out
 	struct session *session; // NULL before hello
+	struct watcher *watcher; // NULL: it watches nothing
 	struct lane_grants grants;
 	uint64_t transfers[FAR_LANE_DEPTH]; // tickets of writes under way, oldest first
 	uint32_t transfer_first;

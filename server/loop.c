@@ -30,6 +30,7 @@ struct loop {
 	int network_count;
 	struct connection *connections;
 	bool has_stalled; // some connection has waiting messages or a stalled reply, or is closing
+	bool has_unsent;  // notices or events wait for credit
 	bool is_reclaiming;
 	bool is_sweeping;   // deadlines are over that the sweep has not come to yet
 	bool is_sweep_held; // until readers have ended: the retry of reclaim looks again
@@ -274,7 +275,7 @@ static int look(struct loop *loop)
 
 static uint64_t retry_timeout_ns(struct loop *loop)
 {
-	if (!loop->has_stalled && !loop->is_reclaiming) {
+	if (!loop->has_stalled && !loop->is_reclaiming && !loop->has_unsent) {
 		loop->retry_ms = RETRY_MS_MIN;
 		return loop->load.is_busy ? LOAD_HOLD_NS : UINT64_MAX; // that it is calm again nobody else finds out
 	}
@@ -294,12 +295,13 @@ static uint64_t timeout_ns(struct loop *loop)
 	return retry < expiry ? retry : expiry;
 }
 
-// Notices arise from what others asked for, or from their end.
+// Notices arise from what others asked for, from their end, and from what the server does by itself: so behind all that.
 static void send_notices(struct loop *loop)
 {
+	loop->has_unsent = false;
 	for (int i = 0; i < loop->network_count; i++)
 		if (loop->networks[i].noticed)
-			loop->has_stalled |= network_send_notices(&loop->networks[i]);
+			loop->has_unsent |= network_send_notices(&loop->networks[i]);
 }
 
 void loop_tell_metrics(struct loop *loop, uint64_t log_interval_ns)
@@ -371,9 +373,9 @@ int loop_run(struct loop *loop, int stop_fd)
 		server_set_busy(loop->server, load_turn(&loop->load, count));
 		if (loop->has_stalled)
 			resume_stalled(loop);
-		send_notices(loop);
 		sweep(loop);
 		loop->is_reclaiming = server_settle(loop->server);
+		send_notices(loop);
 		if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))
 			publish(loop);
 		// What ended a wait and is no lane's may be the stop. A busy loop does not pay a system call each turn for this.

@@ -9,6 +9,7 @@
 #include "server/expiry.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "server/watchers.h"
 #include "server/window.h"
 
 // Whether the object's time is over, by one of its names. Then all of them go.
@@ -110,6 +111,7 @@ int namespace_add(struct server *server, struct far_record *directory, struct fa
 	object_touch_content(server, directory);
 	record_publish(object, FAR_RECORD_LIVE);
 	server->figures.objects++;
+	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
 	return 0;
 }
 
@@ -179,7 +181,8 @@ void namespace_unmake_parents(struct server *server, const struct namespace_made
 		struct far_record *parent = object_by_id(server, directory->parent);
 
 		// An empty directory with one name: its removal needs no memory and cannot fail.
-		namespace_remove(server, parent, directory);
+		watchers_unmake(server, directory);
+		namespace_take_out(server, parent, directory);
 		directory = parent;
 	}
 	if (made->count > 0) {

@@ -58,7 +58,10 @@ int namespace_link(struct server *server, struct far_record *object, struct far_
 // Removes a name. Directories must be empty: -ENOTEMPTY. The object lives on while it has names or holders. -ENOSPC only where an object must take over another of its names in a full pool.
 int namespace_remove(struct server *server, struct far_record *directory, struct far_record *name);
 
-// Removes up to `most` names of an object that is no directory, its own last, so that none is taken over and nothing can fail. True: it has none left, and may be gone.
+// The same of a name that can be removed without more ado: a directory's that is empty, or one that no other takes over from. Nobody who watches is told. Never fails.
+void namespace_take_out(struct server *server, struct far_record *directory, struct far_record *name);
+
+// Removes up to `most` names of an object that is no directory and whose time is over, its own last, so that none is taken over and nothing can fail. True: it has none left, and may be gone.
 bool namespace_remove_names(struct server *server, struct far_record *object, uint32_t most);
 
 // Whether a directory has no entries, but for those whose time is over, which go. -ENOTEMPTY; -ERESTART: some went, and there may be more of them.

@@ -10,6 +10,7 @@
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "server/watchers.h"
 
 static bool is_link(const struct far_record *record)
 {
@@ -98,6 +99,7 @@ static int give_name(struct server *server, struct far_record *object, struct fa
 	object_touch_status(server, object);
 	record_publish(object, FAR_RECORD_LIVE);
 	object_touch_content(server, directory);
+	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
 	return 0;
 }
 
@@ -131,6 +133,7 @@ int namespace_link(struct server *server, struct far_record *object, struct far_
 	object_touch_status(server, object);
 	object_touch_content(server, directory);
 	record_publish(object, FAR_RECORD_LIVE);
+	watchers_note_name(server, FAR_EVENT_CREATED, link, object);
 	return 0;
 }
 
@@ -183,9 +186,11 @@ bool namespace_remove_names(struct server *server, struct far_record *object, ui
 	for (uint32_t removed = 0; removed < most; removed++) {
 		const uint64_t *head = id_table_find(&server->links, object->id);
 		struct far_record *name = head ? record_at(server->pool, *head) : object;
+		bool is_last = name == object;
 
-		namespace_remove(server, object_by_id(server, name->parent), name);
-		if (name == object)
+		watchers_note_name(server, FAR_EVENT_EXPIRED, name, object);
+		namespace_take_out(server, object_by_id(server, name->parent), name);
+		if (is_last)
 			return true;
 	}
 	return false;
@@ -210,23 +215,29 @@ int namespace_require_empty(struct server *server, struct far_record *directory)
 	return 0;
 }
 
+void namespace_take_out(struct server *server, struct far_record *directory, struct far_record *name)
+{
+	uint64_t offset = record_offset(server->pool, name);
+
+	index_remove(server->index, offset);
+	directory_remove(server->pool, directory, offset);
+	if (object_is_directory(namespace_target(server, name)))
+		directory->nlink--;
+	object_touch_content(server, directory);
+	namespace_drop_name(server, name);
+}
+
 int namespace_remove(struct server *server, struct far_record *directory, struct far_record *name)
 {
 	struct far_record *object = namespace_target(server, name);
-	uint64_t offset = record_offset(server->pool, name);
 	bool is_taking_over = name == object && !object_is_directory(object) && object->nlink > 1;
-
 	int error = object_is_directory(object) ? namespace_require_empty(server, object) : 0;
 
 	if (error)
 		return error;
 	if (is_taking_over && space_keep_reserve(server))
 		return -ENOSPC;
-	index_remove(server->index, offset);
-	directory_remove(server->pool, directory, offset);
-	if (object_is_directory(object))
-		directory->nlink--;
-	object_touch_content(server, directory);
-	namespace_drop_name(server, name);
+	watchers_note_name(server, FAR_EVENT_DELETED, name, object);
+	namespace_take_out(server, directory, name);
 	return 0;
 }

@@ -9,6 +9,8 @@
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "server/watchers.h"
+#include "server/window.h"
 
 // The names that a rename works on.
 struct parties {
@@ -200,6 +202,24 @@ static void move(struct server *server, const struct namespace_rename *rename, c
 	namespace_drop_name(server, parties->victim);
 }
 
+static void tell(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
+{
+	bool is_exchange = rename->flags & FAR_RENAME_EXCHANGE;
+	const struct watch_rename renamed = {
+	        .kind = is_exchange ? FAR_EVENT_EXCHANGED : FAR_EVENT_RENAMED,
+	        .from = rename->from,
+	        .to = rename->to,
+	        .name = rename->name,
+	        .new_name = rename->new_name,
+	        .version = atomic_load_explicit(&parties->source_object->version, memory_order_relaxed),
+	        .is_directory = object_is_directory(parties->source_object) || (is_exchange && object_is_directory(parties->victim_object)),
+	};
+
+	watchers_tell_rename(server, &renamed);
+	if (renamed.is_directory) // what is in it may be watched from now on
+		window_close_watched(server);
+}
+
 int namespace_rename(struct server *server, const struct namespace_rename *rename, struct far_record **moved)
 {
 	struct parties parties;
@@ -222,5 +242,7 @@ int namespace_rename(struct server *server, const struct namespace_rename *renam
 	object_touch_content(server, rename->from);
 	if (rename->to != rename->from)
 		object_touch_content(server, rename->to);
+	if (server->watch_count > 0)
+		tell(server, rename, &parties);
 	return 0;
 }

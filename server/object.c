@@ -11,6 +11,7 @@
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
+#include "server/watchers.h"
 #include "server/window.h"
 
 // Writer thread only. An object is destroyed at the moment when it has neither names (nlink) nor holders.
@@ -82,6 +83,14 @@ void object_touch_content(struct server *server, struct far_record *object)
 	xattr_drop_capability(server, object);
 	object_touch_status(server, object);
 	object->mtime_ns = object->ctime_ns;
+	if (!object_is_directory(object))
+		watchers_note(server, FAR_EVENT_CHANGED, object);
+}
+
+void object_touch_attributes(struct server *server, struct far_record *object)
+{
+	object_touch_status(server, object);
+	watchers_note(server, FAR_EVENT_ATTRIBUTES, object);
 }
 
 int object_make(struct server *server, const struct object_new *new, struct far_record **out)

@@ -38,6 +38,9 @@ void object_get_attr(const struct server *server, const struct far_record *objec
 void object_touch_status(struct server *server, struct far_record *object);
 void object_touch_content(struct server *server, struct far_record *object);
 
+// object_touch_status for attributes that have changed, which is told to those who watch; object_touch_content tells of values, and leaves directories to what is told of the names in them.
+void object_touch_attributes(struct server *server, struct far_record *object);
+
 // Makes an object that nobody can see yet: state FREE, version 1, no name in the index, nlink 1 (directories 2). A directory with S_ISGID gives its group, and
 // S_ISGID to a directory. -ENOSPC.
 int object_make(struct server *server, const struct object_new *new, struct far_record **object);

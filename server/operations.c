@@ -100,6 +100,12 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .is_mutation = true},
         [FAR_OP_CHECK] = {.name = "check", .handle = handle_check, .request_size = sizeof(struct far_check_request), .is_mutation = true},
         [FAR_OP_METRICS] = {.name = "metrics", .handle = handle_metrics, .request_size = sizeof(struct far_metrics_request)},
+        [FAR_OP_WATCH] = {.name = "watch",
+                .handle = handle_watch,
+                .request_size = sizeof(struct far_watch_request),
+                .flags = FAR_WATCH_BEGINS,
+                .has_tail = true,
+                .is_mutation = true},
         // Entries that add a hold change the record's count of holders.
         [FAR_OP_LOOKUP] = {.name = "lookup",
                 .handle = handle_lookup,

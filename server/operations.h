@@ -30,7 +30,7 @@ bool operations_may_push(const void *message, uint32_t length);
 // A malformed message sets lane->is_closing: send the reply, then disconnect.
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply);
 
-// Whether the lane takes its session's notices, and there are some; then makes the next message of them and returns its length.
+// Whether there are notices or events for the lane (notices.c); then makes the next message of them and returns its length.
 bool operations_has_notices(const struct lane *lane);
 uint32_t operations_notices(struct lane *lane, void *message, uint32_t room);
 
@@ -42,7 +42,7 @@ handler handle_lookup, handle_hold, handle_getattr, handle_setattr, handle_creat
         handle_rename_at;
 handler handle_readdir, handle_read, handle_write, handle_readlink, handle_extents, handle_window, handle_tmpfile, handle_touch;
 handler handle_xattr_get, handle_xattr_set, handle_xattr_list, handle_xattr_remove;
-handler handle_lock, handle_lock_cancel, handle_notices;
+handler handle_lock, handle_lock_cancel, handle_notices, handle_watch;
 handler handle_fallocate, handle_seek, handle_copy;
 
 #endif

@@ -16,6 +16,7 @@
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
+#include "server/watchers.h"
 
 static int make_root(struct server *server)
 {
@@ -74,6 +75,8 @@ int server_open(const struct server_options *options, struct server **out, char 
 	if (!error)
 		error = expiry_new(server, &server->expiry);
 	if (!error)
+		error = watchers_new(&server->watchers);
+	if (!error)
 		error = make_root(server);
 	if (!error)
 		error = space_keep_reserve(server);
@@ -102,6 +105,7 @@ void server_close(struct server *server)
 	id_table_fini(&server->locks.files);
 	id_table_fini(&server->links);
 	id_table_fini(&server->windows);
+	watchers_free(server->watchers);
 	expiry_free(server->expiry);
 	if (server->index)
 		index_free(server->index);

@@ -18,6 +18,7 @@ struct expiry;
 struct lane;
 struct metrics;
 struct session;
+struct watchers;
 
 struct server_options {
 	struct pool_options pool;
@@ -45,6 +46,8 @@ struct server {
 	uint64_t last_version; // the highest of what has lost a name (object_note_version)
 	uint64_t xattr_stamp;  // of the last extended attribute set (xattr.h)
 	struct locks locks;
+	struct watchers *watchers;
+	uint32_t watch_count; // keys that lanes watch; 0 = nobody: nothing is told
 
 	struct session *sessions[FAR_SESSIONS_MAX];
 	uint32_t session_count;

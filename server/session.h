@@ -17,6 +17,7 @@ struct session {
 	struct id_table holds;  // object id -> holds
 	struct lock_client locks;
 	struct lane *notice_lane; // takes the notices; NULL: none has asked for them
+	uint32_t watches;         // keys that its lanes watch
 	uint64_t operations;      // requests
 	char client[32];
 	char peer[64]; // of its first lane

@@ -11,6 +11,7 @@
 #include "server/session.h"
 #include "server/space.h"
 #include "server/value.h"
+#include "server/watchers.h"
 #include "server/window_inside.h"
 
 // Closing never waits. The word changes, so no store begins behind it; one that had begun is within a read section, and until those that are open now have ended the window
@@ -60,7 +61,9 @@ static int open_check(const struct lane *lane, const struct far_record *object)
 	if (object->mode & (S_ISUID | S_ISGID)) // each write may have to clear them
 		return -EOPNOTSUPP;
 	if (object->flags & FAR_RECORD_CAPABLE)
-		return -EOPNOTSUPP; // the first write ends that, which is the server's to see
+		return -EOPNOTSUPP;                       // the first write ends that, which is the server's to see
+	if (watchers_await_changes(lane->server, object)) // so is each write, then
+		return -EOPNOTSUPP;
 	return S_ISREG(object->mode) && has_pages && object->nlink > 0 ? 0 : -EOPNOTSUPP;
 }
 
@@ -118,8 +121,10 @@ void window_linger_over(struct reclaim_call *call)
 	if (is_in_pages && count_in(window) == 0)
 		atomic_store_explicit(
 		        &object->version, atomic_load_explicit(&object->version, memory_order_relaxed) + 1, memory_order_relaxed);
-	if (is_in_pages)
+	if (is_in_pages) {
 		value_clear_tail(window->server, object);
+		watchers_note(window->server, FAR_EVENT_CHANGED, object);
+	}
 	window->server->lingering_windows--;
 	window_free(window);
 }
@@ -155,7 +160,8 @@ void window_visit(struct server *server, struct far_record *object, const struct
 		window_close(server, object);
 }
 
-void window_close_all(struct server *server, const struct session *session)
+// `session` NULL: those of what is watched.
+static void close_some(struct server *server, const struct session *session)
 {
 	uint32_t position = 0;
 	struct id_slot slot;
@@ -163,9 +169,19 @@ void window_close_all(struct server *server, const struct session *session)
 	while (id_table_next(&server->windows, &position, &slot)) {
 		struct window *window = (struct window *)(uintptr_t)slot.number;
 
-		if (window->session != session)
+		if (session ? window->session != session : !watchers_await_changes(server, window->object))
 			continue;
 		window_close(server, window->object);
 		position = 0; // the table has changed
 	}
+}
+
+void window_close_all(struct server *server, const struct session *session)
+{
+	close_some(server, session);
+}
+
+void window_close_watched(struct server *server)
+{
+	close_some(server, NULL);
 }

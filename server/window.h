@@ -18,6 +18,9 @@ void window_visit(struct server *server, struct far_record *object, const struct
 // Called through window_settle: closes the window.
 void window_close(struct server *server, struct far_record *object);
 
+// From now on somebody is told of changes: closes the windows of what is watched (watchers.h).
+void window_close_watched(struct server *server);
+
 // The session ends.
 void window_close_all(struct server *server, const struct session *session);
 

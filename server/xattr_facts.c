@@ -97,14 +97,14 @@ static int ttl_set(struct server *server, struct far_record *object, struct far_
 	if (!error)
 		error = expiry_set(server, object, ttl_ms);
 	if (!error)
-		object_touch_status(server, object);
+		object_touch_attributes(server, object);
 	return error;
 }
 
 static void ttl_remove(struct server *server, struct far_record *object)
 {
 	expiry_clear(server, object);
-	object_touch_status(server, object);
+	object_touch_attributes(server, object);
 }
 
 // --- a counter's value ---

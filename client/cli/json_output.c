@@ -49,13 +49,14 @@ static char *replace_invalid(const char *bytes, size_t length)
 	return text;
 }
 
-void json_add_key(struct json_object *object, const char *key, size_t length)
+void json_add_key(struct json_object *object, const char *name, const char *key, size_t length)
 {
+	char hex_name[32];
 	CLEANUP(free) char *text = NULL;
 	CLEANUP(free) char *hex = NULL;
 
 	if (utf8_is_valid(key, length)) {
-		json_object_object_add(object, "key", json_object_new_string_len(key, (int)length));
+		json_object_object_add(object, name, json_object_new_string_len(key, (int)length));
 		return;
 	}
 	text = replace_invalid(key, length);
@@ -64,8 +65,9 @@ void json_add_key(struct json_object *object, const char *key, size_t length)
 		return;
 	for (size_t i = 0; i < length; i++)
 		sprintf(hex + 2 * i, "%02x", (unsigned char)key[i]);
-	json_add_text(object, "key", text);
-	json_add_text(object, "key_hex", hex);
+	json_add_text(object, name, text);
+	snprintf(hex_name, sizeof(hex_name), "%s_hex", name);
+	json_add_text(object, hex_name, hex);
 }
 
 void json_add_bytes(struct json_object *object, const char *name, const char *bytes, size_t length)
@@ -86,7 +88,7 @@ struct json_object *json_of_object(const char *key, size_t length, const struct 
 	struct json_object *object = json_object_new_object();
 	char text[32];
 
-	json_add_key(object, key, length);
+	json_add_key(object, "key", key, length);
 	json_add_text(object, "type", type_of_mode(stat->mode));
 	json_add_u64(object, "size", stat->size);
 	json_add_u64(object, "version", stat->version);

@@ -1,4 +1,4 @@
-// JSON output. Keys are bytes: one that is not UTF-8 is shown with replacement characters and given whole as `key_hex`.
+// JSON output. Keys are bytes: one that is not UTF-8 is shown with replacement characters and given whole in hexadecimal, under its name and `_hex`.
 #ifndef CLI_JSON_OUTPUT_H
 #define CLI_JSON_OUTPUT_H
 
@@ -8,7 +8,7 @@
 
 #include "far.h"
 
-void json_add_key(struct json_object *object, const char *key, size_t length);
+void json_add_key(struct json_object *object, const char *name, const char *key, size_t length);
 void json_add_u64(struct json_object *object, const char *name, uint64_t value);
 void json_add_double(struct json_object *object, const char *name, double value);
 // Bytes that are not UTF-8 are replaced.

@@ -1,6 +1,6 @@
 // Messages between client and server. Fixed little-endian structs at the front, variable parts behind them in the order that the struct's
 // comment names, without padding. `length` in the header is the whole message. Every request but FAR_OP_FORGET and FAR_OP_TOUCH has one reply with its tag;
-// replies of a lane come in the order of its requests. A lane that has asked for notices gets them between replies. Reserved fields are sent as 0 and ignored.
+// replies of a lane come in the order of its requests. A lane that has asked for notices or events gets them between replies. Reserved fields are sent as 0 and ignored.
 // docs/protocol.md tells the conversation; a change of any struct raises FAR_WIRE_VERSION.
 #ifndef FAR_WIRE_H
 #define FAR_WIRE_H
@@ -41,6 +41,8 @@ enum far_op {
 	// of the server as a whole
 	FAR_OP_CHECK = 20,   // far_check_request -> far_check_reply: one step of a check of the server's structures
 	FAR_OP_METRICS = 21, // far_metrics_request -> far_metrics_reply: what the server has counted, a part of it
+	FAR_OP_WATCH =
+	        22, // far_watch_request -> far_reply: from now on changes of these keys are told on this lane, each message a far_events
 	// by object id
 	FAR_OP_LOOKUP = 30,    // far_lookup_request -> far_entry_reply, adds a hold
 	FAR_OP_GETATTR = 31,   // far_object_request -> far_attr_reply
@@ -93,7 +95,7 @@ enum far_status {
 	FAR_STATUS_NOT_PERMITTED,  // EPERM
 	FAR_STATUS_PROTOCOL,       // EPROTO: malformed message; the lane is closed behind it
 	FAR_STATUS_WIRE_VERSION,   // EPROTONOSUPPORT: the server speaks another FAR_WIRE_VERSION
-	FAR_STATUS_TOO_MANY,       // EMFILE: sessions or lanes
+	FAR_STATUS_TOO_MANY,       // EMFILE: sessions, lanes or watches
 	FAR_STATUS_NO_SESSION,     // ENOTCONN: hello names a session that the server does not know
 	FAR_STATUS_NO_MEMORY,      // ENOMEM
 	FAR_STATUS_CROSS_DEVICE,   // EXDEV
@@ -132,7 +134,7 @@ enum far_reply_flag {
 	FAR_REPLY_PROBE = 16,
 	FAR_REPLY_SGID =
 	        8, // set-uid was to be cleared, and a set-gid bit without group-execute is left: clear it if the caller is no member of the group
-	FAR_REPLY_NOTICE = 4, // no reply but a struct far_notices: tag and status are 0
+	FAR_REPLY_NOTICE = 4, // no reply but, by its op, a struct far_notices or far_events: tag and status are 0
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
@@ -962,5 +964,51 @@ struct far_notice {
 	uint32_t reserved;
 };
 static_assert(sizeof(struct far_notice) == 16, "wire");
+
+// --- watches ---
+
+// What has happened under a key. An event's kind is one of these, a request's kinds are any.
+enum far_event_kind {
+	FAR_EVENT_CREATED = 1,    // a name has come: of a new object, or a further one
+	FAR_EVENT_CHANGED = 2,    // the value has another version
+	FAR_EVENT_ATTRIBUTES = 4, // owner, mode, times as they were set, extended attributes, time to live
+	FAR_EVENT_DELETED = 8,    // the name has gone
+	FAR_EVENT_EXPIRED = 16,   // so has it, with the object's time to live
+	FAR_EVENT_RENAMED = 32,   // the key is the new key now, with all below it; what had that key before is replaced
+	FAR_EVENT_EXCHANGED = 64, // the key and the new key have changed places, with all below them
+	FAR_EVENT_LOST = 128,     // so many events are not told: `version` says how many. Told whatever kinds are asked for
+};
+#define FAR_EVENT_KINDS 127U // those that can be asked for
+
+enum far_watch_flag {
+	FAR_WATCH_BEGINS = 1, // all keys that begin with these bytes; else the key and what is below it
+};
+
+// Behind it: the key (empty: all keys). A lane may watch many; what several of them name is told once. They end with the lane. FAR_STATUS_TOO_MANY: FAR_WATCHES_PER_SESSION, FAR_WATCHES_MAX.
+// FAR_STATUS_INVALID: unknown kinds or none, no key.
+struct far_watch_request {
+	struct far_request header;
+	uint32_t kinds; // of enum far_event_kind
+	uint16_t key_length;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_watch_request) == 24, "wire");
+
+// Behind it: count x (struct far_event, key, new key).
+struct far_events {
+	struct far_reply header; // op FAR_OP_WATCH, flags FAR_REPLY_NOTICE
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_events) == 32, "wire");
+
+struct far_event {
+	uint64_t version; // of the object, then
+	uint16_t kind;    // enum far_event_kind; others are to be ignored
+	uint16_t key_length;
+	uint16_t new_key_length; // FAR_EVENT_RENAMED, FAR_EVENT_EXCHANGED
+	uint16_t is_directory;
+};
+static_assert(sizeof(struct far_event) == 16, "wire");
 
 #endif

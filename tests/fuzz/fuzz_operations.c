@@ -138,6 +138,29 @@ static bool tells_id(unsigned op)
 	       op == FAR_OP_TMPFILE || op == FAR_OP_MKDIR || op == FAR_OP_STAT;
 }
 
+// Events of a message fill it, each with its keys.
+static void check_events(const uint8_t *message, uint32_t length)
+{
+	const struct far_events *events = (const struct far_events *)message;
+	uint32_t at = sizeof(*events);
+
+	for (uint32_t i = 0; i < events->count; i++) {
+		struct far_event event;
+
+		if (length - at < sizeof(event))
+			abort();
+		memcpy(&event, message + at, sizeof(event));
+		at += (uint32_t)sizeof(event);
+		if ((uint32_t)event.key_length + event.new_key_length > length - at)
+			abort();
+		if (event.key_length > 0 && far_key_check(message + at, event.key_length))
+			abort();
+		at += (uint32_t)event.key_length + event.new_key_length;
+	}
+	if (at != length)
+		abort();
+}
+
 static void take_notices(struct lane *lane)
 {
 	static _Alignas(8) uint8_t message[FAR_MESSAGE_SIZE_DEFAULT];
@@ -147,6 +170,8 @@ static void take_notices(struct lane *lane)
 
 		if (length > sizeof(message) || ((const struct far_reply *)message)->length != length)
 			abort();
+		if (((const struct far_reply *)message)->op == FAR_OP_WATCH)
+			check_events(message, length);
 	}
 }
 
@@ -158,7 +183,8 @@ static uint32_t dispatch(struct lane *lane, unsigned which, const void *message,
 
 	while (lane->transfer_count > 0)
 		lane_transfer_done(lane);
-	take_notices(lane);
+	if (reply_length % 5 != 0) // else they gather
+		take_notices(lane);
 	clock_ns += (reply_length % 7) * 1000000;
 	if (reply_length % 3 == 0)
 		expiry_sweep(server, UINT64_MAX / 2);
@@ -595,6 +621,15 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 	case FAR_OP_READDIR:
 		set_id(message, offsetof(struct far_list_request, id));
 		break;
+	case FAR_OP_WATCH: {
+		struct far_watch_request *watch = (struct far_watch_request *)message;
+
+		if (watch->kinds & 1)
+			watch->kinds = FAR_EVENT_KINDS;
+		watch->key_length = (uint16_t)tail;
+		set_name(message + sizeof(*watch), tail, true);
+		break;
+	}
 	default:
 		break;
 	}
@@ -723,7 +758,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	xattr_remove_all(server, server->root);
 	server_settle(server);
 	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used ||
-	        server->locks.count || server->locks.files.used) {
+	        server->locks.count || server->locks.files.used || server->watch_count) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",
 		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start,
 		        (unsigned long long)server->figures.objects, (unsigned long long)server->granted_pages, server->links.used);

@@ -11,7 +11,7 @@ import sys
 MAGIC = 0x31504346
 HELLO, SEND, READ, READ_REPLY, WRITE, COMPARE_SWAP, FETCH_ADD, ATOMIC_REPLY, NAK = range(1, 10)
 WIRE_MAGIC = 0x3130305352414657
-OP_HELLO, OP_PING, OP_STATFS, OP_FORGET, OP_GET, OP_PUT = 1, 2, 3, 4, 10, 11
+OP_HELLO, OP_PING, OP_STATFS, OP_FORGET, OP_GET, OP_PUT, OP_WATCH = 1, 2, 3, 4, 10, 11, 22
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../include/far/wire.h")) as header:
     WIRE_VERSION = int(re.search(r"#define FAR_WIRE_VERSION (\d+)U", header.read()).group(1))
 
@@ -138,6 +138,8 @@ CASES = {
     "oversized-message": after_hellos(lambda rkey, length: frame(SEND, length=1 << 40)),
     "key-longer-than-message": after_hellos(
         lambda rkey, length: message(request(OP_GET, struct.pack("<QQQQQHHHH", 0, 0, 0, 0, 10, 4000, 0, 0, 0) + b"a"))),
+    "watched-key-longer-than-message": after_hellos(lambda rkey, length: message(request(OP_WATCH, struct.pack("<IHH", 1, 4000, 0) + b"a"))),
+    "watch-unknown-flags": after_hellos(lambda rkey, length: message(request(OP_WATCH, struct.pack("<IHH", 1, 1, 0) + b"a", flags=6))),
     "forget-count": after_hellos(lambda rkey, length: message(request(OP_FORGET, struct.pack("<II", 1 << 31, 0)))),
     "read-wrong-rkey": after_hellos(lambda rkey, length: frame(READ, rkey ^ 1 << 40, 0, 64)),
     "read-out-of-bounds": after_hellos(lambda rkey, length: frame(READ, rkey, length - 32, 64)),
