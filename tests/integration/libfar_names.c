@@ -410,6 +410,48 @@ static void test_list__what_was_there_throughout_is_listed_once_while_others_com
 	delete_tree(sessions->ours, "churn");
 }
 
+// Behind each entry another session takes the list up by its cursor, while names come and go in all directories.
+static void test_list__by_cursors_and_recursively_what_stays_is_listed_once(void **state)
+{
+	struct sessions *sessions = sessions_of(state);
+	bool seen[5][40] = {{false}};
+	struct far_list_entry entry;
+	char *cursor = NULL;
+	char key[64];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(key, sizeof(key), "churn/sub%d/stay%%d", i);
+		make_keys(sessions->ours, key, 40);
+		snprintf(key, sizeof(key), "churn/sub%d/go%%d", i);
+		make_keys(sessions->ours, key, 40);
+	}
+	for (int step = 0, result = 1; result == 1; step++) {
+		int directory, number;
+		far_list *list;
+
+		assert_ok(far_list_open(step % 2 ? sessions->ours : sessions->other, "churn/s", 7, FAR_LIST_RECURSIVE, cursor, &list));
+		result = far_list_next(list, &entry);
+		assert_ok(result);
+		if (result == 1 && sscanf(entry.key, "churn/sub%d/stay%d", &directory, &number) == 2) {
+			assert_false(seen[directory][number]);
+			seen[directory][number] = true;
+		}
+		free(cursor);
+		cursor = strdup(far_list_cursor(list));
+		far_list_close(list);
+		snprintf(key, sizeof(key), "churn/sub%d/go%d", step % 5, step / 5);
+		assert_true(delete_key(sessions->ours, key) <= 0);
+		snprintf(key, sizeof(key), "churn/sub%d/new%d", (step + 2) % 5, step);
+		if (step < 200)
+			assert_ok(put_text(sessions->ours, key, "x"));
+	}
+	free(cursor);
+	for (int i = 0; i < 5; i++)
+		for (int number = 0; number < 40; number++)
+			assert_true(seen[i][number]);
+	delete_tree(sessions->ours, "churn");
+}
+
 static void test_list__a_directory_that_goes_while_it_is_listed_is_skipped(void **state)
 {
 	struct sessions *sessions = sessions_of(state);
@@ -507,6 +549,7 @@ const struct CMUnitTest libfar_names[] = {
         cmocka_unit_test(test_list__recursive_goes_through_everything_directories_first),
         cmocka_unit_test(test_list__goes_on_behind_a_cursor_in_another_session),
         cmocka_unit_test(test_list__what_was_there_throughout_is_listed_once_while_others_come_and_go),
+        cmocka_unit_test(test_list__by_cursors_and_recursively_what_stays_is_listed_once),
         cmocka_unit_test(test_list__a_directory_that_goes_while_it_is_listed_is_skipped),
         cmocka_unit_test(test_list__nonsense_is_refused),
         cmocka_unit_test(test_session__tells_of_itself_and_the_server),
