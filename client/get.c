@@ -1,49 +1,20 @@
-#include "client/get.h"
+#include "client/get_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/call.h"
 #include "client/error.h"
-#include "client/fetch.h"
 #include "client/probe.h"
-#include "fabric/wait.h"
 
-// Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: one request, whose reply has the bytes (eager), or
-// follows on their being pushed into our memory, or tells where they are. A value in more pieces than one reply locates is put together from several, all of one version; if it
-// changes meanwhile, all starts again.
-
-// A range of a key's value on its way to a buffer.
-struct get {
-	struct far_lane *lane;
-	struct far_span key;
-	struct locate_hash hash;
-	enum fetch_rule rule;
-	char *buffer;
-	uint64_t offset;   // of buffer[0] in the value
-	uint64_t length;   // of the buffer
-	uint64_t begun_ns; // before the first request
-	uint64_t known;    // not if this is the version still; 0 = in any case
-	// What has been found out:
-	uint64_t done;
-	uint64_t size;
-	uint64_t version;
-	uint64_t word;
-	bool is_begun;     // size, version and word are known
-	bool is_same;      // it is the known version: nothing was fetched
-	unsigned restarts; // because the value changed
-};
-
-#define PUSH_MAX (16U << 20) // bytes of one push: the time limit is for one, not for a whole value
-#define RESTARTS_FEW 4       // so often the value is fetched in the ways that cost least; then in those that changes cannot outrun
+// Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: requests (get_ask.c).
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-static bool get_warm(struct get *get, int *error)
+bool get_warm(struct get *get, int *error)
 {
 	const struct located *located = locate_find_key(get->lane, get->hash);
 	uint64_t good_until_ns;
@@ -112,161 +83,36 @@ static bool get_probed(struct get *get)
 	return true;
 }
 
-// Where the server may push to: the buffer itself where registering it costs nothing, else staging. Nothing where the value fits a message or the pool is mapped.
-struct push_target {
-	struct far_buffer wire;
-	struct fabric_region *region; // made for this call
-	bool is_staging;
-};
-
-static struct push_target push_target_make(const struct get *get)
+// Asks the server once for what is still missing. As get_take.
+static int ask(struct get *get)
 {
-	struct far_lane *lane = get->lane;
-	struct fabric_memory memory = {.length = get->length - get->done, .fd = -1};
-	struct push_target target = {0};
-
-	if (lane->caps->has_loads || memory.length <= lane->eager_limit)
-		return target;
-	memory.base = get->buffer + get->done;
-	if (get->restarts < RESTARTS_FEW)
-		memory.length = least(memory.length, PUSH_MAX);
-	if (lane_has_memory(lane, memory.base, memory.length)) {
-		target.wire = lane_push_buffer(lane, memory.base, memory.length);
-		return target;
-	}
-	if (lane->caps->is_registration_cheap && fabric_register(lane->fabric, &memory, FABRIC_REMOTE_WRITE, 0, &target.region) == 0) {
-		target.wire = (struct far_buffer){fabric_region_rkey(target.region), 0, memory.length};
-		return target;
-	}
-	target.is_staging = true;
-	target.wire = lane_push_buffer(lane, lane_staging(lane), least(memory.length, LANE_STAGING));
-	return target;
-}
-
-// Takes a reply's bytes, wherever they are. Returns how many, -EAGAIN if they changed on the way.
-static ssize_t take_bytes(struct get *get, const struct reply *reply, const struct push_target *target)
-{
-	const struct far_get_reply *message = (const struct far_get_reply *)reply->message;
-	const struct far_wire_extent *extents = (const struct far_wire_extent *)(message + 1);
-	const char *bytes = (const char *)(extents + message->location.extents);
-	uint64_t room = get->length - get->done;
-	uint64_t offset = get->offset + get->done;
-	struct located located;
+	struct get_push push = get_push_new(get, lane_staging(get->lane), LANE_STAGING);
+	struct far_get_request message;
+	struct call request;
+	struct reply reply;
 	int result;
 
-	if (sizeof(*message) + message->location.extents * sizeof(*extents) > reply->length ||
-	        message->location.extents > FAR_EXTENTS_PER_REPLY || !locate_take(get->lane, &message->location, extents, offset, &located))
-		return -EPROTO;
-	located.good_until_ns = locate_good_until(&message->location, get->begun_ns);
-	if (message->how == FAR_GET_SAME) {
-		if (!get->known || located.version != get->known)
-			return -EPROTO;
-		get->is_same = true;
-		locate_add_key(get->lane, get->hash, &located);
-		return 0;
-	}
-	if (message->how == FAR_GET_EAGER) {
-		if (message->length > room || message->length > reply->length - (uint64_t)(bytes - (const char *)message))
-			return -EPROTO;
-		if (message->length > 0)
-			memcpy(get->buffer + get->done, bytes, message->length);
-		locate_add_key(get->lane, get->hash, &located);
-		return (ssize_t)message->length;
-	}
-	if (message->how == FAR_GET_PUSHED) {
-		if (message->length > target->wire.length || message->length > room)
-			return -EPROTO;
-		if (target->is_staging)
-			memcpy(get->buffer + get->done, lane_staging(get->lane), message->length);
-		locate_add_key(get->lane, get->hash, &located);
-		return (ssize_t)message->length;
-	}
-	room = least(room, (located.end < located.size ? located.end : located.size) - least(offset, located.end));
-	if (get->restarts < RESTARTS_FEW)
-		result = fetch(get->lane, &located, get->rule, get->buffer + get->done, offset, room);
-	else
-		result = fetch_held(get->lane, &located, get->rule, get->buffer + get->done, offset, room);
-	if (result < 0)
-		return result;
-	if (result == 0)
-		return -EAGAIN;
-	locate_add_key(get->lane, get->hash, &located);
-	return (ssize_t)room;
-}
-
-// Asks the server once for what is still missing.
-static ssize_t ask(struct get *get)
-{
-	struct push_target target = push_target_make(get);
-	struct far_get_request message = {
-	        .push = target.wire,
-	        .offset = get->offset + get->done,
-	        .length = get->length - get->done,
-	        .key_length = (uint16_t)get->key.length,
-	};
-	struct call request = {
-	        .op = FAR_OP_GET,
-	        .flags = FAR_GET_LOCATE | FAR_GET_ALLOW_PARTIAL_PUSH,
-	        .message = &message,
-	        .length = sizeof(message),
-	        .parts = {{0}, get->key},
-	};
-	const struct far_get_reply *answer;
-	struct reply reply;
-	ssize_t result;
-
-	if (get->known && !get->is_begun) {
-		request.flags |= FAR_GET_IF_NEWER;
-		request.parts[0] = (struct far_span){&get->known, sizeof(get->known)};
-	}
-	result = call(get->lane, &request, sizeof(*answer), &reply);
-
-	answer = (const struct far_get_reply *)reply.message;
-	if (result == 0 && get->is_begun && (answer->location.version != get->version || answer->location.word != get->word)) {
-		result = -EAGAIN;
-	} else if (result == 0) {
-		get->is_begun = true;
-		get->size = answer->location.size;
-		get->version = answer->location.version;
-		get->word = answer->location.word;
-		result = take_bytes(get, &reply, &target);
-	}
+	get_request(get, &push, &message, &request);
+	result = call(get->lane, &request, sizeof(struct far_get_reply), &reply);
+	result = get_take(get, result, &reply, &push);
 	reply_release(get->lane, &reply);
-	fabric_unregister(target.region);
+	get_push_end(&push);
 	return result;
 }
 
 // Fills the buffer, or as much as there is of the value, all of one version.
 static int get_cold(struct get *get)
 {
-	uint64_t deadline_ns;
+	int result;
 
 	get->begun_ns = wait_now_ns();
-	deadline_ns = get->begun_ns + (uint64_t)get->lane->session->timeout_ms * 1000000U;
-	for (;;) {
-		ssize_t got = ask(get);
-
-		if (got == -EAGAIN) { // the value changed: from the start
-			get->done = 0;
-			get->is_begun = false;
-			get->restarts++;
-			if (wait_now_ns() > deadline_ns)
-				return error_set(-ETIMEDOUT, "get: the value changed faster than it could be read");
-			continue;
-		}
-		if (got < 0)
-			return error_of_key((int)got, "get", get->key.bytes, get->key.length);
-		get->done += (uint64_t)got;
-		if (get->is_same || get->done == get->length || get->offset + get->done >= get->size)
-			break;
-		if (got == 0)
-			return error_set(-EPROTO, "get: the server's reply leads nowhere");
-	}
-	count(&get->lane->statistics.bytes_read, get->done);
-	return 0;
+	do
+		result = ask(get);
+	while (result == 1);
+	return result;
 }
 
-static void get_prepare(struct get *get, struct far_span key)
+void get_prepare(struct get *get, struct far_span key)
 {
 	get->key = key;
 	get->hash = locate_hash_key(get->lane, key.bytes, key.length);
