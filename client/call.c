@@ -124,23 +124,33 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 	return error ? call_lost(lane, error) : 0;
 }
 
-// Waits until something has happened.
-static int progress(struct far_lane *lane, int timeout_ms)
+int call_await(struct far_lane *lane, int timeout_ms)
 {
 	struct fabric_event events[EVENTS];
 	enum profile_stage before;
 	int found;
+	int error;
 
 	if (lane->broken)
 		return call_lost(lane, lane->broken);
 	before = profile_enter(PROFILE_WAIT);
 	found = fabric_wait(lane->fabric, events, EVENTS, timeout_ms);
 	profile_leave(before);
-	if (found == 0) {
-		lane_drop(lane);
-		return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
-	}
-	return take_events(lane, events, found);
+	if (found == 0)
+		return 0;
+	error = take_events(lane, events, found);
+	return error ? error : 1;
+}
+
+// Waits until something has happened.
+static int progress(struct far_lane *lane, int timeout_ms)
+{
+	int found = call_await(lane, timeout_ms);
+
+	if (found)
+		return found < 0 ? found : 0;
+	lane_drop(lane);
+	return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
 }
 
 int call_take(struct far_lane *lane, int *error)

@@ -50,6 +50,9 @@ int call_poll(struct far_lane *lane);
 // Takes in what has come, without waiting. Returns how many events; *error is the connection's (-EIO...), or 0.
 int call_take(struct far_lane *lane, int *error);
 
+// Waits at most so long until something has come, and takes it in: 1; 0: nothing has; or a negative errno: the connection has ended.
+int call_await(struct far_lane *lane, int timeout_ms);
+
 // Ends the connection because a post failed; returns -EIO, with a text.
 int call_lost(struct far_lane *lane, int error);
 

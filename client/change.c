@@ -1,22 +1,34 @@
 #include <errno.h>
 
-#include "client/call.h"
 #include "client/error.h"
+#include "client/key_request.h"
 #include "client/locate.h"
 
 // Changes of names: delete, rename, mkdir.
 
-static int delete (far_session *session, const void *key, size_t key_length, const uint64_t *expected, uint64_t *version)
+void key_request_delete(struct key_request *request, struct far_span key, const uint64_t *expected)
 {
-	struct far_delete_request message = {.expected = expected ? *expected : 0, .key_length = (uint16_t)key_length};
-	struct call request = {
+	request->message.delete = (struct far_delete_request){.expected = expected ? *expected : 0, .key_length = (uint16_t)key.length};
+	request->call = (struct call){
 	        .op = FAR_OP_DELETE,
 	        .flags = expected ? FAR_DELETE_EXPECT_VERSION : 0,
 	        .is_change = true,
-	        .message = &message,
-	        .length = sizeof(message),
-	        .parts = {{key, (uint32_t)key_length}},
+	        .message = &request->message,
+	        .length = sizeof(request->message.delete),
+	        .parts = {key},
 	};
+}
+
+uint64_t key_reply_version(const struct reply *reply)
+{
+	bool has_one = reply->message && reply->length >= sizeof(struct far_change_reply);
+
+	return has_one ? ((const struct far_change_reply *)reply->message)->location.version : 0;
+}
+
+static int delete (far_session *session, const void *key, size_t key_length, const uint64_t *expected, uint64_t *version)
+{
+	struct key_request request;
 	struct far_lane *lane;
 	struct reply reply;
 	int error = far_key_check(key, key_length);
@@ -26,10 +38,11 @@ static int delete (far_session *session, const void *key, size_t key_length, con
 	error = lane_acquire(session, &lane);
 	if (error)
 		return error;
+	key_request_delete(&request, (struct far_span){key, (uint32_t)key_length}, expected);
 	locate_drop_key(lane, locate_hash_key(lane, key, key_length));
-	error = call(lane, &request, sizeof(struct far_reply), &reply);
-	if (error == -ECANCELED && version && reply.message && reply.length >= sizeof(struct far_change_reply))
-		*version = ((const struct far_change_reply *)reply.message)->location.version;
+	error = call(lane, &request.call, sizeof(struct far_reply), &reply);
+	if (error == -ECANCELED && version)
+		*version = key_reply_version(&reply);
 	reply_release(lane, &reply);
 	lane_release(lane);
 	return error_of_key(error, "delete", key, key_length);

@@ -17,7 +17,7 @@
 
 struct far_lane;
 
-// A lane of the session for the calling thread; waits while all are in use. -ENOTCONN...
+// A lane of the session for the calling thread. -EMFILE: there are no more...
 int far_lane_get(far_session *session, struct far_lane **lane);
 void far_lane_put(struct far_lane *lane);
 

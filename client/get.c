@@ -247,8 +247,7 @@ int far_get(far_session *session, const void *key, size_t key_length, void **val
 	return 0;
 }
 
-// Whether what is remembered of the key is the known version, and holds: then nothing moves.
-static bool is_still(struct get *get, int *error)
+bool get_is_still(struct get *get, int *error)
 {
 	const struct located *located = locate_find_key(get->lane, get->hash);
 	struct get look = {.lane = get->lane, .key = get->key, .hash = get->hash, .rule = get->rule};
@@ -272,7 +271,7 @@ int far_get_if_newer(
 
 	if (error)
 		return error;
-	if (!is_still(&get, &error)) {
+	if (!get_is_still(&get, &error)) {
 		error = get_first(&get);
 		if (!error && !get.is_same)
 			error = get_whole(&get, &bytes);

@@ -148,8 +148,7 @@ static ssize_t take(struct get *get, int error, const struct reply *reply, const
 	return take_bytes(get, reply, push);
 }
 
-// The value changed: from the start.
-static int restart(struct get *get)
+int get_restart(struct get *get)
 {
 	uint64_t deadline_ns = get->begun_ns + (uint64_t)get->lane->session->timeout_ms * 1000000U;
 
@@ -166,7 +165,7 @@ int get_take(struct get *get, int error, const struct reply *reply, const struct
 	ssize_t got = take(get, error, reply, push);
 
 	if (got == -EAGAIN)
-		return restart(get);
+		return get_restart(get);
 	if (got < 0)
 		return error_of_key((int)got, "get", get->key.bytes, get->key.length);
 	get->done += (uint64_t)got;

@@ -31,6 +31,9 @@ void get_prepare(struct get *get, struct far_span key);
 // Without a request, if it is remembered where the value is. False: ask. True with *error 0: done.
 bool get_warm(struct get *get, int *error);
 
+// Whether what is remembered of the key is the known version, and holds: then nothing moves, and the get is done.
+bool get_is_still(struct get *get, int *error);
+
 // Where the server may push to. Nothing (length 0) where the value fits a message or the pool is mapped.
 struct get_push {
 	struct far_buffer wire;
@@ -50,5 +53,8 @@ void get_request(const struct get *get, const struct get_push *push, struct far_
 
 // Takes the reply (error: what it was received with). Returns 0: the get is done; 1: ask again (for the rest, or because the value changed); or a negative errno, with a text.
 int get_take(struct get *get, int error, const struct reply *reply, const struct get_push *push);
+
+// The value changed: from the start. 1, or -ETIMEDOUT.
+int get_restart(struct get *get);
 
 #endif

@@ -291,13 +291,13 @@ int lane_connect(struct far_lane *lane)
 
 // --- threads and lanes ---
 
-// The lane that fewest threads prefer, a new one if all have one and there may be more. Under session->mutex.
+// The lane that fewest threads prefer, a new one if all have one and there may be more; none that is somebody's alone. Under session->mutex. NULL with errno.
 static struct far_lane *choose_lane(struct far_session *session, bool is_exclusive)
 {
 	struct far_lane *best = NULL;
 
 	for (unsigned i = 0; i < session->lane_count; i++)
-		if (!best || session->lanes[i]->claims < best->claims)
+		if (!session->lanes[i]->is_exclusive && (!best || session->lanes[i]->claims < best->claims))
 			best = session->lanes[i];
 	if (best && best->claims == 0)
 		return best;
@@ -308,6 +308,8 @@ static struct far_lane *choose_lane(struct far_session *session, bool is_exclusi
 			session->lanes[session->lane_count++] = lane;
 			return lane;
 		}
+	} else if (is_exclusive || !best) {
+		errno = -error_set(-EMFILE, "%s: all %u lanes of the session are in use", session->address_text, session->lanes_max);
 	}
 	return is_exclusive ? NULL : best;
 }
@@ -318,8 +320,10 @@ static struct far_lane *claim(struct far_session *session, bool is_exclusive)
 
 	pthread_mutex_lock(&session->mutex);
 	lane = choose_lane(session, is_exclusive);
-	if (lane)
+	if (lane) {
 		lane->claims++;
+		lane->is_exclusive = is_exclusive;
+	}
 	pthread_mutex_unlock(&session->mutex);
 	return lane;
 }
@@ -367,25 +371,35 @@ void lane_release(struct far_lane *lane)
 	pthread_mutex_unlock(&lane->mutex);
 }
 
+int lane_take(struct far_session *session, struct far_lane **out)
+{
+	*out = claim(session, true);
+	return *out ? 0 : -errno;
+}
+
+void lane_give_back(struct far_lane *lane)
+{
+	struct far_session *session = lane->session;
+
+	pthread_mutex_lock(&session->mutex);
+	lane->claims--;
+	lane->is_exclusive = false;
+	pthread_mutex_unlock(&session->mutex);
+}
+
 int far_lane_get(struct far_session *session, struct far_lane **out)
 {
-	struct far_lane *lane = claim(session, true);
+	int error = lane_take(session, out);
 
-	if (!lane)
-		return error_set(-EMFILE, "%s: all %u lanes of the session are in use", session->address_text, session->lanes_max);
-	pthread_mutex_lock(&lane->mutex);
-	*out = lane;
-	return 0;
+	if (!error)
+		pthread_mutex_lock(&(*out)->mutex);
+	return error;
 }
 
 void far_lane_put(struct far_lane *lane)
 {
-	struct far_session *session = lane->session;
-
 	pthread_mutex_unlock(&lane->mutex);
-	pthread_mutex_lock(&session->mutex);
-	lane->claims--;
-	pthread_mutex_unlock(&session->mutex);
+	lane_give_back(lane);
 }
 
 void *far_lane_buffer(struct far_lane *lane, size_t length)

@@ -40,27 +40,37 @@ void many_take_next(struct many *many)
 		many->lost = -EIO;
 }
 
-int many_send(struct many *many, const struct call *call, struct many_part part)
+int many_try(struct many *many, const struct call *call, struct many_part part)
 {
 	struct far_lane *lane = many->lane;
-	int sent = 0;
+	int sent;
 
 	if (many->count == MANY_OWED)
-		many_take_next(many);
-	while (!many->lost && (sent = call_try(lane, call)) == 0 && many->count > 0)
-		many_take_next(many);
-	if (!many->lost && sent == 0)
+		return 0;
+	sent = call_try(lane, call);
+	if (sent == 0 && many->count > 0)
+		return 0;
+	if (sent == 0)
 		sent = call_queue(lane, call) ? -EIO : 1;
-	if (!lane->connection && !many->lost)
+	if (!lane->connection) {
 		many->lost = -EIO;
-	if (many->lost)
 		return -ENOTCONN;
+	}
 	if (sent < 0)
 		return sent;
 	part.tag = ((const struct far_request *)call->message)->tag;
 	part.sent_ns = part.sent_ns ? part.sent_ns : wait_now_ns();
 	many->owed[(many->first + many->count++) % MANY_OWED] = part;
-	return 0;
+	return 1;
+}
+
+int many_send(struct many *many, const struct call *call, struct many_part part)
+{
+	int sent = 0;
+
+	while (!many->lost && (sent = many_try(many, call, part)) == 0)
+		many_take_next(many);
+	return many->lost ? -ENOTCONN : sent < 0 ? sent : 0;
 }
 
 void many_finish(struct many *many)

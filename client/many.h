@@ -30,6 +30,9 @@ int many_begin(struct many *many);
 // Sends a part's request, taking replies where there is no room otherwise. 0; or a negative errno: it was not sent. -ENAMETOOLONG: by itself it is longer than a message.
 int many_send(struct many *many, const struct call *call, struct many_part part);
 
+// As many_send without waiting for replies: 1; 0: there is no room while replies are owed; or a negative errno.
+int many_try(struct many *many, const struct call *call, struct many_part part);
+
 // Takes the oldest reply that is owed (count > 0); all of them.
 void many_take_next(struct many *many);
 void many_finish(struct many *many);

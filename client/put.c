@@ -10,8 +10,6 @@
 
 // Puts by size: in the request (eager); into grants with the commit right behind (one round trip); by upload where grants do not suffice.
 
-#define MODE_DEFAULT 0644
-
 static void take_current(const struct reply *reply, struct put_target *target)
 {
 	const struct far_change_reply *answer = (const struct far_change_reply *)reply->message;
@@ -29,18 +27,18 @@ static void take_current(const struct reply *reply, struct put_target *target)
 	target->current_length = length;
 }
 
-int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target)
+uint16_t put_flags(const struct put_target *target)
 {
-	const struct far_change_reply *answer;
-	struct reply reply;
-	uint64_t sent_ns = target->ttl_ms || target->keeps_ttl ? wait_now_ns() : 0;
-	int error;
+	return (uint16_t)((target->is_conditional ? FAR_PUT_EXPECT_VERSION : 0) | (target->ttl_ms ? FAR_PUT_HAS_TTL : 0) |
+	                  (target->keeps_ttl ? FAR_PUT_KEEPS_TTL : 0) | (target->wants_current ? FAR_PUT_TELL_CURRENT : 0));
+}
 
-	message->mode = MODE_DEFAULT;
+void put_request(struct far_lane *lane, struct call *request, struct far_put_request *message, const struct put_target *target)
+{
+	message->mode = PUT_MODE;
 	message->key_length = (uint16_t)target->key.length;
 	message->expected = target->expected;
-	request->flags |= (target->is_conditional ? FAR_PUT_EXPECT_VERSION : 0) | (target->ttl_ms ? FAR_PUT_HAS_TTL : 0) |
-	                  (target->keeps_ttl ? FAR_PUT_KEEPS_TTL : 0) | (target->wants_current ? FAR_PUT_TELL_CURRENT : 0);
+	request->flags |= put_flags(target);
 	request->message = message;
 	request->length = sizeof(*message);
 	if (target->ttl_ms)
@@ -48,22 +46,40 @@ int put_finish(struct far_lane *lane, struct call *request, struct far_put_reque
 	request->parts[1] = target->key;
 	request->is_change = true;
 	locate_drop_key(lane, locate_hash_key(lane, target->key.bytes, target->key.length));
-	error = call(lane, request, sizeof(*answer), &reply);
-	answer = (const struct far_change_reply *)reply.message;
-	if (error == 0) {
-		const struct far_wire_extent *extents = (const struct far_wire_extent *)(answer + 1);
-		struct located located;
+}
 
+int put_take(struct far_lane *lane, struct put_target *target, int error, const struct reply *reply, uint64_t sent_ns)
+{
+	const struct far_change_reply *answer = (const struct far_change_reply *)reply->message;
+	const struct far_wire_extent *extents = (const struct far_wire_extent *)(answer + 1);
+	struct located located;
+
+	if (!answer || reply->length < sizeof(*answer))
+		return error ? error : -EPROTO;
+	if (error == -ECANCELED) {
 		target->version = answer->location.version;
-		if (answer->location.record && reply.length >= sizeof(*answer) + answer->location.extents * sizeof(*extents) &&
-		        locate_take(lane, &answer->location, extents, 0, &located)) {
-			located.good_until_ns = locate_good_until(&answer->location, sent_ns);
-			locate_add_key(lane, locate_hash_key(lane, target->key.bytes, target->key.length), &located);
-		}
-	} else if (error == -ECANCELED && reply.message && reply.length >= sizeof(*answer)) {
-		target->version = answer->location.version;
-		take_current(&reply, target);
+		take_current(reply, target);
 	}
+	if (error)
+		return error;
+	target->version = answer->location.version;
+	if (answer->location.record && reply->length >= sizeof(*answer) + answer->location.extents * sizeof(*extents) &&
+	        locate_take(lane, &answer->location, extents, 0, &located)) {
+		located.good_until_ns = locate_good_until(&answer->location, sent_ns);
+		locate_add_key(lane, locate_hash_key(lane, target->key.bytes, target->key.length), &located);
+	}
+	return 0;
+}
+
+int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target)
+{
+	struct reply reply;
+	uint64_t sent_ns = target->ttl_ms || target->keeps_ttl ? wait_now_ns() : 0;
+	int error;
+
+	put_request(lane, request, message, target);
+	error = call(lane, request, sizeof(struct far_change_reply), &reply);
+	error = put_take(lane, target, error, &reply, sent_ns);
 	reply_release(lane, &reply);
 	return error;
 }
@@ -83,19 +99,35 @@ static int put_eager(struct far_lane *lane, const void *value, uint64_t length, 
 	return put_finish(lane, &request, &message, target);
 }
 
-static int put_granted_value(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target)
+int put_granted_request(
+        struct far_lane *lane, const void *value, uint64_t length, const struct put_target *target, struct put_granted *granted)
 {
-	struct far_put_request message = {.value_length = length};
-	struct call request = {.op = FAR_OP_PUT, .flags = FAR_PUT_RANGES, .is_bound = true};
-	struct put_ranges ranges;
-	int64_t posted = put_into_grants(lane, value, length, &ranges);
-	int error;
+	int64_t posted;
 
+	granted->message = (struct far_put_request){.value_length = length};
+	granted->request = (struct call){.op = FAR_OP_PUT, .flags = FAR_PUT_RANGES, .is_bound = true};
+	posted = put_into_grants(lane, value, length, &granted->ranges);
 	if (posted < 0)
 		return (int)posted;
-	message.ranges = (uint16_t)ranges.count;
-	request.parts[2] = (struct far_span){ranges.ranges, ranges.count * (uint32_t)sizeof(ranges.ranges[0])};
-	error = put_finish(lane, &request, &message, target);
+	granted->message.ranges = (uint16_t)granted->ranges.count;
+	granted->request.parts[2] =
+	        (struct far_span){granted->ranges.ranges, granted->ranges.count * (uint32_t)sizeof(granted->ranges.ranges[0])};
+	put_request(lane, &granted->request, &granted->message, target);
+	return 0;
+}
+
+static int put_granted_value(struct far_lane *lane, const void *value, uint64_t length, struct put_target *target)
+{
+	struct put_granted granted;
+	struct reply reply;
+	uint64_t sent_ns = wait_now_ns();
+	int error = put_granted_request(lane, value, length, target, &granted);
+
+	if (error)
+		return error;
+	error = call(lane, &granted.request, sizeof(struct far_change_reply), &reply);
+	error = put_take(lane, target, error, &reply, sent_ns);
+	reply_release(lane, &reply);
 	// The reply says what happened; a connection that ends behind it only ends the waiting.
 	if (lane->connection)
 		call_wait_posts(lane);

@@ -4,6 +4,8 @@
 
 #include "client/call.h"
 
+#define PUT_MODE 0644 // permission bits of new objects
+
 // Ranges of grants that hold a value's bytes.
 struct put_ranges {
 	struct far_range ranges[FAR_GRANTS_PER_LANE];
@@ -33,6 +35,13 @@ struct put_target {
 	uint64_t current_length;
 };
 
+// A put of a value in grants, on its way out.
+struct put_granted {
+	struct far_put_request message;
+	struct put_ranges ranges;
+	struct call request;
+};
+
 // Takes what a caller's options (may be NULL) say of a target. -EINVAL, with a text.
 int put_take_options(const struct far_put_options *options, struct put_target *target);
 
@@ -57,7 +66,20 @@ struct upload_source {
 };
 int upload(struct far_lane *lane, const struct upload_source *source, struct put_target *target);
 
-// Sends `message` as op with the target's key and condition, waits, and takes the new version. `parts[2]` stands behind the key.
+// The target's part of enum far_put_flag.
+uint16_t put_flags(const struct put_target *target);
+
+// Completes a request with the target's key and condition, which stay the target's; `parts[2]` stands behind the key. What was remembered of the key is forgotten.
+void put_request(struct far_lane *lane, struct call *request, struct far_put_request *message, const struct put_target *target);
+
+// Takes the reply (error: what it was received with) to a request sent after sent_ns. Returns the put's result; -EPROTO: the reply makes no sense.
+int put_take(struct far_lane *lane, struct put_target *target, int error, const struct reply *reply, uint64_t sent_ns);
+
+// Both, and waits in between.
 int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target);
+
+// A value in the lane's grants, which have room for it (put_granted), and its request; it has to be sent on this very connection. Or a negative errno.
+int put_granted_request(
+        struct far_lane *lane, const void *value, uint64_t length, const struct put_target *target, struct put_granted *granted);
 
 #endif

@@ -6,8 +6,6 @@
 
 // Bytes at the end of a key's value, or at an offset: one request, so that they land whole. Few travel in it; more stand in grants.
 
-#define MODE_DEFAULT 0644
-
 struct range {
 	const char *what; // the call, for its text
 	struct far_span key;
@@ -26,7 +24,7 @@ static int finish(struct far_lane *lane, const struct range *range, struct call 
 
 	*message = (struct far_put_range_request){.offset = range->offset,
 	        .length = range->length,
-	        .mode = MODE_DEFAULT,
+	        .mode = PUT_MODE,
 	        .key_length = (uint16_t)range->key.length,
 	        .ranges = message->ranges};
 	request->op = FAR_OP_PUT_RANGE;

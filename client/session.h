@@ -76,7 +76,8 @@ struct lane_index {
 struct far_lane {
 	struct far_session *session;
 	pthread_mutex_t mutex;
-	unsigned claims; // threads that prefer this lane; under session->mutex
+	unsigned claims;   // threads that prefer this lane; under session->mutex
+	bool is_exclusive; // lane_take: no other thread may have it; under session->mutex
 
 	struct fabric *fabric;          // lives over reconnects
 	struct fabric_lane *connection; // NULL: not connected
@@ -166,6 +167,10 @@ static inline void lane_note_hold(struct far_lane *lane, uint64_t id)
 // The calling thread's lane, locked; connects if need be. lane_release unlocks it. -EDEADLK: the thread is inside a call on it (a far_source calls back).
 int lane_acquire(struct far_session *session, struct far_lane **lane);
 void lane_release(struct far_lane *lane);
+
+// A lane that nobody else gets until lane_give_back. Its user need not lock it, and may be another thread at each use, one at a time. -EMFILE: there are no more.
+int lane_take(struct far_session *session, struct far_lane **lane);
+void lane_give_back(struct far_lane *lane);
 
 // Connects a lane that is not, within limits: -ENOTCONN at once while the server was found away a moment ago. Caches and grants of an earlier connection are gone.
 int lane_connect(struct far_lane *lane);

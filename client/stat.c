@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "client/call.h"
 #include "client/error.h"
+#include "client/key_request.h"
 #include "client/stat.h"
 
 // Attributes of a key.
@@ -24,15 +24,20 @@ void stat_of_attr(const struct far_attr *attr, struct far_stat *stat)
 	};
 }
 
+void key_request_stat(struct key_request *request, struct far_span key)
+{
+	request->message.key = (struct far_key_request){.key_length = (uint16_t)key.length};
+	request->call = (struct call){
+	        .op = FAR_OP_STAT,
+	        .message = &request->message,
+	        .length = sizeof(request->message.key),
+	        .parts = {key},
+	};
+}
+
 int far_stat(far_session *session, const void *key, size_t key_length, struct far_stat *stat)
 {
-	struct far_key_request message = {.key_length = (uint16_t)key_length};
-	struct call request = {
-	        .op = FAR_OP_STAT,
-	        .message = &message,
-	        .length = sizeof(message),
-	        .parts = {{key, (uint32_t)key_length}},
-	};
+	struct key_request request;
 	struct far_lane *lane;
 	struct reply reply;
 	int error = key_length ? far_key_check(key, key_length) : 0;
@@ -42,7 +47,8 @@ int far_stat(far_session *session, const void *key, size_t key_length, struct fa
 	error = lane_acquire(session, &lane);
 	if (error)
 		return error;
-	error = call(lane, &request, sizeof(struct far_attr_reply), &reply);
+	key_request_stat(&request, (struct far_span){key, (uint32_t)key_length});
+	error = call(lane, &request.call, sizeof(struct far_attr_reply), &reply);
 	if (!error)
 		stat_of_attr(&((const struct far_attr_reply *)reply.message)->attr, stat);
 	reply_release(lane, &reply);
