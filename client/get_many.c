@@ -9,7 +9,6 @@
 // there may be, all messages on their way at once. What then is only located, because it is large, is read where it is, again together. A value that changes meanwhile, or is in many pieces, is fetched by itself in the
 // end, by the rules of a single get.
 
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;

@@ -35,6 +35,7 @@ extern "C" {
 typedef struct far_session far_session;
 typedef struct far_list far_list;
 typedef struct far_watch far_watch;
+typedef struct far_queue far_queue;
 
 /* How to connect; zeros mean the defaults. Set `size` to sizeof(struct far_options): later versions may grow it. */
 struct far_options {
@@ -384,6 +385,67 @@ FAR_API int far_watch_fd(const far_watch *watch);
 
 /* Ends the watch and frees it. NULL does nothing. */
 FAR_API void far_watch_free(far_watch *watch);
+
+#define FAR_QUEUE_DEPTH_MAX 65536
+
+/* What became of one operation of a queue. */
+struct far_completion {
+	void *context;    /* as given with the operation */
+	int result;       /* 0, or the negative errno of the call of the same name; far_queue_get_if_newer: also 1 */
+	uint64_t version; /* gets: of the bytes; puts: the new one; with -ECANCELED the current one, 0 = no such key; else 0 */
+	uint64_t size;    /* gets: of the whole value; else 0 */
+	void *value; /* far_queue_get, far_queue_get_if_newer: new memory of `size` bytes and one more, 0, behind its end, to be freed by free(); else NULL */
+};
+
+/* A queue of operations that do not wait for each other, so that one thread keeps up to `depth` of them under way (1 to FAR_QUEUE_DEPTH_MAX). It has a lane of the session to itself until
+ * far_queue_free, which comes before far_close, and is used by one thread at a time. No thread works behind it: things move on inside of the calls below alone. -EMFILE (all lanes of the session are in use), -EINVAL (depth). Cost: connecting. */
+FAR_API int far_queue_new(far_session *session, unsigned depth, far_queue **queue);
+
+/* Ends a queue and frees it, at once. What was not submitted does not happen; changes that were may or may not have happened; values of gets that were not taken are freed. All memory that was lent
+ * to operations is the caller's again at the return. NULL does nothing. */
+FAR_API void far_queue_free(far_queue *queue);
+
+/* The operations: as the calls of the same name, with their results and errors in a struct far_completion. They return 0: there will be one; -EAGAIN: `depth` operations are under way or not taken yet, far_queue_poll first;
+ * or -EINVAL and -ENAMETOOLONG: something is wrong with the arguments, and nothing was begun. Keys, values, options, buffers and what results go to are lent to the operation until its completion is taken.
+ *
+ * Operations are gathered, and leave with far_queue_submit, far_queue_poll or far_queue_wait, small ones many in a message. On one key they happen in the order in which they were called: a get sees what was put before it. (A get of a value
+ * that does not fit a message may also see what is put behind it.) Those on different keys are sent in their order, but a get may happen sooner than changes in front of it. Completions come in the order of the calls.
+ *
+ * When the connection is lost, gets and other questions are asked again once, on a new one; changes that had been submitted have -EIO, and may or may not have happened. -ENOTCONN: the server is gone, the operation had not been sent, or was a
+ * question. -ETIMEDOUT: no answer within the session's time limit.
+ *
+ * Cost: none where the pool is mapped (shm) and it is remembered where the value is: then a get is complete at once. Else 1 for all that is under way together, large values included: they move as those of far_get_into and far_put do. Two for a far_queue_get or
+ * far_queue_get_if_newer of a value that does not fit a message and whose size is not remembered. A put larger than the lane's grants (about 4 MiB) waits for what is under way, and inside of the submitting call until it is stored. */
+FAR_API int far_queue_get(far_queue *queue, const void *key, size_t key_length, void *context);
+FAR_API int far_queue_get_if_newer(far_queue *queue, const void *key, size_t key_length, uint64_t known, void *context);
+
+/* The first `room` bytes of a value; buffer may be NULL if room is 0: then only size and version are asked for. */
+FAR_API int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, void *context);
+
+/* options may be NULL. */
+FAR_API int far_queue_put(far_queue *queue, const void *key, size_t key_length, const void *value, size_t length,
+        const struct far_put_options *options, void *context);
+FAR_API int far_queue_delete(far_queue *queue, const void *key, size_t key_length, void *context);
+FAR_API int far_queue_delete_version(far_queue *queue, const void *key, size_t key_length, uint64_t expected, void *context);
+FAR_API int far_queue_stat(far_queue *queue, const void *key, size_t key_length, struct far_stat *stat, void *context);
+FAR_API int far_queue_expire(far_queue *queue, const void *key, size_t key_length, uint64_t ttl_ms, void *context);
+FAR_API int far_queue_persist(far_queue *queue, const void *key, size_t key_length, void *context);
+FAR_API int far_queue_ttl(far_queue *queue, const void *key, size_t key_length, uint64_t *ttl_ms, void *context);
+
+/* Sends what was gathered, all of it by one system call or doorbell if it may be. What finds no room (32 messages are under way at most) leaves with a later call. It need not be called: polling and waiting do it, too. If the
+ * connection has to be made anew, that takes up to a second; so it may in the two below. */
+FAR_API void far_queue_submit(far_queue *queue);
+
+/* Takes up to `max` completions, without waiting. Returns how many. A time limit that is over is noticed here, too: who waits by other means calls it now and then. */
+FAR_API unsigned far_queue_poll(far_queue *queue, struct far_completion *completions, unsigned max);
+
+/* The same, but waits until there is one, timeout_ms are over (0: does not wait; negative: no limit) or nothing is under way. */
+FAR_API unsigned far_queue_wait(far_queue *queue, struct far_completion *completions, unsigned max, int timeout_ms);
+
+/* A descriptor for poll(2), epoll(7) and their like, beside others: the same for the queue's life, not to be read or written. It tells of completions only while it is armed: before each wait call far_queue_arm, which submits and returns 1 if there
+ * may be completions already (do not wait: poll) or 0. Then the descriptor is readable once there may be something to take, and stays so until far_queue_poll. A wake-up may turn out to be for nothing. */
+FAR_API int far_queue_fd(const far_queue *queue);
+FAR_API int far_queue_arm(far_queue *queue);
 
 /* Asks for an answer, nothing else. Cost: 1. */
 FAR_API int far_ping(far_session *session);

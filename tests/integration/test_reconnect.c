@@ -3,7 +3,9 @@
 #include "tests/unit/testing.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -19,11 +21,13 @@ static pid_t server;
 
 static void exec_server(int ready)
 {
+	const char *program = getenv("FAR_SERVER");
 	char descriptor[16];
 
 	snprintf(descriptor, sizeof(descriptor), "%d", ready);
-	execl(getenv("FAR_SERVER"), "far-server", "--pool", "64M", "--listen", address, "--no-shm", "--log-level", "error", "--ready-fd",
-	        descriptor, (char *)NULL);
+	if (program)
+		execl(program, "far-server", "--pool", "64M", "--listen", address, "--no-shm", "--log-level", "error", "--ready-fd",
+		        descriptor, (char *)NULL);
 	_exit(127);
 }
 
@@ -212,6 +216,125 @@ static void test_reconnect__a_server_that_hangs_is_a_timeout(void **state)
 	assert_int_equal(ping_until_answered(session), 0);
 }
 
+// --- queues ---
+
+#define UNDER_WAY 200
+#define MUCH_MS 30000
+
+static far_queue *fill_queue(far_session *session, void *value, size_t large)
+{
+	static char bytes[UNDER_WAY][8];
+	far_queue *queue;
+
+	assert_int_equal(far_queue_new(session, UNDER_WAY, &queue), 0);
+	for (size_t i = 0; i < UNDER_WAY; i++) {
+		int error = i % 4 == 0   ? far_queue_put(queue, "key", 3, value, i % 40 ? 5 : large, NULL, (void *)i)
+		            : i % 4 == 1 ? far_queue_get_into(queue, "key", 3, bytes[i], 5, (void *)i)
+		            : i % 4 == 2 ? far_queue_get(queue, "key", 3, (void *)i)
+		                         : far_queue_ttl(queue, "key", 3, (uint64_t *)bytes[i], (void *)i);
+
+		assert_int_equal(error, 0);
+	}
+	return queue;
+}
+
+static void test_reconnect__all_that_a_queue_has_under_way_ends_with_its_server(void **state)
+{
+	char *large = calloc(1, 1000000);
+	struct far_completion completion;
+	far_session *session = *state;
+	far_queue *queue;
+	size_t next;
+
+	assert_int_equal(far_put(session, "key", 3, large, 1000000, NULL), 0);
+	queue = fill_queue(session, large, 1000000);
+	assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	end_server(SIGKILL);
+	for (next = 1; next < UNDER_WAY; next++) { // some may have been answered
+		assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+		assert_ptr_equal(completion.context, (void *)next);
+		assert_true(completion.result == 0 || completion.result == -EIO || completion.result == -ENOTCONN ||
+		            completion.result == -ENODATA);
+		free(completion.value);
+	}
+	assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+	assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	assert_int_equal(completion.result, -ENOTCONN);
+	start_server();
+	assert_int_equal(ping_until_answered(session), 0);
+	do { // the queue's own connection is not tried again at once
+		assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+		assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	} while (completion.result == -ENOTCONN);
+	assert_int_equal(completion.result, 0);
+	far_queue_free(queue);
+	free(large);
+}
+
+static void test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice(void **state)
+{
+	far_session *session = *state;
+	far_queue *queue;
+	char value[8];
+
+	assert_int_equal(far_put(session, "key", 3, "value", 5, NULL), 0);
+	queue = fill_queue(session, value, 5);
+	kill(server, SIGSTOP);
+	far_queue_submit(queue);
+	end_server(SIGKILL);
+	start_server();
+	// As many as were submitted are lost: of the others even puts happen, on the new server.
+	for (size_t next = 0; next < UNDER_WAY; next++) {
+		struct far_completion completion;
+		bool is_put = next % 4 == 0;
+
+		assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+		free(completion.value);
+		if (next == 0)
+			assert_int_equal(completion.result, -EIO);
+		assert_true(is_put ? completion.result == -EIO || completion.result == 0
+		                   : completion.result == -ENOENT || completion.result == 0 || completion.result == -ENODATA);
+	}
+	far_queue_free(queue);
+}
+
+static void test_reconnect__a_queue_whose_server_hangs_times_out(void **state)
+{
+	struct far_completion completion;
+	far_session *session = *state;
+	struct pollfd wake;
+	far_queue *queue;
+	size_t taken = 0;
+
+	assert_int_equal(far_queue_new(session, 8, &queue), 0);
+	kill(server, SIGSTOP);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(
+		        i % 2 ? far_queue_put(queue, "key", 3, "value", 5, NULL, (void *)i) : far_queue_get(queue, "key", 3, (void *)i), 0);
+	assert_int_equal(far_queue_wait(queue, &completion, 1, 50), 0);
+	for (; taken < 8; taken++) {
+		assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+		assert_ptr_equal(completion.context, (void *)taken);
+		assert_int_equal(completion.result, -ETIMEDOUT);
+	}
+	assert_non_null(strstr(far_last_error(), "2000 ms"));
+	kill(server, SIGCONT);
+	assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+	assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	assert_int_equal(completion.result, 0);
+	// Nor does a loop of one's own sleep on when the server dies.
+	kill(server, SIGSTOP);
+	assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+	wake = (struct pollfd){.fd = far_queue_fd(queue), .events = POLLIN};
+	far_queue_arm(queue);
+	end_server(SIGKILL);
+	while (far_queue_poll(queue, &completion, 1) == 0)
+		if (far_queue_arm(queue) == 0)
+			assert_int_equal(poll(&wake, 1, MUCH_MS), 1);
+	assert_int_equal(completion.result, -EIO);
+	far_queue_free(queue);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -223,6 +346,9 @@ int main(int argc, char **argv)
 	        TEST(test_reconnect__a_change_after_a_quiet_restart_just_works),
 	        TEST(test_reconnect__a_server_that_dies_during_a_stream_ends_it),
 	        TEST(test_reconnect__a_server_that_hangs_is_a_timeout),
+	        TEST(test_reconnect__all_that_a_queue_has_under_way_ends_with_its_server),
+	        TEST(test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice),
+	        TEST(test_reconnect__a_queue_whose_server_hangs_times_out),
 	};
 	int failed;
 

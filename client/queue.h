@@ -1,0 +1,93 @@
+// A queue of operations, inside: what queue.c (its life, sending, taking, waiting) and the kinds of operations (queue_get.c, queue_put.c, queue_key.c) share.
+//
+// A queue owns its operations, in a ring by the order of their calls: head (the oldest that was not taken) <= next (all before it have been sent, or are done) <= tail. An operation's place is its number in
+// the ring; it keeps it until its completion is taken, so a message under way (struct many_part) tells its operations by places. All is of the queue's user, one thread at a time.
+#ifndef CLIENT_QUEUE_H
+#define CLIENT_QUEUE_H
+
+#include "client/get_inside.h"
+#include "client/get_items.h"
+#include "client/key_request.h"
+#include "client/put_items.h"
+
+// WAITING -> SENT -> DONE; SENT -> WAITING to be sent again; WAITING -> DONE without a request, or because there is no server.
+enum queue_state {
+	QUEUE_WAITING,
+	QUEUE_SENT,
+	QUEUE_DONE,
+};
+
+struct queue_operation;
+
+struct queue_kind {
+	// Sends the operation at a place, and of those behind it, up to `end`, which are of the same kind and either waiting or done, those that fit the message: they are QUEUE_SENT then (or QUEUE_DONE).
+	// 1; 0: there is no room now, and replies are owed; or a negative errno: what becomes of the first.
+	int (*send)(struct far_queue *queue, size_t place, size_t end);
+	// As many_take, but only if there is a reply.
+	void (*take)(struct far_queue *queue, const struct many_part *part, int error, const struct reply *reply);
+};
+
+// What an operation that carries no value asks (queue_key.c).
+struct queue_question;
+
+struct queue_operation {
+	const struct queue_kind *kind;
+	enum queue_state state;
+	bool is_change;
+	bool is_again;    // it was under way on a connection that was lost
+	bool owns_value;  // the value's memory is made for it
+	uint16_t changed; // is_change: its place in queue->changing
+	struct far_completion completion;
+	struct far_span key;
+	union {
+		struct {
+			struct get get;
+			struct get_push push;
+			bool is_conditional; // the result tells whether it is newer
+		} ask;
+		struct {
+			const struct queue_question *question;
+			uint64_t argument;
+			void *answer;
+		} plain;
+	};
+};
+
+#define QUEUE_CHANGING 1024U
+
+struct far_queue {
+	struct far_lane *lane;
+	unsigned depth;
+	size_t mask; // of places
+	uint64_t head, next, tail;
+	struct many many;
+	uint64_t heard_ns; // when the last reply came
+	// By place. Items lie side by side, so that many go into one message (get_items.h, put_items.h).
+	struct queue_operation *operations;
+	struct far_get_item *gets;
+	struct far_put_item *puts;
+	// Changes that are not done, by their keys' hashes: what is read without a request must not be older than they are.
+	unsigned changes;
+	uint16_t changing[QUEUE_CHANGING];
+	// Bytes of the lane's buffer that pushes under way have, front to back; and how many those are.
+	uint64_t staged;
+	unsigned staging;
+};
+
+// A new operation, waiting; its place, or a negative errno: -EAGAIN, or what is wrong with the key.
+ssize_t queue_begin(struct far_queue *queue, const struct queue_kind *kind, struct far_span key, void *context);
+void queue_begin_change(struct far_queue *queue, size_t place);
+
+// Whether no change of the key is under way.
+bool queue_is_unchanging(const struct far_queue *queue, struct locate_hash hash);
+
+// The operation is done. With a negative result a value that was made for it is freed.
+void queue_finish(struct far_queue *queue, size_t place, int result);
+
+// The operation, which was sent, is to be sent again.
+void queue_again(struct far_queue *queue, size_t place);
+
+// The waiting ones of a part have been sent.
+void queue_note_sent(struct far_queue *queue, const struct many_part *part);
+
+#endif
