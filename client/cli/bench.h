@@ -20,6 +20,7 @@
 #define BENCH_SIZES_MAX 32
 #define BENCH_CPUS_MAX 64
 #define BENCH_BATCH 16 // calls timed together where one is too short
+#define BENCH_DEPTH_MAX 1024
 #define BENCH_FOLDER_MAX 128
 #define BENCH_NAME_MAX (BENCH_FOLDER_MAX + 24) // of a key, with its end
 
@@ -54,6 +55,7 @@ struct bench_options {
 	double warm_up_s; // < 0: until everything is known
 	uint64_t batch;   // calls timed together, 0 = chosen
 	uint64_t threads;
+	uint64_t depth; // operations that a thread has under way
 	unsigned cpus[BENCH_CPUS_MAX];
 	unsigned cpu_count; // 0 = wherever the scheduler puts the threads
 	enum bench_output output;

@@ -8,7 +8,7 @@
 
 #define RMW_TRIES 1000
 
-static far_session *session_of(const struct worker *worker, enum bench_op op)
+far_session *bench_session(const struct worker *worker, enum bench_op op)
 {
 	bool is_cold = op == BENCH_COLD_GET || (op == BENCH_GET && worker->data->options->is_cold);
 
@@ -18,7 +18,7 @@ static far_session *session_of(const struct worker *worker, enum bench_op op)
 static ssize_t do_get(struct worker *worker, struct bench_slot *slot)
 {
 	return far_get_into(
-	        session_of(worker, slot->op), slot->name, slot->name_length, slot->buffer, worker->data->sizes->most, 0, NULL, NULL);
+	        bench_session(worker, slot->op), slot->name, slot->name_length, slot->buffer, worker->data->sizes->most, 0, NULL, NULL);
 }
 
 static ssize_t do_put(struct worker *worker, struct bench_slot *slot)

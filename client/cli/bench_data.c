@@ -27,6 +27,8 @@ int bench_data_connect(struct bench_data *data, struct cli *cli)
 
 	// The main thread has a lane too, if there may be one more.
 	warm.lanes += options->threads < BENCH_THREADS_MAX;
+	if (options->depth > 1) // queues have lanes of their own
+		warm.lanes = 0;
 	warm.cache_entries = options->keys > CACHED_BY_DEFAULT ? options->keys * 2 : 0;
 	cold = warm;
 	cold.cache_entries = UINT64_MAX;

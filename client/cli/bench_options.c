@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cli/bench.h"
+#include "client/cli/bench_worker.h"
 #include "client/cli/number.h"
 #include "client/cli/report.h"
 
@@ -16,6 +16,7 @@ enum {
 	KEY_DISTRIBUTION,
 	KEY_WORKLOAD,
 	KEY_THREADS,
+	KEY_DEPTH,
 	KEY_SECONDS,
 	KEY_OPERATIONS,
 	KEY_WARM_UP,
@@ -49,7 +50,8 @@ static const struct argp_option table[] = {
         {"distribution", KEY_DISTRIBUTION, "NAME", 0,
                 "Which keys: uniform, sequential, zipf[:THETA], scrambled, latest[:THETA] (default: uniform)", 0},
         {"workload", KEY_WORKLOAD, "a..f", 0, "A core workload of YCSB: its operations and distribution, values of 1000 bytes", 0},
-        {"threads", KEY_THREADS, "N", 0, "Threads, each with a connection and one operation under way (default: 1)", 0},
+        {"threads", KEY_THREADS, "N", 0, "Threads, each with a connection (default: 1)", 0},
+        {"depth", KEY_DEPTH, "N", 0, "Operations that each thread has under way, by a queue (default: 1)", 0},
         {"seconds", KEY_SECONDS, "SECONDS", 0, "Duration of each measurement (default: 2)", 0},
         {"operations", KEY_OPERATIONS, "N", 0, "End each measurement after so many operations, of all threads together", 0},
         {"warm-up", KEY_WARM_UP, "SECONDS", 0, "Do the same unmeasured for so long before (default: each key twice, or 1 s)", 0},
@@ -166,6 +168,7 @@ static const struct {
         {KEY_SCAN, "scan-length", 1, SCAN_MAX, offsetof(struct bench_options, scan_most)},
         {KEY_SEED, "seed", 0, UINT32_MAX, offsetof(struct bench_options, seed)},
         {KEY_THREADS, "threads", 1, BENCH_THREADS_MAX, offsetof(struct bench_options, threads)},
+        {KEY_DEPTH, "depth", 1, BENCH_DEPTH_MAX, offsetof(struct bench_options, depth)},
         {KEY_BATCH, "batch", 1, BENCH_BATCH, offsetof(struct bench_options, batch)},
 };
 
@@ -333,6 +336,32 @@ bool bench_options_have(const struct bench_options *options, enum bench_op op)
 	return false;
 }
 
+// Of a queue.
+static error_t check_depth(struct argp_state *state)
+{
+	const struct bench_options *options = state->input;
+
+	if (options->depth == 1)
+		return 0;
+	if (options->batch > 1)
+		return report_usage(state->name, "--depth: each operation has a time of its own: leave --batch out");
+	for (unsigned i = 0; i < options->mix_count; i++) {
+		const struct bench_mix *mix = &options->mixes[i];
+		bool has_get = bench_mix_has(mix, BENCH_GET);
+
+		for (unsigned op = 0; op < BENCH_OPS; op++)
+			if (bench_mix_has(mix, op) && !bench_queue_takes(op))
+				return report_usage(state->name,
+				        "--depth: %s is made of several calls, or is none of a queue: give get, warm-get, "
+				        "cold-get, put, insert or stat",
+				        bench_op_names[op]);
+		if ((bench_mix_has(mix, BENCH_COLD_GET) || (has_get && options->is_cold)) &&
+		        (bench_mix_has(mix, BENCH_WARM_GET) || (has_get && !options->is_cold)))
+			return report_usage(state->name, "--depth: %s: a queue remembers locations or does not", mix->text);
+	}
+	return 0;
+}
+
 static error_t check_together(struct argp_state *state)
 {
 	struct bench_options *options = state->input;
@@ -351,7 +380,7 @@ static error_t check_together(struct argp_state *state)
 		return report_usage(state->name, "--rate: each operation has a time of its own: leave --batch out");
 	if (options->operations && !options->has_seconds)
 		options->seconds = 1e6;
-	return 0;
+	return check_depth(state);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -382,6 +411,6 @@ int bench_options_parse(struct cli *cli, int argc, char **argv, struct bench_opt
 	               "are "
 	               "deleted at the end, unless --load, --run or --keep is given."};
 
-	*options = (struct bench_options){.threads = 1, .seconds = 2, .warm_up_s = -1, .scan_most = 100, .seed = 1};
+	*options = (struct bench_options){.threads = 1, .depth = 1, .seconds = 2, .warm_up_s = -1, .scan_most = 100, .seed = 1};
 	return command_parse(cli, &argp, argc, argv, options);
 }

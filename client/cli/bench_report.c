@@ -58,6 +58,8 @@ static void print_head(const struct bench_data *data)
 	far_statistics(data->session, &statistics);
 	printf("%s (%s), %u thread%s, ", statistics.address, statistics.chosen_because, (unsigned)options->threads,
 	        options->threads == 1 ? "" : "s");
+	if (options->depth > 1)
+		printf("%llu operations under way each, ", (unsigned long long)options->depth);
 	if (options->operations)
 		printf("%llu operations", (unsigned long long)options->operations);
 	if (options->operations && options->has_seconds)
@@ -179,6 +181,7 @@ static void print_json(const struct bench_report *report)
 	json_add_text(object, "address", statistics.address);
 	json_add_u64(object, "eager_limit", statistics.eager_limit);
 	json_add_u64(object, "threads", options->threads);
+	json_add_u64(object, "depth", options->depth);
 	json_object_object_add(object, "cpus", cpus);
 	json_add_text(object, "distribution", options->distribution.text);
 	if (options->workload)
@@ -194,7 +197,8 @@ static void print_json(const struct bench_report *report)
 
 static void print_csv_head(void)
 {
-	fputs("op,mix,sizes,keys,threads,distribution,rate,operations,seconds,ops_per_second,mib_per_second,gets,one_sided,wrong,retries,"
+	fputs("op,mix,sizes,keys,threads,depth,distribution,rate,operations,seconds,ops_per_second,mib_per_second,gets,one_sided,wrong,"
+	      "retries,"
 	      "batch,"
 	      "min_ns,mean_ns",
 	        stdout);
@@ -209,9 +213,9 @@ static void print_csv_row(const struct row *row)
 	const struct bench_options *options = result->data->options;
 	const struct histogram *ticks = &row->times->ticks;
 
-	printf("%s,%s,%s,%llu,%u,%s,%g,%llu,%.6f,%.1f,", row->op, result->mix->text, result->data->sizes->text,
-	        (unsigned long long)result->data->keys, (unsigned)options->threads, options->distribution.text, options->rate,
-	        (unsigned long long)ticks->count, result->seconds, per_second(row));
+	printf("%s,%s,%s,%llu,%u,%u,%s,%g,%llu,%.6f,%.1f,", row->op, result->mix->text, result->data->sizes->text,
+	        (unsigned long long)result->data->keys, (unsigned)options->threads, (unsigned)options->depth, options->distribution.text,
+	        options->rate, (unsigned long long)ticks->count, result->seconds, per_second(row));
 	if (row->is_part)
 		fputs(",,,,", stdout);
 	else

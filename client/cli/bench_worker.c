@@ -8,7 +8,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/report.h"
 
-// One thread's operations, one under way at a time. An operation is a slot: prepared (which one, which key, what to put), called, finished (checked, counted). A time lasts from
+// One thread's operations, one under way at a time (several: bench_queue.c). An operation is a slot: prepared (which one, which key, what to put), called, finished (checked, counted). A time lasts from
 // a clock reading to the next with nothing but the calls between. Operations per second count the whole loop, preparing and checking included.
 // Calls shorter than a microsecond are timed 16 at a time, for reading the clock would be a good part of each.
 
@@ -36,7 +36,7 @@ static uint32_t next_seed(struct worker *worker, const struct bench_slot *slot)
 	return (uint32_t)(random_next(&worker->random) >> 32);
 }
 
-static void prepare_key(struct worker *worker, struct bench_slot *slot, uint64_t key)
+void worker_prepare_key(struct worker *worker, struct bench_slot *slot, uint64_t key)
 {
 	slot->key = key;
 	slot->name_length = bench_data_number_name(worker->data, key, slot->name);
@@ -49,7 +49,7 @@ static void prepare_key(struct worker *worker, struct bench_slot *slot, uint64_t
 	slot->size = slot->source.size;
 }
 
-static void prepare(struct worker *worker, struct bench_slot *slot)
+void worker_prepare(struct worker *worker, struct bench_slot *slot)
 {
 	slot->op = worker->mix->op_count == 1 ? worker->mix->only : bench_mix_pick(worker->mix, random_next(&worker->random));
 	if (slot->op == BENCH_SCAN) { // from a key that was there when the cursors were taken
@@ -57,7 +57,8 @@ static void prepare(struct worker *worker, struct bench_slot *slot)
 		slot->key = bench_choice_next(&worker->choice) % worker->data->keys;
 		return;
 	}
-	prepare_key(worker, slot, slot->op == BENCH_INSERT ? bench_choice_insert(&worker->choice) : bench_choice_next(&worker->choice));
+	worker_prepare_key(
+	        worker, slot, slot->op == BENCH_INSERT ? bench_choice_insert(&worker->choice) : bench_choice_next(&worker->choice));
 }
 
 static int fail(struct worker *worker, const struct bench_slot *slot)
@@ -78,8 +79,7 @@ static bool is_right(const struct worker *worker, const struct bench_slot *slot,
 	return bench_value_is_right(&data->values, slot->key, seed, slot->buffer, (size_t)slot->result, check);
 }
 
-// A wrong value ends everything, or with --verify is counted.
-static int finish(struct worker *worker, struct bench_slot *slot, enum bench_check check)
+int worker_finish(struct worker *worker, struct bench_slot *slot, enum bench_check check)
 {
 	bool is_verifying = worker->data->options->is_verifying;
 
@@ -112,17 +112,27 @@ static void pin(const struct worker *worker)
 		report("bench: cannot use CPU %u: %s", cpu, strerror(errno));
 }
 
+uint64_t worker_key_step(const struct worker *worker)
+{
+	return worker->owns_keys ? worker->data->options->threads : 1;
+}
+
 // One pass over the thread's keys, every value checked whole.
 static void touch_all(struct worker *worker)
 {
 	struct bench_slot *slot = &worker->slots[0];
-	uint64_t step = worker->owns_keys ? worker->data->options->threads : 1;
+	uint64_t step = worker_key_step(worker);
+
+	if (worker->queue) {
+		bench_queue_touch(worker);
+		return;
+	}
 
 	slot->op = worker->mix->only;
 	for (uint64_t key = worker->owns_keys ? worker->number : 0; key < worker->data->keys && !interrupt_is_noted(); key += step) {
-		prepare_key(worker, slot, key);
+		worker_prepare_key(worker, slot, key);
 		slot->result = worker->calls[slot->op](worker, slot);
-		if (finish(worker, slot, BENCH_CHECK_ALL))
+		if (worker_finish(worker, slot, BENCH_CHECK_ALL))
 			return;
 	}
 }
@@ -137,30 +147,30 @@ static uint64_t time_batch(struct worker *worker, unsigned count, enum bench_che
 	uint64_t ticks;
 
 	for (unsigned i = 0; i < count; i++)
-		prepare(worker, &worker->slots[i]);
+		worker_prepare(worker, &worker->slots[i]);
 	before = bench_clock_now(clock);
 	for (unsigned i = 0; i < count; i++)
 		worker->slots[i].result = worker->calls[worker->slots[i].op](worker, &worker->slots[i]);
 	worker->end = bench_clock_now(clock);
 	ticks = worker->end - before;
 	for (unsigned i = 0; i < count; i++)
-		if (finish(worker, &worker->slots[i], check))
+		if (worker_finish(worker, &worker->slots[i], check))
 			return 0;
 	return ticks ? ticks : 1;
 }
 
-static bool is_over(const struct worker *worker)
+bool worker_is_over(const struct worker *worker)
 {
 	return interrupt_is_noted() || atomic_load_explicit(&worker->team->is_failed, memory_order_relaxed);
 }
 
 // In pieces, so that an end in between is seen.
-static void wait_until(const struct worker *worker, uint64_t until)
+void worker_wait_until(const struct worker *worker, uint64_t until)
 {
 	const struct bench_clock *clock = worker->data->clock;
 	uint64_t piece = (uint64_t)(WAIT_NS / clock->ns_per_tick);
 
-	for (uint64_t now = bench_clock_now(clock); now < until && !is_over(worker); now = bench_clock_now(clock))
+	for (uint64_t now = bench_clock_now(clock); now < until && !worker_is_over(worker); now = bench_clock_now(clock))
 		bench_clock_wait(clock, until - now < piece ? until : now + piece);
 }
 
@@ -172,8 +182,8 @@ static void run_paced(struct worker *worker, uint64_t deadline, enum bench_check
 	uint64_t ticks;
 	uint64_t began;
 
-	wait_until(worker, intended < deadline ? intended : deadline);
-	if (intended >= deadline || is_over(worker)) {
+	worker_wait_until(worker, intended < deadline ? intended : deadline);
+	if (intended >= deadline || worker_is_over(worker)) {
 		worker->end = deadline;
 		return;
 	}
@@ -207,7 +217,11 @@ static void run_for(struct worker *worker, double seconds, uint64_t operations)
 	worker->done = 0;
 	worker->begin = bench_clock_now(clock);
 	worker->end = worker->begin;
-	while (worker->done < operations && worker->end < deadline && !is_over(worker)) {
+	if (worker->queue) {
+		bench_queue_run(worker, deadline, operations);
+		return;
+	}
+	while (worker->done < operations && worker->end < deadline && !worker_is_over(worker)) {
 		enum bench_check check = ++batches % CHECK_ALL_EVERY == 0 ? BENCH_CHECK_ALL : BENCH_CHECK_ENDS;
 
 		if (worker->pace.interval > 0)
@@ -240,6 +254,19 @@ void worker_measure(struct worker *worker)
 	run_for(worker, worker->is_load ? 1e6 : worker->data->options->seconds, worker->share);
 }
 
+// Times of so many calls at once may be taken: as many slots are needed. Only calls of one kind have a mean that says something.
+static unsigned batch_limit(const struct worker *worker)
+{
+	const struct bench_options *options = worker->data->options;
+
+	if (options->depth > 1 || worker->is_load || options->rate > 0 || worker->mix->op_count > 1 || worker->mix->only == BENCH_SCAN ||
+	        options->operations)
+		return 1;
+	if (options->batch)
+		return (unsigned)options->batch;
+	return worker->data->sizes->most <= BATCHED_SIZE_MAX ? BENCH_BATCH : 1;
+}
+
 // Brings locations, grants and buffers to where they stay. The first pass of gets asks the server; only the second reads where the measurement will read, and
 // maps those pages. Where keys are not chosen alike, or several operations are mixed, nothing but the same for a while does it.
 static void warm_up(struct worker *worker)
@@ -259,7 +286,7 @@ static void warm_up(struct worker *worker)
 	worker->batch = 1;
 	begin_pace(worker);
 	run_for(worker, options->warm_up_s < 0 ? WARM_UP_S : options->warm_up_s, UINT64_MAX);
-	worker->batch = worker->slot_count;
+	worker->batch = batch_limit(worker);
 }
 
 // What one call takes when nothing disturbs: decides whether calls are timed one by one.
@@ -281,15 +308,21 @@ static void read_back(struct worker *worker)
 
 	slot->op = BENCH_WARM_GET;
 	for (uint64_t key = worker->number; key < worker->data->keys; key += worker->data->options->threads) {
-		prepare_key(worker, slot, key);
+		worker_prepare_key(worker, slot, key);
 		slot->result = worker->calls[slot->op](worker, slot);
-		if (finish(worker, slot, BENCH_CHECK_ALL))
+		if (worker_finish(worker, slot, BENCH_CHECK_ALL))
 			return;
 	}
 }
 
 static void get_ready(struct worker *worker)
 {
+	if (worker->data->options->depth > 1)
+		worker->status = bench_queue_new(worker);
+	if (worker->status != CLI_OK) {
+		atomic_store_explicit(&worker->team->is_failed, true, memory_order_relaxed);
+		return;
+	}
 	if (!worker->is_load &&
 	        bench_choice_init(&worker->choice, &worker->data->options->distribution, worker->data->options->seed, worker->number)) {
 		atomic_store_explicit(&worker->team->is_failed, true, memory_order_relaxed);
@@ -330,18 +363,6 @@ bool bench_owns_keys(const struct bench_options *options, const struct bench_mix
 {
 	return mix->op_count == 1 && mix->only == BENCH_PUT &&
 	       (options->distribution.kind == CHOICE_UNIFORM || options->distribution.kind == CHOICE_SEQUENTIAL);
-}
-
-// Times of so many calls at once may be taken: as many slots are needed. Only calls of one kind have a mean that says something.
-static unsigned batch_limit(const struct worker *worker)
-{
-	const struct bench_options *options = worker->data->options;
-
-	if (worker->is_load || options->rate > 0 || worker->mix->op_count > 1 || worker->mix->only == BENCH_SCAN || options->operations)
-		return 1;
-	if (options->batch)
-		return (unsigned)options->batch;
-	return worker->data->sizes->most <= BATCHED_SIZE_MAX ? BENCH_BATCH : 1;
 }
 
 static bool add_memory(struct worker *worker)
@@ -394,8 +415,8 @@ struct worker *worker_new(struct bench_data *data, const struct bench_mix *mix, 
 	        .owns_keys = bench_owns_keys(data->options, mix),
 	        .share = operations ? share_of(operations, number, threads) : UINT64_MAX,
 	        .random = random_mix(data->options->seed * BENCH_THREADS_MAX + number) | 1};
-	worker->slot_count = batch_limit(worker);
-	worker->batch = worker->slot_count;
+	worker->batch = batch_limit(worker);
+	worker->slot_count = data->options->depth > 1 ? (unsigned)data->options->depth : worker->batch;
 	worker->choice = (struct bench_choice){
 	        .count = data->keys, .stride = 1, .insert_first = (is_load ? 0 : data->keys_end) + number, .threads = threads};
 	if (worker->owns_keys) {
@@ -412,6 +433,7 @@ struct worker *worker_new(struct bench_data *data, const struct bench_mix *mix, 
 
 void worker_free(struct worker *worker)
 {
+	bench_queue_free(worker); // before the memory that is lent to it
 	for (unsigned i = 0; worker->slots && i < worker->slot_count; i++) {
 		free(worker->slots[i].buffer);
 		bench_source_fini(&worker->slots[i].source);

@@ -9,7 +9,7 @@
 #include "client/cli/bench.h"
 #include "client/cli/bench_pace.h"
 
-// One operation, from its choice to its check. A worker has as many as it times together.
+// One operation, from its choice to its check. A worker has as many as it times together, or has under way.
 struct bench_slot {
 	enum bench_op op;
 	uint64_t key;
@@ -21,7 +21,10 @@ struct bench_slot {
 	uint64_t size;     // of it
 	struct bench_source source;
 	char *buffer; // of data->sizes->most bytes, for what is fetched
+	struct far_stat stat;
 	ssize_t result;
+	uint64_t began;    // ticks; of one given to a queue
+	uint64_t intended; // when it was to begin; 0 = when it did
 };
 
 // Looked at by the main thread while the worker runs. A cache line of its own.
@@ -68,10 +71,19 @@ struct worker {
 	uint64_t end;
 	uint64_t bytes, gets, wrong, retries;
 	struct bench_times *times[BENCH_OPS];
+	// With several under way (bench_queue.c):
+	far_queue *queue; // else NULL
+	struct far_completion *completions;
+	struct bench_slot **idle;
+	unsigned idle_count;
+	uint64_t touched; // the next key of a pass over all
 };
 
 // By operation, on libfar (bench_call.c). They return bytes or a count, or a negative errno.
 extern bench_call *const bench_calls[BENCH_OPS];
+
+// The session that an operation goes by.
+far_session *bench_session(const struct worker *worker, enum bench_op op);
 
 // Whether the operation fetches a value into the slot's buffer.
 static inline bool bench_op_fetches(enum bench_op op)
@@ -96,5 +108,32 @@ void *worker_run(void *worker);
 
 // The measurement alone, by the pace and to the limits of the options.
 void worker_measure(struct worker *worker);
+
+// --- what goes into a turn of the loop, whoever turns it ---
+
+// Chooses an operation; one of a certain key.
+void worker_prepare(struct worker *worker, struct bench_slot *slot);
+void worker_prepare_key(struct worker *worker, struct bench_slot *slot, uint64_t key);
+
+// Checks and counts. A wrong value ends everything, or with --verify is counted. Returns CLI_OK or an exit status.
+int worker_finish(struct worker *worker, struct bench_slot *slot, enum bench_check check);
+
+bool worker_is_over(const struct worker *worker);
+void worker_wait_until(const struct worker *worker, uint64_t until);
+
+// From one key of the thread to its next, in a pass over all.
+uint64_t worker_key_step(const struct worker *worker);
+
+// --- several operations under way (bench_queue.c) ---
+
+bool bench_queue_takes(enum bench_op op);
+
+// Returns CLI_OK or an exit status, having said what went wrong.
+int bench_queue_new(struct worker *worker);
+void bench_queue_free(struct worker *worker);
+
+// Operations until the deadline (ticks), so many at most; and until all have come back. One pass over the thread's keys, every value checked whole.
+void bench_queue_run(struct worker *worker, uint64_t deadline, uint64_t operations);
+void bench_queue_touch(struct worker *worker);
 
 #endif

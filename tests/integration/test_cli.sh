@@ -454,6 +454,21 @@ test_bench_loads() {
 	run bench --ops ping --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
 	check 'bench --rate keeps to it' json '230 <= d["results"][0]["operations"] <= 252'
 	check 'bench --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
+	run bench --depth 16 --ops warm-get,cold-get,get:50+put:50,put,insert,stat --sizes 64,0-20k --keys 50 --threads 2 --seconds 0.02 --warm-up 0.02 --verify --json
+	check 'bench --depth finds every value right' json \
+		'd["depth"] == 16 and len(d["results"]) == 16 and all(r.get("wrong", 0) == 0 and r["operations"] > 0 for r in d["results"])'
+	run bench --depth 7 --ops put --keys 200 --sizes 64 --operations 1001 --threads 3 --json
+	check 'bench --depth ends behind --operations' json 'd["results"][0]["operations"] == 1001'
+	run bench --depth 4 --ops stat --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
+	check 'bench --depth keeps to --rate' json \
+		'230 <= d["results"][0]["operations"] <= 252 and d["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
+	run bench --depth 16 --load --keys $loads
+	run bench --depth 16 --run --keys $loads --ops warm-get --verify --seconds 0.05 --json
+	check 'bench --depth measures with what it loaded' json 'd["results"][0]["wrong"] == 0'
+	printf '%064d' 0 | "$FAR" put - bench/3
+	run bench --depth 16 --run --keys $loads --ops get --seconds 0.05
+	check 'bench --depth ends at a wrong value' said_like 'bench/3 brought wrong bytes'
+	"$FAR" rm -rf bench
 	run bench --ops get,put --sizes 64 --seconds 0.05 --csv
 	check 'bench --csv has as many values as names' python3 -c \
 		'import csv,sys; r=list(csv.DictReader(open(sys.argv[1]))); assert [x["op"] for x in r] == ["get", "put"] and all(None not in x and None not in x.values() for x in r), r' "$work/out"
@@ -496,6 +511,11 @@ test_bench_usage() {
 	refuses 'a directory for --prefix' --prefix=a/
 	refuses 'a workload and operations' --workload=a --ops=get
 	refuses 'a scan without a directory' --flat --ops=scan
+	refuses 'a depth of 0' --depth=0
+	refuses 'a depth that is too large' --depth=1025
+	refuses 'a depth for calls that no queue has' --depth=2 --ops=rmw
+	refuses 'a depth for known and unknown locations at once' --depth=2 --ops=warm-get+cold-get
+	refuses 'a depth and a batch' --depth=2 --batch=2
 	run bench --load --run
 	check 'bench of two phases exits 2' exited 2
 	run bench --json --csv

@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) ((i++)) ;;
+		-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -48,7 +48,7 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) return ;;
+	-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) return ;;
 	--ops)
 		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw incr scan stat ping' -- "$cur")
 		return
@@ -80,7 +80,7 @@ _far()
 	df) options+=' --human-readable --json' ;;
 	fsck) options+=' --json --quiet' ;;
 	ping) options+=' --count --interval --quiet --json' ;;
-	bench) options+=' --ops --sizes --keys --distribution --workload --threads --seconds --operations --warm-up --rate --cpus --cold --flat --batch --load --run --keep --prefix --scan-length --seed --verify --progress --json --csv' ;;
+	bench) options+=' --ops --sizes --keys --distribution --workload --threads --depth --seconds --operations --warm-up --rate --cpus --cold --flat --batch --load --run --keep --prefix --scan-length --seed --verify --progress --json --csv' ;;
 	repl) options+=' --keep-going' ;;
 	profile) options+=' --seconds --json' ;;
 	top) options+=' --interval --iterations --json' ;;
