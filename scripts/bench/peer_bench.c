@@ -1,8 +1,8 @@
 // peer_bench: GET and SET against Redis (RESP) or memcached (text protocol) over blocking sockets, measured as `far bench` measures FarFS, by the same clock and histogram: threads with a
-// connection each and one operation under way, keys at random out of a set, all of it warmed up, the ends of each value checked outside of its time, and operations a second counted over the
+// connection each and one operation under way, or with DEPTH so many sent together, whose replies are awaited together (a pipeline as redis-benchmark -P has it; the time is that of all of them), keys at random out of a set, all of it warmed up, the ends of each value checked outside of its time, and operations a second counted over the
 // whole loop.
 //
-// usage: peer_bench redis|memcached ADDRESS SIZE SECONDS CONNECTIONS KEYS; ADDRESS is unix:PATH or a loopback port. Prints one line of JSON.
+// usage: peer_bench redis|memcached ADDRESS SIZE SECONDS CONNECTIONS KEYS [DEPTH]; ADDRESS is unix:PATH or a loopback port. Prints one line of JSON.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -21,6 +21,7 @@
 #include "client/cli/histogram.h"
 
 #define CONNECTIONS_MAX 64
+#define DEPTH_MAX 64
 #define CHECK_ENDS 32U
 #define REPLY_TIMEOUT_S 10
 #define REPLY_EXTRA 128U // what replies have beside the value
@@ -45,6 +46,7 @@ struct peer {
 	double seconds;
 	unsigned connections;
 	unsigned keys;
+	unsigned depth;
 	struct request *requests[OPS]; // by key
 	char *value;                   // and the line's end
 	struct bench_clock clock;
@@ -159,18 +161,13 @@ static int open_socket(const char *address)
 	return fd;
 }
 
-static void send_request(const struct worker *worker, const struct request *request)
+static void send_all(const struct worker *worker, struct iovec *part, int count)
 {
-	const struct peer *peer = worker->peer;
-	struct iovec parts[2] = {{(char *)request->text, request->length}, {peer->value, peer->size + 2}};
-	struct iovec *part = parts;
-	int count = worker->op == OP_SET ? 2 : 1;
-
 	while (count > 0) {
 		ssize_t sent = writev(worker->fd, part, count);
 
 		if (sent < 0)
-			die("%s: sending: %s", peer->address, strerror(errno));
+			die("%s: sending: %s", worker->peer->address, strerror(errno));
 		for (; count > 0 && (size_t)sent >= part->iov_len; part++, count--)
 			sent -= (ssize_t)part->iov_len;
 		if (count > 0) {
@@ -180,37 +177,74 @@ static void send_request(const struct worker *worker, const struct request *requ
 	}
 }
 
-static void receive_reply(const struct worker *worker, size_t length)
+static void send_requests(const struct worker *worker, const unsigned *keys, unsigned count)
+{
+	const struct peer *peer = worker->peer;
+	struct iovec parts[2 * DEPTH_MAX];
+	int used = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct request *request = &peer->requests[worker->op][keys[i]];
+
+		parts[used++] = (struct iovec){(char *)request->text, request->length};
+		if (worker->op == OP_SET)
+			parts[used++] = (struct iovec){peer->value, peer->size + 2};
+	}
+	send_all(worker, parts, used);
+}
+
+static void check_reply(const struct worker *worker, const char *reply, size_t length)
 {
 	const struct peer *peer = worker->peer;
 
+	if (reply[0] != first_byte(peer, worker->op))
+		die("%s: answered %s with: %.*s", peer->address, op_names[worker->op], (int)(length < 60 ? length : 60), reply);
+}
+
+static void receive_replies(const struct worker *worker, size_t length)
+{
 	for (size_t done = 0; done < length;) {
 		ssize_t got = read(worker->fd, worker->reply + done, length - done);
 
 		if (got <= 0)
-			die("%s: no whole reply: %s", peer->address, got ? strerror(errno) : "it closed the connection");
+			die("%s: no whole reply: %s", worker->peer->address, got ? strerror(errno) : "it closed the connection");
 		done += (size_t)got;
-		if (worker->reply[0] != first_byte(peer, worker->op))
-			die("%s: answered %s with: %.*s", peer->address, op_names[worker->op], (int)(done < 60 ? done : 60), worker->reply);
+		check_reply(worker, worker->reply, done);
 	}
 }
 
-// Returns its ticks; the check is outside of them.
-static uint64_t operate(struct worker *worker, unsigned key)
+static void check_value(const struct worker *worker, const char *value, unsigned key)
 {
 	const struct peer *peer = worker->peer;
-	const struct request *request = &peer->requests[worker->op][key];
 	size_t ends = peer->size < CHECK_ENDS ? peer->size : CHECK_ENDS;
-	const char *value = worker->reply + request->value_offset;
-	uint64_t before = bench_clock_now(&peer->clock);
+
+	if (memcmp(value, peer->value, ends) != 0 || memcmp(value + peer->size - ends, peer->value + peer->size - ends, ends) != 0)
+		die("%s: key %u brought wrong bytes", peer->address, key);
+}
+
+// Returns their ticks; the checks are outside of them.
+static uint64_t operate(struct worker *worker, const unsigned *keys, unsigned count)
+{
+	const struct peer *peer = worker->peer;
+	const char *reply = worker->reply;
+	size_t length = 0;
+	uint64_t before;
 	uint64_t ticks;
 
-	send_request(worker, request);
-	receive_reply(worker, request->reply_length);
+	for (unsigned i = 0; i < count; i++)
+		length += peer->requests[worker->op][keys[i]].reply_length;
+	before = bench_clock_now(&peer->clock);
+	send_requests(worker, keys, count);
+	receive_replies(worker, length);
 	ticks = bench_clock_now(&peer->clock) - before;
-	if (worker->op == OP_GET &&
-	        (memcmp(value, peer->value, ends) != 0 || memcmp(value + peer->size - ends, peer->value + peer->size - ends, ends) != 0))
-		die("%s: key %u brought wrong bytes", peer->address, key);
+	for (unsigned i = 0; i < count; i++) {
+		const struct request *request = &peer->requests[worker->op][keys[i]];
+
+		check_reply(worker, reply, request->reply_length);
+		if (worker->op == OP_GET)
+			check_value(worker, reply + request->value_offset, keys[i]);
+		reply += request->reply_length;
+	}
 	return ticks;
 }
 
@@ -237,7 +271,7 @@ static void warm_up(struct worker *worker)
 
 	for (int pass = 0; pass < 2; pass++)
 		for (unsigned key = worker->op == OP_SET ? worker->number : 0; key < worker->peer->keys; key += step)
-			operate(worker, key);
+			operate(worker, &key, 1);
 }
 
 static void *work(void *context)
@@ -251,7 +285,11 @@ static void *work(void *context)
 	pthread_barrier_wait(&peer->barrier);
 	worker->begin = bench_clock_now(&peer->clock);
 	do {
-		histogram_add(&worker->ticks, operate(worker, next_key(worker)), 1);
+		unsigned keys[DEPTH_MAX];
+
+		for (unsigned i = 0; i < peer->depth; i++)
+			keys[i] = next_key(worker);
+		histogram_add(&worker->ticks, operate(worker, keys, peer->depth), peer->depth);
 		worker->end = bench_clock_now(&peer->clock);
 	} while (worker->end - worker->begin < duration);
 	close(worker->fd);
@@ -261,7 +299,7 @@ static void *work(void *context)
 static void start(struct worker *worker, struct peer *peer, enum op op, unsigned number)
 {
 	*worker = (struct worker){.peer = peer, .op = op, .number = number, .random = 0x853c49e6748fea9b + number * 0x9e3779b97f4a7c15};
-	worker->reply = calloc(1, peer->size + REPLY_EXTRA); // touched, so that no first touch is measured
+	worker->reply = calloc(peer->depth, peer->size + REPLY_EXTRA); // touched, so that no first touch is measured
 	if (!worker->reply || pthread_create(&worker->thread, NULL, work, worker))
 		die("cannot start thread %u", number);
 }
@@ -274,7 +312,7 @@ static void fill(struct peer *peer)
 	if (!worker.reply)
 		die("no memory");
 	for (unsigned key = 0; key < peer->keys; key++)
-		operate(&worker, key);
+		operate(&worker, &key, 1);
 	close(worker.fd);
 	free(worker.reply);
 }
@@ -309,8 +347,8 @@ int main(int argc, char **argv)
 {
 	static struct peer peer;
 
-	if (argc != 7) {
-		fprintf(stderr, "usage: peer_bench redis|memcached unix:PATH|PORT SIZE SECONDS CONNECTIONS KEYS\n");
+	if (argc != 7 && argc != 8) {
+		fprintf(stderr, "usage: peer_bench redis|memcached unix:PATH|PORT SIZE SECONDS CONNECTIONS KEYS [DEPTH]\n");
 		return 2;
 	}
 	peer.is_redis = strcmp(argv[1], "redis") == 0;
@@ -321,6 +359,9 @@ int main(int argc, char **argv)
 	peer.keys = (unsigned)atoi(argv[6]);
 	if (peer.connections < 1 || peer.connections > CONNECTIONS_MAX || peer.keys < peer.connections || peer.keys > 100000)
 		die("connections must be 1 to %d, keys as many at least and at most 100000", CONNECTIONS_MAX);
+	peer.depth = argc == 8 ? (unsigned)atoi(argv[7]) : 1;
+	if (peer.depth < 1 || peer.depth > DEPTH_MAX)
+		die("depth must be 1 to %d", DEPTH_MAX);
 	bench_clock_init(&peer.clock);
 	make_requests(&peer);
 	fill(&peer);

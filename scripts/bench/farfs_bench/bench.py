@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 
-from . import machine, part_connections, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, programs, report
+from . import machine, part_connections, part_depth, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, programs, report
 from .failure import Failure
 from .results import Results
 from .settings import FULL, QUICK
@@ -12,6 +12,7 @@ from .settings import FULL, QUICK
 MODULES = (
     part_key_value,
     part_connections,
+    part_depth,
     part_mount,
     part_metadata,
     part_small,

@@ -3,7 +3,8 @@ import datetime
 import os
 
 from . import plots, report_metadata, report_mount, report_rdma
-from .settings import ALL, CONNECTION_SIZES, FEW_OBJECTS, sizes_of
+from .part_depth import case_of
+from .settings import ALL, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, sizes_of
 from .tables import around, median, micro, number, spread, table
 from .target import BEST
 from .targets import targets
@@ -116,6 +117,22 @@ def _connections(results, settings):
             *table(["", *(f"FarFS / {label}" for label in peers.values()), "FarFS", *peers.values()], rows)]
 
 
+def _depth(results, settings):
+    if not results.ran("depth"):
+        return []
+    rows = []
+    for placement in ALL:
+        for case in (case_of(size, connections) for size in DEPTH_SIZES for connections in DEPTH_CONNECTIONS):
+            for label, far, peer in (("get", "far cold-get", "get"), ("put", "far put", "set")):
+                keys = [("depth", placement.name, case, subject, "ops") for subject in (far, f"redis {peer}", f"memcached {peer}")]
+                rows.append([f"{placement.name}, {case}, {label}", *(spread(results.ratio(keys[0], key)) for key in keys[1:]),
+                             *(around(results.spread(*key)) for key in keys)])
+    return [f"## {DEPTH} operations under way over TCP", "",
+            f"Operations a second, {settings.depth_rounds} rounds of about {settings.depth_seconds} s. A thread of FarFS's client has a connection and a queue (`far bench --depth={DEPTH}`, the server asked for each); Redis is measured by "
+            f"`redis-benchmark -P {DEPTH}`, memcached by `scripts/bench/peer_bench.c`, which sends as many requests together.", "",
+            *table(["", "FarFS / Redis", "FarFS / memcached", "FarFS", "Redis", "memcached"], rows)]
+
+
 def _small(results, settings):
     if not results.ran("small"):
         return []
@@ -167,7 +184,7 @@ def _pictures(pictures, part):
 
 def write(results, about, settings, path):
     pictures = plots.draw(results, os.path.splitext(path)[0])
-    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings),
+    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings), *_depth(results, settings),
              *report_mount.section(results, settings), *_pictures(pictures, "mount"), *report_metadata.section(results, settings), *_pictures(pictures, "metadata"), *_small(results, settings), *_pictures(pictures, "small"),
              *_objects(results, settings), *_idle(results), *report_rdma.section(results, settings)]
     with open(path, "w", encoding="utf-8") as file:

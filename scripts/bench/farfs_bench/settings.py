@@ -4,6 +4,9 @@ from dataclasses import dataclass
 SIZES = {"64 B": 64, "4 KiB": 4096, "64 KiB": 65536, "1 MiB": 1 << 20}
 CONNECTION_SIZES = ("64 B", "4 KiB")
 CONNECTIONS = 16
+DEPTH = 16
+DEPTH_SIZES = {"64 B": 64, "1 KiB": 1024}
+DEPTH_CONNECTIONS = (1, 4)
 FEW_OBJECTS = 10000
 FIO_FILE_MIB = 256  # as the job files have it
 
@@ -40,6 +43,8 @@ class Settings:
     key_value_rounds: int
     connections_seconds: float
     connections_rounds: int
+    depth_seconds: float
+    depth_rounds: int
     mount_seconds: float             # 4 KiB at random
     mount_sequential_seconds: float  # and by the page cache
     mount_rounds: int
@@ -59,12 +64,14 @@ class Settings:
 
 FULL = Settings(
     key_value_seconds=0.25, key_value_rounds=2, connections_seconds=0.4, connections_rounds=2,
+    depth_seconds=0.25, depth_rounds=5,
     mount_seconds=0.3, mount_sequential_seconds=0.4, mount_rounds=2, mount_has_all=True,
     metadata_files=3_000, metadata_rounds=2, small_files=10_000, small_rounds=2,
     objects=10_000_000, objects_pool="4G", objects_seconds=1.0, objects_rounds=3,
     rdma_seconds=0.7, rdma_rounds=3, rdma_files=200)
 QUICK = Settings(
     key_value_seconds=0.06, key_value_rounds=1, connections_seconds=0.1, connections_rounds=1,
+    depth_seconds=0.1, depth_rounds=1,
     mount_seconds=0.15, mount_sequential_seconds=0.15, mount_rounds=1, mount_has_all=False,
     metadata_files=500, metadata_rounds=1, small_files=500, small_rounds=1,
     objects=500_000, objects_pool="256M", objects_seconds=0.2, objects_rounds=2,

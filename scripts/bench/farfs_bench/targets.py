@@ -1,6 +1,7 @@
 """The figures that FarFS is to reach, each held against what was measured."""
 from . import targets_mount
-from .settings import CONNECTION_SIZES, FEW_OBJECTS
+from .part_depth import case_of
+from .settings import CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS
 from .target import Target, by_placement
 
 
@@ -23,6 +24,17 @@ def _tcp(results):
             yield Target(f"tcp, 16 connections, gets of {size}, the server asked: throughput / {name}'s", 1.0, True, " x", by_placement(
                 lambda place, size=size, peer=peer: results.ratio(("connections", place, size, "far cold-get", "ops"),
                                                                   ("connections", place, size, peer + " get", "ops"))))
+
+
+def _depth(results):
+    for size in DEPTH_SIZES:
+        for connections in DEPTH_CONNECTIONS:
+            case = case_of(size, connections)
+            for op, far, peer_op in (("get", "far cold-get", "get"), ("put", "far put", "set")):
+                for peer, name in (("redis", f"redis-benchmark -P {DEPTH}"), ("memcached", "memcached")):
+                    yield Target(f"tcp, {DEPTH} under way, {op} of {case}: throughput / {name}'s", 1.0, True, " x", by_placement(
+                        lambda place, case=case, far=far, of=f"{peer} {peer_op}": results.ratio(("depth", place, case, far, "ops"),
+                                                                                               ("depth", place, case, of, "ops"))))
 
 
 def _small(results):
@@ -72,5 +84,5 @@ def _rdma(results):
 
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
+    every = [*_one_sided(results), *_tcp(results), *_depth(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
