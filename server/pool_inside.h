@@ -1,4 +1,4 @@
-// What pool.c, pages.c and block.c share: the pool's parts. Private to them.
+// What pool.c, pool_map.c, pages.c and block.c share: the pool's parts. Private to them.
 #ifndef SERVER_POOL_INSIDE_H
 #define SERVER_POOL_INSIDE_H
 
@@ -71,6 +71,14 @@ struct pool {
 	struct pages pages;
 	struct slabs slabs;
 };
+
+#define POOL_REASON_SIZE 256
+
+// Maps pool->length bytes and fills fd, base and backing. A negative errno: `reason` says what failed and what to do.
+int pool_map(struct pool *pool, enum pool_hugepages hugepages, char *reason);
+
+// Bytes that a pool could take now, or 0: not known.
+uint64_t pool_memory_available(void);
 
 int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift);
 void pages_fini(struct pages *pages);
