@@ -14,6 +14,7 @@
 #include "server/loop.h"
 #include "server/metrics_http.h"
 #include "server/options.h"
+#include "server/placement.h"
 
 // What is listened on: the addresses asked for, and the shared-memory sockets beside tcp ports.
 struct bound {
@@ -180,6 +181,26 @@ static int serve(struct server *server, const struct options *options)
 	return error;
 }
 
+// Before memory is touched or a thread is started. The pool goes near the CPUs where they are all of one node.
+static int place(struct options *options)
+{
+	char reason[256];
+	int node;
+
+	if (CPU_COUNT(&options->cpus) == 0)
+		return 0;
+	if (placement_pin(&options->cpus, reason)) {
+		fprintf(stderr, "far-server: --cpu: %s\n", reason);
+		return -EINVAL;
+	}
+	node = placement_find_node(PLACEMENT_NODES, &options->cpus);
+	if (options->is_numa_auto && node >= 0) {
+		options->server.pool.numa = POOL_NUMA_PREFER;
+		options->server.pool.numa_node = node;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -190,6 +211,8 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &options);
 	log_set_level(options.log_level);
 	descriptors_raise_limit();
+	if (place(&options))
+		return 1;
 	error = server_open(&options.server, &server, reason);
 	if (error) {
 		fprintf(stderr, "far-server: cannot set up the pool: %llu MiB: %s\n",

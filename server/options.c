@@ -10,6 +10,7 @@
 
 #include "far/address_options.h"
 #include "far/arguments.h"
+#include "server/placement.h"
 
 #define STATS_INTERVAL_MIN_NS 100000000U
 #define STATS_INTERVAL_MAX_NS (24 * 3600000000000U)
@@ -131,18 +132,52 @@ static int set_pool(struct options *options, const char *value, char *wrong)
 	return parse_bounded(value, FAR_POOL_MIN, FAR_POOL_MAX, "8M to 16T", &options->server.pool.length, wrong);
 }
 
+// A word, and with the first two a size behind a colon.
 static int set_hugepages(struct options *options, const char *value, char *wrong)
 {
 	static const char *const words[] = {
 	        [POOL_HUGEPAGES_TRY] = "try", [POOL_HUGEPAGES_REQUIRE] = "require", [POOL_HUGEPAGES_NEVER] = "never"};
+	struct pool_options *pool = &options->server.pool;
+	const char *colon = strchr(value, ':');
+	size_t length = colon ? (size_t)(colon - value) : strlen(value);
+	uint64_t size = 2ULL << 20;
+	bool is_size = !colon || (parse_size(colon + 1, &size) == 0 && (size == 1ULL << 30 || size == 2ULL << 20));
 
-	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(value, words[i]) == 0) {
-			options->server.pool.hugepages = (enum pool_hugepages)i;
+	for (unsigned i = 0; is_size && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == length && strncmp(value, words[i], length) == 0 && !(colon && i == POOL_HUGEPAGES_NEVER)) {
+			pool->hugepages = (enum pool_hugepages)i;
+			pool->hugepage_size = size;
 			return 0;
 		}
-	snprintf(wrong, 256, "give try, require or never");
+	snprintf(wrong, 256, "give try, require or never, and with the first two a size if you like, such as try:1G or require:2M");
 	return -EINVAL;
+}
+
+static int set_cpu(struct options *options, const char *value, char *wrong)
+{
+	CPU_ZERO(&options->cpus);
+	if (strcmp(value, "any") == 0 || placement_parse_cpus(value, &options->cpus) == 0)
+		return 0;
+	snprintf(wrong, 256, "give numbers of CPUs and ranges of them, such as 2 or 0-3,8, or any");
+	return -EINVAL;
+}
+
+static int set_numa(struct options *options, const char *value, char *wrong)
+{
+	struct pool_options *pool = &options->server.pool;
+	uint64_t node = 0;
+
+	options->is_numa_auto = strcmp(value, "auto") == 0;
+	pool->numa = POOL_NUMA_ANY;
+	if (options->is_numa_auto || strcmp(value, "any") == 0)
+		return 0;
+	if (parse_bounded(value, 0, CPU_SETSIZE - 1, "", &node, wrong)) {
+		snprintf(wrong, 256, "give the number of a NUMA node, auto or any");
+		return -EINVAL;
+	}
+	pool->numa = POOL_NUMA_BIND;
+	pool->numa_node = (int)node;
+	return 0;
 }
 
 static int set_probing(struct options *options, const char *value, char *wrong)
@@ -278,8 +313,12 @@ static const struct setting settings[] = {
                 "Let shared-memory clients only read the pool and write for them: slower, but then not even a faulty program of this user "
                 "can damage it (default: programs of this user and root write where they were granted memory)"},
         {"pool", set_pool, 'p', "SIZE", "Memory for all objects, 8M to 16T (default: 1G)"},
-        {"hugepages", set_hugepages, 'H', "try|require|never",
-                "Huge pages for the pool: take them if there are any, insist, or do without (default: try)"},
+        {"hugepages", set_hugepages, 'H', "try|require|never[:2M|1G]",
+                "Huge pages for the pool: take them if there are any, insist, or do without (default: try); of 2 MiB, or first of 1 GiB"},
+        {"cpu", set_cpu, 'U', "LIST", "Run the I/O threads on these CPUs alone, such as 2 or 0-3,8, or on any (default: any)"},
+        {"numa", set_numa, 'N', "NODE|auto|any",
+                "Memory of the pool: on this NUMA node alone, on that of the CPUs given with --cpu while it has some, or on any (default: "
+                "auto)"},
         {"prefault", set_prefault, 'f', NULL, "Touch the whole pool at the start, so that no write waits for memory later (default: no)"},
         {"message-size", set_message_size, 'm', "SIZE", "Largest message, 8K to 64K (default: 8K)"},
         {"eager-limit", set_eager_limit, 'e', "SIZE",
@@ -446,6 +485,7 @@ void options_parse(int argc, char **argv, struct options *options)
 
 	*options = (struct options){
 	        .server = {.pool = {.length = 1ULL << 30, .is_shared = true}, .message_size = FAR_MESSAGE_SIZE_DEFAULT},
+	        .is_numa_auto = true,
 	        .log_level = LOG_LEVEL_INFO,
 	        .ready_fd = -1,
 	};

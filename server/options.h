@@ -2,6 +2,7 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
+#include <sched.h>
 #include <stdbool.h>
 
 #include "fabric/fabric.h"
@@ -17,6 +18,8 @@ struct options {
 	int listen_count;
 	char rdma[ADDRESS_OPTIONS_SIZE]; // options of each rdma address
 	bool has_no_shm;
+	cpu_set_t cpus;                // none: not pinned
+	bool is_numa_auto;             // the pool goes where the CPUs are
 	struct fabric_address metrics; // of the endpoint; no host = none
 	uint64_t stats_interval_ns;    // 0 = no lines
 	enum log_level log_level;

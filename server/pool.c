@@ -28,9 +28,10 @@ static unsigned segment_shift_for(uint64_t length)
 	return shift;
 }
 
-static int check_length(struct pool *pool, uint64_t length, char *reason)
+static int check_length(struct pool *pool, const struct pool_options *options, char *reason)
 {
-	uint64_t available = pool_memory_available();
+	uint64_t available = pool_memory_available(options);
+	uint64_t length = options->length;
 	uint64_t segment;
 
 	if (length < FAR_POOL_MIN || length > FAR_POOL_MAX) {
@@ -63,6 +64,21 @@ static void format_header(struct pool *pool)
 	header->magic = FAR_POOL_MAGIC;
 }
 
+// Touches every page where that is asked for. Hugepages of one node are taken in any case: the kernel has promised them for the whole machine, and who touches one later
+// that the node has not would be killed.
+static int take_pages(struct pool *pool, const struct pool_options *options, char *reason)
+{
+	bool is_promised = pool->has_hugetlb && options->numa == POOL_NUMA_BIND;
+
+	if (!options->is_prefaulted && !is_promised)
+		return 0;
+	if (madvise(pool->base, pool->length, MADV_POPULATE_WRITE) == 0 || !is_promised)
+		return 0;
+	snprintf(reason, POOL_REASON_SIZE, "NUMA node %d has not enough hugepages: %s: reserve more on it, or use --hugepages never",
+	        options->numa_node, strerror(errno));
+	return -ENOMEM;
+}
+
 int pool_open(const struct pool_options *options, struct pool **out, char *reason)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
@@ -72,10 +88,10 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 		return -ENOMEM;
 	pool->fd = -1;
 	pool->is_shared = options->is_shared;
-	error = check_length(pool, options->length, reason);
+	error = check_length(pool, options, reason);
 	if (error)
 		goto fail;
-	error = pool_map(pool, options->hugepages, reason);
+	error = pool_map(pool, options, reason);
 	if (error)
 		goto fail;
 	error = pages_init(&pool->pages, pool->length, pool->segment_shift);
@@ -88,8 +104,9 @@ int pool_open(const struct pool_options *options, struct pool **out, char *reaso
 	// A child of ours has no business with it, and a core dump would hold all of it.
 	madvise(pool->base, pool->length, MADV_DONTFORK);
 	madvise(pool->base, pool->length, MADV_DONTDUMP);
-	if (options->is_prefaulted)
-		madvise(pool->base, pool->length, MADV_POPULATE_WRITE);
+	error = take_pages(pool, options, reason);
+	if (error)
+		goto fail;
 	if (fcntl(pool->fd, F_ADD_SEALS, (options->is_shared ? 0 : F_SEAL_FUTURE_WRITE) | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		error = -errno;
 		snprintf(reason, POOL_REASON_SIZE, "cannot seal the pool's memory against writing: %s: Linux 5.1 or newer is needed",

@@ -15,11 +15,20 @@ struct pool;
 
 enum pool_hugepages { POOL_HUGEPAGES_TRY, POOL_HUGEPAGES_REQUIRE, POOL_HUGEPAGES_NEVER };
 
+enum pool_numa {
+	POOL_NUMA_ANY,    // where the kernel puts it
+	POOL_NUMA_PREFER, // on the node while that has memory
+	POOL_NUMA_BIND,   // on the node alone
+};
+
 struct pool_options {
 	uint64_t length;               // FAR_POOL_MIN..FAR_POOL_MAX, rounded up to whole segments
 	enum pool_hugepages hugepages; // TRY: hugetlbfs, else transparent hugepages by madvise, else plain; pool_backing says which
-	bool is_prefaulted;            // touch every page at start
-	bool is_shared;                // clients of this process's own user map it writable (fabric_options.is_sharing)
+	uint64_t hugepage_size;        // 1 GiB, or 2 MiB, which 0 is too. TRY comes from 1 GiB to 2 MiB before transparent ones
+	enum pool_numa numa;
+	int numa_node;
+	bool is_prefaulted; // touch every page at start
+	bool is_shared;     // clients of this process's own user map it writable (fabric_options.is_sharing)
 };
 
 // Maps and formats the pool. `reason` (256 bytes) gets what failed and what to do. -EINVAL, -ENOMEM.
@@ -32,7 +41,8 @@ int pool_fd(const struct pool *pool);
 bool pool_is_shared(const struct pool *pool);
 unsigned pool_segment_shift(const struct pool *pool);
 struct far_pool_header *pool_header(const struct pool *pool);
-const char *pool_backing(const struct pool *pool); // "2 MiB hugepages (hugetlbfs)", "transparent hugepages", "4 KiB pages", and why
+const char *pool_backing(
+        const struct pool *pool); // "2 MiB hugepages (hugetlb), on NUMA node 1", "transparent 2 MiB hugepages", "4 KiB pages", and why
 
 static inline void *pool_at(const struct pool *pool, uint64_t offset)
 {

@@ -66,6 +66,7 @@ struct pool {
 	uint64_t length;
 	int fd;
 	bool is_shared;
+	bool has_hugetlb; // pages the kernel has promised
 	unsigned segment_shift;
 	char backing[192];
 	struct pages pages;
@@ -75,10 +76,10 @@ struct pool {
 #define POOL_REASON_SIZE 256
 
 // Maps pool->length bytes and fills fd, base and backing. A negative errno: `reason` says what failed and what to do.
-int pool_map(struct pool *pool, enum pool_hugepages hugepages, char *reason);
+int pool_map(struct pool *pool, const struct pool_options *options, char *reason);
 
-// Bytes that a pool could take now, or 0: not known.
-uint64_t pool_memory_available(void);
+// Bytes that such a pool could take now, or 0: not known.
+uint64_t pool_memory_available(const struct pool_options *options);
 
 int pages_init(struct pages *pages, uint64_t length, unsigned segment_shift);
 void pages_fini(struct pages *pages);
