@@ -116,6 +116,23 @@ int fabric_listen(struct fabric *fabric, const struct fabric_address *address, s
 	return result < 0 ? result : fabric->provider->listen(fabric, address, bound, error);
 }
 
+int fabric_share_nothing(struct fabric *fabric, struct fabric *listening, struct fabric_error *error)
+{
+	(void)listening;
+	snprintf(error->text, sizeof(error->text), "lanes of provider '%s' stay with the context that they came in on",
+	        fabric->provider->name);
+	return -ENOTSUP;
+}
+
+int fabric_share_listeners(struct fabric *fabric, struct fabric *listening, struct fabric_error *error)
+{
+	error->text[0] = '\0';
+	if (fabric->provider == listening->provider && fabric != listening)
+		return fabric->provider->share_listeners(fabric, listening, error);
+	snprintf(error->text, sizeof(error->text), "listeners are shared by two contexts of one provider");
+	return -EINVAL;
+}
+
 int fabric_connect(
         struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane, struct fabric_error *error)
 {

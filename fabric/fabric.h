@@ -61,6 +61,7 @@ struct fabric_caps {
 	bool is_registered_only; // local memory of reads and writes must lie in a region of this fabric (shm: of writes; reads go into any memory)
 	bool is_registration_cheap; // registering is bookkeeping, not pinning: may be done for one operation
 	bool is_best_blocked_in;    // fabric_block of this context costs less than waiting for its descriptor
+	bool has_shared_listeners;  // fabric_share_listeners works
 	uint32_t inline_max;        // messages up to this size cost no extra copy or DMA
 	struct wait_limits wait;    // how polling for events pays
 };
@@ -172,6 +173,11 @@ void fabric_statistics(const struct fabric *fabric, struct fabric_statistics *st
 // Listens. `bound` (may be NULL) gets the address that clients connect to: with the port that was chosen, without what concerns this side only. shm: makes the socket with mode 0600, replaces one that no process
 // answers on, and removes it on close. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.
 int fabric_listen(struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
+
+// From now on lanes that come in on the listeners of `listening` are served by that context, by `fabric`, and by all that were added before, in turn. Both are of the same provider; `fabric` is the calling
+// thread's, and whoever owns `listening` does not use it meanwhile. Afterwards each is its thread's alone, as ever. Polling of `listening` has ended when `fabric` is closed.
+// -ENOTSUP where caps.has_shared_listeners is false, -EINVAL (64 share already, or `fabric` does).
+int fabric_share_listeners(struct fabric *fabric, struct fabric *listening, struct fabric_error *error);
 
 // Connects and waits at most timeout_ms. -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENOENT, -EACCES, -EPROTO (not a FarFS server).
 int fabric_connect(

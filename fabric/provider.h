@@ -61,6 +61,7 @@ struct fabric_provider {
 	void (*close)(struct fabric *fabric);
 	int (*listen)(
 	        struct fabric *fabric, const struct fabric_address *address, struct fabric_address *bound, struct fabric_error *error);
+	int (*share_listeners)(struct fabric *fabric, struct fabric *listening, struct fabric_error *error);
 	int (*connect)(struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **lane,
 	        struct fabric_error *error);
 	void (*disconnect)(struct fabric_lane *lane);
@@ -84,6 +85,9 @@ struct fabric_provider {
 	int (*arm)(struct fabric *fabric);
 	int (*block)(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);
 };
+
+// The share_listeners of a provider whose lanes stay where they came in.
+int fabric_share_nothing(struct fabric *fabric, struct fabric *listening, struct fabric_error *error);
 
 // The block of a provider that has no better way than to arm and wait for the descriptor.
 int fabric_block_armed(struct fabric *fabric, int wake_fd, uint64_t timeout_ns);

@@ -488,6 +488,7 @@ const struct fabric_provider fabric_shm = {
         .open = shm_open,
         .close = shm_close,
         .listen = shm_listen,
+        .share_listeners = fabric_share_nothing,
         .connect = shm_connect,
         .disconnect = shm_disconnect,
         .shut = shm_shut,

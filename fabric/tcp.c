@@ -12,6 +12,13 @@
 
 // The tcp provider's table, and its contexts: the ring, the events, poll and arm.
 
+// Whether loads of memory that another thread changes are seen in their order, also where the kernel copies pieces of a message: what readers of our memory rely on (layout.h R4).
+#ifdef __x86_64__
+#define HAS_ORDERED_LOADS true
+#else
+#define HAS_ORDERED_LOADS false
+#endif
+
 #define RING_ENTRIES 256U
 #define RING_ENTRIES_CLIENT 16U
 
@@ -90,8 +97,10 @@ static int tcp_open(const struct fabric_options *options, struct fabric **out, s
 	        .are_atomics_coherent = true,
 	        .is_registration_cheap = true,
 	        .is_best_blocked_in = true,
+	        .has_shared_listeners = HAS_ORDERED_LOADS,
 	        .inline_max = TCP_COPY_MAX};
 	tcp->wake_fd = -1;
+	tcp->inbox = -1;
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (tcp->epoll_fd < 0) {
 		int result = -errno;
@@ -138,6 +147,9 @@ static void complete(struct tcp *tcp, const struct io_uring_cqe *cqe)
 		tcp_sent(lane, cqe->res);
 		tcp_flush(&lane->base);
 		break;
+	case TCP_OP_INBOX:
+		tcp_take_inbox(tcp);
+		return;
 	case TCP_OP_WAKE:
 		tcp->is_watching = false;
 		return;
@@ -316,6 +328,7 @@ static void tcp_close(struct fabric *fabric)
 		drain(tcp);
 		io_uring_queue_exit(&tcp->ring);
 	}
+	tcp_close_boxes(tcp);
 	for (uint32_t i = 0; i < tcp->region_count; i++)
 		free(tcp->regions[i]);
 	free(tcp->regions);
@@ -336,6 +349,7 @@ const struct fabric_provider fabric_tcp = {
         .open = tcp_open,
         .close = tcp_close,
         .listen = tcp_listen,
+        .share_listeners = tcp_share_listeners,
         .connect = tcp_connect,
         .disconnect = tcp_disconnect,
         .shut = tcp_shut,

@@ -22,6 +22,7 @@
 #define TCP_COPY_MAX 4096U // payloads up to this are copied into the batch
 #define TCP_MESSAGES 8U    // received and not yet released
 #define TCP_EVENTS 1024U   // of a context, waiting for poll
+#define TCP_OUTBOXES 63U   // contexts beside the one that listens
 #define TCP_HANDSHAKES 64U // connections that have not said hello
 #define TCP_HANDSHAKE_MS 5000
 
@@ -108,6 +109,9 @@ struct tcp {
 	struct tcp_lane *immediate; // server: lanes with immediate sends
 	int listeners[8];
 	unsigned listener_count;
+	int inbox;                  // server: connections that another context has accepted for this one; -1: there is none (tcp_share.c)
+	int outboxes[TCP_OUTBOXES]; // others' inboxes, which take turns with this context
+	unsigned outbox_count, outbox_next;
 	struct tcp_lane *lanes;
 	struct tcp_lane *gone; // disconnected, still in the ring
 	unsigned handshakes;
@@ -144,7 +148,7 @@ struct io_uring_sqe *tcp_sqe(struct tcp *tcp);
 int tcp_open_ring(struct tcp *tcp, bool is_server, struct fabric_error *error);
 
 // What a completion belongs to: the operation in the low bits of its user_data, above them a lane's address or a listener's number.
-enum tcp_operation { TCP_OP_ACCEPT, TCP_OP_RECEIVE, TCP_OP_SEND, TCP_OP_TIMER, TCP_OP_WAKE, TCP_OP_CANCEL };
+enum tcp_operation { TCP_OP_ACCEPT, TCP_OP_RECEIVE, TCP_OP_SEND, TCP_OP_TIMER, TCP_OP_WAKE, TCP_OP_CANCEL, TCP_OP_INBOX };
 #define TCP_OP_BITS 3
 static inline uint64_t tcp_tag(const struct tcp_lane *lane, enum tcp_operation operation)
 {
@@ -173,10 +177,20 @@ int tcp_connect(
 void tcp_disconnect(struct fabric_lane *lane);
 void tcp_accept_arm(struct tcp *tcp, unsigned listener);
 void tcp_accepted(struct tcp *tcp, unsigned listener, int result, unsigned flags);
+// A connection that came in is this context's.
+void tcp_adopt(struct tcp *tcp, int socket);
 void tcp_timer(struct tcp *tcp);
 void tcp_lane_free(struct tcp_lane *lane);
 // A hello has come. 0, or a negative errno: another protocol.
 int tcp_take_hello(struct tcp_lane *lane, const struct tcp_frame *frame);
+
+// --- tcp_share.c ---
+int tcp_share_listeners(struct fabric *fabric, struct fabric *listening, struct fabric_error *error);
+// False: the connection stays this context's.
+bool tcp_hand_over(struct tcp *tcp, int socket);
+// Adopts what has come.
+void tcp_take_inbox(struct tcp *tcp);
+void tcp_close_boxes(struct tcp *tcp);
 
 // --- tcp_output.c ---
 void *tcp_send_reserve(struct fabric_lane *lane, uint32_t length);

@@ -265,28 +265,31 @@ static void drop_oldest_handshake(struct tcp *tcp)
 
 void tcp_accepted(struct tcp *tcp, unsigned listener, int result, unsigned flags)
 {
+	if (!tcp->is_closing && !(flags & IORING_CQE_F_MORE))
+		tcp_accept_arm(tcp, listener);
+	if (result >= 0 && (tcp->is_closing || !tcp_hand_over(tcp, result)))
+		tcp_adopt(tcp, result);
+}
+
+void tcp_adopt(struct tcp *tcp, int socket)
+{
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 	struct tcp_lane *lane;
 
 	if (tcp->is_closing) {
-		if (result >= 0)
-			close(result);
+		close(socket);
 		return;
 	}
-	if (!(flags & IORING_CQE_F_MORE))
-		tcp_accept_arm(tcp, listener);
-	if (result < 0)
-		return;
 	if (tcp->handshakes >= TCP_HANDSHAKES)
 		drop_oldest_handshake(tcp);
-	lane = lane_new(tcp, result, false);
+	lane = lane_new(tcp, socket, false);
 	if (!lane) {
-		close(result);
+		close(socket);
 		return;
 	}
 	tcp->handshakes++;
-	if (getpeername(result, (struct sockaddr *)&address, &length) == 0)
+	if (getpeername(socket, (struct sockaddr *)&address, &length) == 0)
 		format_peer((struct sockaddr *)&address, length, lane->base.peer);
 	tcp_receive_arm(lane);
 	arm_timer(tcp);

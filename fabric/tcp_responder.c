@@ -11,6 +11,8 @@ static int respond_read(struct tcp_lane *lane, const struct tcp_frame *frame)
 	struct tcp_frame reply = {.magic = TCP_MAGIC, .type = TCP_READ_REPLY, .length = frame->length};
 	const char *bytes = tcp_reach(lane, frame->rkey, frame->offset, frame->length, FABRIC_REMOTE_READ);
 
+	// The bytes are loaded behind those of reads ahead (layout.h R4): another thread may be changing them.
+	atomic_thread_fence(memory_order_acquire);
 	return bytes ? tcp_put_frame(lane, &reply, bytes, true, 0) : -EACCES;
 }
 

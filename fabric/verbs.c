@@ -108,6 +108,7 @@ const struct fabric_provider fabric_verbs = {
         .open = verbs_open,
         .close = verbs_close,
         .listen = verbs_listen,
+        .share_listeners = fabric_share_nothing,
         .connect = verbs_connect,
         .disconnect = verbs_disconnect,
         .shut = verbs_shut,
