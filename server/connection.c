@@ -54,15 +54,20 @@ static void transport_set_scope(struct lane *lane, uint64_t scope)
 	fabric_lane_set_scope(connection_of(lane)->fabric_lane, scope ? lane->number : 0);
 }
 
-static void transport_notify(struct lane *lane)
+static void enlist(struct connection *connection)
 {
-	struct connection *connection = connection_of(lane);
-
 	if (connection->is_noticed)
 		return;
 	connection->is_noticed = true;
 	connection->next_noticed = connection->network->noticed;
 	connection->network->noticed = connection;
+}
+
+// By any I/O thread's hand: the lane's own is told.
+static void transport_notify(struct lane *lane)
+{
+	enlist(connection_of(lane));
+	bell_ring(connection_of(lane)->network->bell);
 }
 
 static uint64_t transport_read_section(const struct lane *lane)
@@ -152,7 +157,7 @@ struct connection *connection_new(struct network *network, struct fabric_lane *f
 	lane->message_size = fabric_lane_message_size(fabric_lane);
 	lane_init(lane);
 	fabric_lane_set_owner(fabric_lane, connection);
-	log_debug("lane opened peer=%s", lane->peer);
+	log_debug("lane opened peer=%s io_thread=%u", lane->peer, network->io_thread);
 	return connection;
 }
 
@@ -304,7 +309,7 @@ bool network_send_notices(struct network *network)
 		connection->is_noticed = false;
 		connection->is_dirty = true;
 		if (!send_notices(connection))
-			transport_notify(&connection->lane);
+			enlist(connection);
 		connection_flush(connection);
 	}
 	return network->noticed != NULL;

@@ -1,11 +1,12 @@
 // Connections: lanes over the fabric. A connection takes its lane's messages in order, has them dispatched and sends the replies; while the peer takes no replies it handles
-// none of its requests, so neither it nor the server grows (the peer runs out of credits). Owned by the loop.
+// none of its requests, so neither it nor the server grows (the peer runs out of credits). Owned by the loop, and used by its thread: what comes to handling messages, and lanes' beginning and end, as the writer.
 #ifndef SERVER_CONNECTION_H
 #define SERVER_CONNECTION_H
 
 #include <stdbool.h>
 
 #include "fabric/fabric.h"
+#include "server/bell.h"
 #include "server/lane.h"
 
 // What the connections of one fabric have in common.
@@ -15,7 +16,9 @@ struct network {
 	struct fabric *fabric;
 	struct fabric_region *pool_region;
 	struct fabric_region *zeros_region;
-	struct connection *noticed; // those with notices to send
+	struct bell *bell;          // of the I/O thread
+	unsigned io_thread;         // its number
+	struct connection *noticed; // those with notices to send; the writer's
 };
 
 struct waiting_message {
@@ -35,7 +38,7 @@ struct connection {
 	uint32_t stalled_length;
 	uint64_t closing_since_ns; // 0 = is_closing has not been acted on
 	bool is_dirty;             // has replies to flush
-	bool is_noticed;           // in network->noticed
+	bool is_noticed;           // in network->noticed; the writer's
 	struct connection *next_noticed;
 	bool is_shut; // only its end is awaited
 };

@@ -1,6 +1,6 @@
 // A lane as the server sees it: one connection of a session, with its grants and its transfers under way. How messages and bytes move is the transport's
 // business (loop.c over the fabric; tests over plain memory), so that a reply can be computed without a connection.
-// Owned by who made it (the loop's connections, a test); used by the writer thread only.
+// Owned by who made it (the loop's connections, a test); used by the writer only, on the I/O thread of its connection; but for `notify` and `read_section`, which the writer calls from any.
 #ifndef SERVER_LANE_H
 #define SERVER_LANE_H
 

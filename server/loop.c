@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "fabric/wait.h"
@@ -26,6 +27,8 @@
 
 struct loop {
 	struct server *server;
+	unsigned number;
+	struct bell bell;
 	struct network networks[NETWORKS_MAX];
 	int network_count;
 	struct connection *connections;
@@ -39,29 +42,44 @@ struct loop {
 	bool has_blocked; // the last turn did
 	struct gather gather;
 	struct load load;
+	bool has_told_busy;
 	bool has_metrics;    // somebody outside looks at them
 	uint64_t metrics_ns; // how long the loop may block for the sake of them
 	struct metrics_log metrics_log;
 	int epoll_fd;
 };
 
-int loop_new(struct server *server, struct loop **out)
+// After a turn that found so many events.
+static void tell_busy(struct loop *loop, int events)
+{
+	bool is_busy = load_turn(&loop->load, events);
+
+	if (is_busy != loop->has_told_busy)
+		server_set_busy(loop->server, is_busy);
+	loop->has_told_busy = is_busy;
+}
+
+int loop_new(struct server *server, unsigned number, struct loop **out)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
 	if (!loop)
 		return -ENOMEM;
 	loop->server = server;
+	loop->number = number;
+	loop->bell.fd = -1;
 	loop->retry_ms = RETRY_MS_MIN;
 	loop->metrics_ns = UINT64_MAX;
 	loop->load.probing = server->probing;
-	server_set_busy(server, load_turn(&loop->load, 0));
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0) {
 		free(loop);
 		return -errno;
 	}
 	wait_budget_init(&loop->budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
+	writer_begin(&server->writer);
+	tell_busy(loop, 0);
+	writer_end(&server->writer);
 	*out = loop;
 	return 0;
 }
@@ -81,10 +99,16 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
+	writer_begin(&loop->server->writer);
 	while (loop->connections)
 		connection_end(loop, loop->connections);
+	if (loop->has_told_busy)
+		server_set_busy(loop->server, false);
+	writer_end(&loop->server->writer);
 	for (int i = 0; i < loop->network_count; i++)
 		network_close(&loop->networks[i]);
+	if (loop->bell.fd >= 0)
+		close(loop->bell.fd);
 	close(loop->epoll_fd);
 	free(loop);
 }
@@ -113,6 +137,8 @@ static int find_network(struct loop *loop, const char *provider, struct network 
 	if (name == NETWORKS_MAX)
 		return -EPROTONOSUPPORT;
 	network = &loop->networks[loop->network_count];
+	network->bell = &loop->bell;
+	network->io_thread = loop->number;
 	result = network_open(network, provider, loop->server, error);
 	if (!result)
 		result = watch(loop, fabric_fd(network->fabric));
@@ -131,6 +157,41 @@ int loop_listen(struct loop *loop, const struct fabric_address *address, struct 
 	int result = find_network(loop, address->provider, &network, error);
 
 	return result ? result : fabric_listen(network->fabric, address, bound, error);
+}
+
+bool loop_can_share(const struct loop *loop)
+{
+	for (int i = 0; i < loop->network_count; i++)
+		if (fabric_caps(loop->networks[i].fabric)->has_shared_listeners)
+			return true;
+	return false;
+}
+
+// Others may have something for this loop's lanes from now on.
+static int hang_bell(struct loop *loop)
+{
+	if (loop->bell.fd >= 0)
+		return 0;
+	loop->bell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return loop->bell.fd < 0 ? -errno : watch(loop, loop->bell.fd);
+}
+
+int loop_share(struct loop *loop, struct loop *first, struct fabric_error *error)
+{
+	int result = hang_bell(first);
+
+	if (!result)
+		result = hang_bell(loop);
+	for (int i = 0; i < first->network_count && !result; i++) {
+		struct network *theirs = &first->networks[i], *network;
+
+		if (!fabric_caps(theirs->fabric)->has_shared_listeners)
+			continue;
+		result = find_network(loop, theirs->provider, &network, error);
+		if (!result)
+			result = fabric_share_listeners(network->fabric, theirs->fabric, error);
+	}
+	return result;
 }
 
 static void accept_lane(struct loop *loop, struct network *network, struct fabric_lane *lane)
@@ -185,26 +246,37 @@ static void flush_batch(const struct fabric_event *events, int count)
 	}
 }
 
+// Takes the events of a batch that end lanes, or all others. Returns how many it has left.
+static int take_events(struct loop *loop, struct network *network, const struct fabric_event *events, int count, bool is_ending)
+{
+	int left = 0;
+
+	writer_begin(&loop->server->writer);
+	for (int i = 0; i < count; i++) {
+		if ((events[i].kind == FABRIC_CLOSED) == is_ending)
+			take_event(loop, network, &events[i]);
+		else
+			left++;
+	}
+	writer_end(&loop->server->writer);
+	return left;
+}
+
 static int poll_network(struct loop *loop, struct network *network)
 {
 	struct fabric_event events[EVENTS_PER_POLL];
 	int count = fabric_poll(network->fabric, events, EVENTS_PER_POLL);
-	int first_closed = count;
+	int left;
 
-	if (count > 0)
-		loop->budget.limits = fabric_caps(network->fabric)->wait; // who was heard of last is likely heard of next
+	if (count <= 0)
+		return 0;
+	loop->budget.limits = fabric_caps(network->fabric)->wait; // who was heard of last is likely heard of next
 	// A lane ends with its last event: flush before it goes.
-	for (int i = 0; i < count; i++) {
-		if (events[i].kind == FABRIC_CLOSED && first_closed == count)
-			first_closed = i;
-		if (events[i].kind != FABRIC_CLOSED)
-			take_event(loop, network, &events[i]);
-	}
+	left = take_events(loop, network, events, count, false);
 	flush_batch(events, count);
-	for (int i = first_closed; i < count; i++)
-		if (events[i].kind == FABRIC_CLOSED)
-			take_event(loop, network, &events[i]);
-	return count < 0 ? 0 : count;
+	if (left > 0)
+		take_events(loop, network, events, count, true);
+	return count;
 }
 
 // Returns how much happened: events, and what the fabric did for peers by itself.
@@ -299,6 +371,7 @@ static uint64_t timeout_ns(struct loop *loop)
 static void send_notices(struct loop *loop)
 {
 	loop->has_unsent = false;
+	bell_hear(&loop->bell);
 	for (int i = 0; i < loop->network_count; i++)
 		if (loop->networks[i].noticed)
 			loop->has_unsent |= network_send_notices(&loop->networks[i]);
@@ -343,7 +416,9 @@ static int block(struct loop *loop)
 		if (gather_before_block(&loop->gather))
 			sched_yield();
 	}
+	writer_begin(&loop->server->writer);
 	wait_ns = timeout_ns(loop);
+	writer_end(&loop->server->writer);
 	result = fabric_block(place->fabric, loop->epoll_fd, wait_ns < loop->metrics_ns ? wait_ns : loop->metrics_ns);
 	return result < 0 ? result : 0;
 }
@@ -361,6 +436,21 @@ static bool is_stopped(int stop_fd)
 	return poll(&stop, 1, 0) > 0;
 }
 
+// What a turn has left to do behind its requests.
+static void tend(struct loop *loop, int count, uint32_t turns)
+{
+	writer_begin(&loop->server->writer);
+	tell_busy(loop, count);
+	if (loop->has_stalled)
+		resume_stalled(loop);
+	sweep(loop);
+	loop->is_reclaiming = server_settle(loop->server);
+	send_notices(loop);
+	if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))
+		publish(loop);
+	writer_end(&loop->server->writer);
+}
+
 int loop_run(struct loop *loop, int stop_fd)
 {
 	int result = watch(loop, stop_fd);
@@ -370,14 +460,7 @@ int loop_run(struct loop *loop, int stop_fd)
 		bool was_blocked = loop->has_blocked;
 		int count = look(loop);
 
-		server_set_busy(loop->server, load_turn(&loop->load, count));
-		if (loop->has_stalled)
-			resume_stalled(loop);
-		sweep(loop);
-		loop->is_reclaiming = server_settle(loop->server);
-		send_notices(loop);
-		if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))
-			publish(loop);
+		tend(loop, count, turns);
 		// What ended a wait and is no lane's may be the stop. A busy loop does not pay a system call each turn for this.
 		if (((was_blocked && count == 0) || ++turns % 1024 == 0) && is_stopped(stop_fd))
 			break;

@@ -1,4 +1,4 @@
-// far-server: sets up, serves, stops. One thread, and one more for metrics where they are asked for.
+// far-server: sets up, serves, stops. The I/O threads, and one more for metrics where they are asked for.
 #include <errno.h>
 #include <libgen.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 
 #include "far/cleanup.h"
 #include "server/descriptors.h"
+#include "server/io_threads.h"
 #include "server/loop.h"
 #include "server/metrics_http.h"
 #include "server/options.h"
@@ -153,14 +154,30 @@ static void tell_stopping(int stop_fd, const sigset_t *stops)
 	sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
 }
 
+static int start_threads(struct server *server, struct loop *loop, const struct options *options, struct io_threads **threads)
+{
+	struct io_threads_options wanted = {options->io_threads, &options->cpus};
+	struct fabric_error error = {""};
+	char number[16];
+	int result = io_threads_start(server, loop, &wanted, threads, &error);
+
+	if (result) {
+		snprintf(number, sizeof(number), "%u", options->io_threads);
+		fail("cannot start I/O threads", number, error.text[0] ? error.text : strerror(-result));
+	}
+	return result;
+}
+
 static int serve(struct server *server, const struct options *options)
 {
 	struct bound bound = {.count = 0};
 	struct metrics_http *http = NULL;
+	struct io_threads *threads = NULL;
 	struct loop *loop = NULL;
+	int thread_error;
 	sigset_t stops;
 	CLEANUP(close) int stop_fd = catch_stop(&stops);
-	int error = loop_new(server, &loop);
+	int error = loop_new(server, 0, &loop);
 
 	if (error) {
 		fail("cannot set up the event loop", "epoll", strerror(-error));
@@ -169,6 +186,8 @@ static int serve(struct server *server, const struct options *options)
 	error = listen_on_all(loop, options, &bound);
 	if (!error)
 		error = tell_metrics(loop, server, options, &http, &bound);
+	if (!error)
+		error = start_threads(server, loop, options, &threads);
 	if (!error) {
 		tell_ready(options, &bound);
 		error = loop_run(loop, stop_fd);
@@ -176,9 +195,10 @@ static int serve(struct server *server, const struct options *options)
 			fail("waiting for events failed", "epoll_wait", strerror(-error));
 		tell_stopping(stop_fd, &stops);
 	}
+	thread_error = io_threads_stop(threads);
 	metrics_http_stop(http);
 	loop_free(loop);
-	return error;
+	return error ? error : thread_error;
 }
 
 // Before memory is touched or a thread is started. The pool goes near the CPUs where they are all of one node.

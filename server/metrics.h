@@ -1,4 +1,4 @@
-// What one thread of the server counts of its work, for others to read while it goes on: the metrics endpoint's thread, and its own log lines. The writer thread alone changes
+// What one thread of the server counts of its work, for others to read while it goes on: the metrics endpoint's thread, and its own log lines. The writer alone changes
 // them, by plain loads and stores that happen to be atomic; who reads gets each number whole, but not all of one moment. Every request is counted; of each operation the first and then
 // one of METRICS_TIMED_EVERY is timed. Gauges are what the server's structures say, published at the end of turns of the loop, for only the writer may look at those.
 #ifndef SERVER_METRICS_H

@@ -13,7 +13,7 @@ struct operation {
 	uint16_t request_size; // of the fixed part
 	uint16_t flags;        // those that a request may have
 	bool has_tail;         // a variable part may follow; its length is the handler's to check
-	bool is_mutation;      // for the writer only, once there are more I/O threads
+	bool is_mutation;      // changes what others can see: never beside the writer
 	bool has_no_reply;
 };
 

@@ -10,6 +10,7 @@
 
 #include "far/address_options.h"
 #include "far/arguments.h"
+#include "server/io_threads.h"
 #include "server/placement.h"
 
 #define STATS_INTERVAL_MIN_NS 100000000U
@@ -160,6 +161,18 @@ static int set_cpu(struct options *options, const char *value, char *wrong)
 		return 0;
 	snprintf(wrong, 256, "give numbers of CPUs and ranges of them, such as 2 or 0-3,8, or any");
 	return -EINVAL;
+}
+
+static int set_io_threads(struct options *options, const char *value, char *wrong)
+{
+	uint64_t count = 0;
+
+	if (strcmp(value, "auto") != 0 && parse_bounded(value, 1, IO_THREADS_MAX, "", &count, wrong)) {
+		snprintf(wrong, 256, "give a number from 1 to %u, or auto", IO_THREADS_MAX);
+		return -EINVAL;
+	}
+	options->io_threads = (unsigned)count;
+	return 0;
 }
 
 static int set_numa(struct options *options, const char *value, char *wrong)
@@ -315,6 +328,10 @@ static const struct setting settings[] = {
         {"pool", set_pool, 'p', "SIZE", "Memory for all objects, 8M to 16T (default: 1G)"},
         {"hugepages", set_hugepages, 'H', "try|require|never[:2M|1G]",
                 "Huge pages for the pool: take them if there are any, insist, or do without (default: try); of 2 MiB, or first of 1 GiB"},
+        {"io-threads", set_io_threads, 'T', "N|auto",
+                "Threads that serve tcp lanes, 1 to 64; other lanes are served by the first of them (default: auto, 1 below 8 CPUs, then "
+                "one "
+                "for 4, at most 4)"},
         {"cpu", set_cpu, 'U', "LIST", "Run the I/O threads on these CPUs alone, such as 2 or 0-3,8, or on any (default: any)"},
         {"numa", set_numa, 'N', "NODE|auto|any",
                 "Memory of the pool: on this NUMA node alone, on that of the CPUs given with --cpu while it has some, or on any (default: "

@@ -18,6 +18,7 @@ struct options {
 	int listen_count;
 	char rdma[ADDRESS_OPTIONS_SIZE]; // options of each rdma address
 	bool has_no_shm;
+	unsigned io_threads;           // 0: a rule decides
 	cpu_set_t cpus;                // none: not pinned
 	bool is_numa_auto;             // the pool goes where the CPUs are
 	struct fabric_address metrics; // of the endpoint; no host = none

@@ -90,6 +90,27 @@ int placement_pin(const cpu_set_t *cpus, char *reason)
 	return 0;
 }
 
+void placement_settle(const cpu_set_t *cpus, unsigned number)
+{
+	unsigned skip = number % (unsigned)CPU_COUNT(cpus);
+	cpu_set_t own;
+
+	CPU_ZERO(&own);
+	for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&own) == 0; cpu++)
+		if (CPU_ISSET(cpu, cpus) && skip-- == 0)
+			CPU_SET(cpu, &own);
+	sched_setaffinity(0, sizeof(own), &own); // of a set that placement_pin has found allowed
+}
+
+unsigned placement_count_cpus(const cpu_set_t *cpus)
+{
+	cpu_set_t allowed;
+
+	if (CPU_COUNT(cpus) > 0)
+		return (unsigned)CPU_COUNT(cpus);
+	return sched_getaffinity(0, sizeof(allowed), &allowed) ? 1 : (unsigned)CPU_COUNT(&allowed);
+}
+
 // --- nodes ---
 
 // The first line of a file below the folder of nodes.

@@ -15,6 +15,12 @@ int placement_parse_cpus(const char *text, cpu_set_t *cpus);
 // The calling thread, and those that it starts from now on, run on these CPUs alone. -EINVAL: some are not there, or not this process's to use.
 int placement_pin(const cpu_set_t *cpus, char *reason);
 
+// The calling thread runs on one of these CPUs alone, and others with other numbers on the next ones.
+void placement_settle(const cpu_set_t *cpus, unsigned number);
+
+// How many these are; of an empty set, how many this thread may use.
+unsigned placement_count_cpus(const cpu_set_t *cpus);
+
 // The node that all these CPUs belong to. -ENOENT: to several, or there is but one in all.
 int placement_find_node(const char *nodes, const cpu_set_t *cpus);
 

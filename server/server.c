@@ -58,6 +58,11 @@ int server_open(const struct server_options *options, struct server **out, char 
 	if (!server)
 		return -ENOMEM;
 	reason[0] = '\0';
+	error = writer_init(&server->writer);
+	if (error) {
+		free(server);
+		return error;
+	}
 	server->monotonic_ns = wait_now_ns;
 	error = pool_open(&options->pool, &server->pool, reason);
 	if (error)
@@ -116,6 +121,7 @@ void server_close(struct server *server)
 	if (server->pool)
 		pool_close(server->pool);
 	free(server->metrics);
+	writer_fini(&server->writer);
 	free(server);
 }
 
@@ -138,7 +144,8 @@ void server_begin(struct server *server)
 
 void server_set_busy(struct server *server, bool is_busy)
 {
-	enum far_probing probing = !is_busy                                 ? FAR_PROBING_NONE
+	uint32_t busy = is_busy ? ++server->busy_loops : --server->busy_loops;
+	enum far_probing probing = busy == 0                                ? FAR_PROBING_NONE
 	                           : server->probing == LOAD_PROBING_ALWAYS ? FAR_PROBING_ALL
 	                                                                    : FAR_PROBING_FREE;
 

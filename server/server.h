@@ -1,4 +1,4 @@
-// One server: the pool with all that lives in it, and the sessions that use it. Everything here belongs to the writer thread.
+// One server: the pool with all that lives in it, and the sessions that use it. Everything here belongs to the writer.
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
@@ -12,6 +12,7 @@
 #include "server/locks.h"
 #include "server/pool.h"
 #include "server/reclaim.h"
+#include "server/writer.h"
 
 struct check;
 struct expiry;
@@ -35,6 +36,7 @@ struct server_figures {
 };
 
 struct server {
+	struct writer writer;
 	struct pool *pool;
 	struct reclaim *reclaim;
 	struct index *index;
@@ -64,6 +66,7 @@ struct server {
 	uint32_t message_size;
 	uint32_t eager_limit;
 	enum load_probing probing;
+	uint32_t busy_loops;
 
 	int64_t now_ns;                 // CLOCK_REALTIME of the request under way, 0 = not asked yet
 	uint64_t (*monotonic_ns)(void); // CLOCK_MONOTONIC; tests have another
@@ -85,7 +88,7 @@ void server_close(struct server *server);
 // The time of the request under way, ns since 1970: one clock read at most per request.
 int64_t server_now(struct server *server);
 
-// Tells clients whether they had better find keys by themselves.
+// A loop has become busy, or calm again. Tells clients whether they had better find keys by themselves: while any is busy.
 void server_set_busy(struct server *server, bool is_busy);
 enum far_probing server_probing(const struct server *server);
 

@@ -16,6 +16,8 @@ export slower
 may_ring=/sys/module/fuse/parameters/enable_uring
 ring=${FARFS_TEST_RING:-off}
 [ "$ring" = off ] || [ "$(cat $may_ring 2>/dev/null)" = Y ] || echo Y >$may_ring
+# Servers have one I/O thread here, whatever the number of CPUs; FARFS_TEST_IO_THREADS=N: so many.
+io_threads=${FARFS_TEST_IO_THREADS:-1}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${FAR_SERVER:=$here/../../build/server/far-server}" "${FAR_FSD:=$here/../../build/fsd/far-fsd}" "${FAR:=$here/../../build/client/cli/far}"
 temp=$(mktemp -d /tmp/farfs-test-XXXXXX)
@@ -87,7 +89,7 @@ start_server() {
 	rm -f "$temp/ready"
 	mkfifo "$temp/ready"
 	# Descriptor 5 is where suites keep a file of the mount open: it is not the server's to hold.
-	"$FAR_SERVER" --pool "$pool" --listen "$listen" --no-shm --ready-fd 9 "$@" 9>"$temp/ready" >>"$temp/server.log" 2>&1 </dev/null 5<&- &
+	"$FAR_SERVER" --pool "$pool" --listen "$listen" --no-shm --io-threads "$io_threads" --ready-fd 9 "$@" 9>"$temp/ready" >>"$temp/server.log" 2>&1 </dev/null 5<&- &
 	server_pid=$!
 	address=$(timeout 30 sed -n '/^ready$/q;p' "$temp/ready" | grep "^${provider%-socket}://" | head -1)
 	[ -n "$address" ] || { cat "$temp/server.log" >&2; bail "far-server did not start"; }
