@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 
-from . import machine, part_connections, part_depth, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, programs, report
+from . import machine, part_connections, part_depth, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, part_threads, programs, report
 from .failure import Failure
 from .results import Results
 from .settings import FULL, QUICK
@@ -13,6 +13,7 @@ MODULES = (
     part_key_value,
     part_connections,
     part_depth,
+    part_threads,
     part_mount,
     part_metadata,
     part_small,

@@ -4,7 +4,7 @@ import os
 
 from . import plots, report_metadata, report_mount, report_rdma
 from .part_depth import case_of
-from .settings import ALL, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, sizes_of
+from .settings import ALL, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES, sizes_of
 from .tables import around, median, micro, number, spread, table
 from .target import BEST
 from .targets import targets
@@ -133,6 +133,20 @@ def _depth(results, settings):
             *table(["", "FarFS / Redis", "FarFS / memcached", "FarFS", "Redis", "memcached"], rows)]
 
 
+def _threads(results, settings):
+    if not results.ran("threads"):
+        return []
+    rows = []
+    for size in THREADS_SIZES:
+        for op in THREADS_OPERATIONS:
+            keys = [("threads", NOT_PINNED.name, size, f"{op} {count}", "ops") for count in (1, 2)]
+            rows.append([f"{size}, {op}", spread(results.ratio(keys[1], keys[0])), *(around(results.spread(*key)) for key in keys)])
+    return ["## One I/O thread and two", "",
+            f"Operations a second over TCP, {settings.threads_rounds} rounds of {settings.threads_seconds} s: one client process of {THREADS_CLIENTS} threads, each with a connection of its own and one operation under way, "
+            "and a server with `--io-threads` 1 or 2, all on the same two CPUs, which are fully used in any case: more threads have to cost nothing there. What they gain shows on machines with more.", "",
+            *table(["", "two / one", "one", "two"], rows)]
+
+
 def _small(results, settings):
     if not results.ran("small"):
         return []
@@ -184,7 +198,7 @@ def _pictures(pictures, part):
 
 def write(results, about, settings, path):
     pictures = plots.draw(results, os.path.splitext(path)[0])
-    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings), *_depth(results, settings),
+    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings), *_depth(results, settings), *_threads(results, settings),
              *report_mount.section(results, settings), *_pictures(pictures, "mount"), *report_metadata.section(results, settings), *_pictures(pictures, "metadata"), *_small(results, settings), *_pictures(pictures, "small"),
              *_objects(results, settings), *_idle(results), *report_rdma.section(results, settings)]
     with open(path, "w", encoding="utf-8") as file:

@@ -7,6 +7,9 @@ CONNECTIONS = 16
 DEPTH = 16
 DEPTH_SIZES = {"64 B": 64, "1 KiB": 1024}
 DEPTH_CONNECTIONS = (1, 4)
+THREADS_SIZES = ("64 B", "4 KiB", "64 KiB")
+THREADS_OPERATIONS = ("warm-get", "cold-get", "put")
+THREADS_CLIENTS = 4
 FEW_OBJECTS = 10000
 FIO_FILE_MIB = 256  # as the job files have it
 
@@ -45,6 +48,8 @@ class Settings:
     connections_rounds: int
     depth_seconds: float
     depth_rounds: int
+    threads_seconds: float
+    threads_rounds: int
     mount_seconds: float             # 4 KiB at random
     mount_sequential_seconds: float  # and by the page cache
     mount_rounds: int
@@ -65,6 +70,7 @@ class Settings:
 FULL = Settings(
     key_value_seconds=0.25, key_value_rounds=2, connections_seconds=0.4, connections_rounds=2,
     depth_seconds=0.25, depth_rounds=5,
+    threads_seconds=0.4, threads_rounds=5,
     mount_seconds=0.3, mount_sequential_seconds=0.4, mount_rounds=2, mount_has_all=True,
     metadata_files=3_000, metadata_rounds=2, small_files=10_000, small_rounds=2,
     objects=10_000_000, objects_pool="4G", objects_seconds=1.0, objects_rounds=3,
@@ -72,6 +78,7 @@ FULL = Settings(
 QUICK = Settings(
     key_value_seconds=0.06, key_value_rounds=1, connections_seconds=0.1, connections_rounds=1,
     depth_seconds=0.1, depth_rounds=1,
+    threads_seconds=0.1, threads_rounds=3,
     mount_seconds=0.15, mount_sequential_seconds=0.15, mount_rounds=1, mount_has_all=False,
     metadata_files=500, metadata_rounds=1, small_files=500, small_rounds=1,
     objects=500_000, objects_pool="256M", objects_seconds=0.2, objects_rounds=2,

@@ -12,7 +12,7 @@ PREFAULT_SECONDS = 60
 class FarServer:
     """far-server over shared memory and a network."""
 
-    def __init__(self, stage, programs, cpus, pool, name="far-server", network="tcp://127.0.0.1:0"):
+    def __init__(self, stage, programs, cpus, pool, name="far-server", network="tcp://127.0.0.1:0", options=()):
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
         said = bytearray()
@@ -26,7 +26,7 @@ class FarServer:
             return said.endswith(b"ready\n")
 
         command = [programs.far_server, "--pool", pool, "--prefault", "--no-shm", "--listen", network,
-                   "--listen", "shm://" + socket_path, "--ready-fd", str(write_end)]
+                   "--listen", "shm://" + socket_path, "--ready-fd", str(write_end), *options]
         try:
             self.process = stage.start(name, cpus, command, is_ready, PREFAULT_SECONDS, pass_fds=[write_end])
         finally:

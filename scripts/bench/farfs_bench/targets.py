@@ -1,7 +1,7 @@
 """The figures that FarFS is to reach, each held against what was measured."""
 from . import targets_mount
 from .part_depth import case_of
-from .settings import CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS
+from .settings import CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES
 from .target import Target, by_placement
 
 
@@ -35,6 +35,13 @@ def _depth(results):
                     yield Target(f"tcp, {DEPTH} under way, {op} of {case}: throughput / {name}'s", 1.0, True, " x", by_placement(
                         lambda place, case=case, far=far, of=f"{peer} {peer_op}": results.ratio(("depth", place, case, far, "ops"),
                                                                                                ("depth", place, case, of, "ops"))))
+
+
+def _threads(results):
+    for op in THREADS_OPERATIONS:
+        for size in THREADS_SIZES:
+            keys = [("threads", NOT_PINNED.name, size, f"{op} {count}", "ops") for count in (2, 1)]
+            yield Target(f"tcp, {THREADS_CLIENTS} clients, {op} of {size}: throughput of 2 I/O threads on two CPUs / one's", 0.9, True, " x", {NOT_PINNED.name: results.ratio(*keys)})
 
 
 def _small(results):
@@ -84,5 +91,5 @@ def _rdma(results):
 
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *_depth(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
+    every = [*_one_sided(results), *_tcp(results), *_depth(results), *_threads(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
