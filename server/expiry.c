@@ -121,7 +121,7 @@ void expiry_clear(struct server *server, struct far_record *object)
 	if (number == EXPIRY_NONE)
 		return;
 	drop_entry(server->expiry, number);
-	object->flags &= (unsigned)~FAR_RECORD_EXPIRES & 0xf;
+	object->flags &= (unsigned)~FAR_RECORD_EXPIRES & FAR_RECORD_FLAGS;
 }
 
 uint64_t expiry_left_ns(struct server *server, const struct far_record *object)

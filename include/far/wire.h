@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 5U
+#define FAR_WIRE_VERSION 6U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
