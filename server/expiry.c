@@ -71,6 +71,7 @@ static int take_entry(struct server *server, struct far_record *object, uint32_t
 	*number = find(server, object);
 	if (*number != EXPIRY_NONE) {
 		wheel_take(&expiry->wheel, &expiry->table, *number);
+		expiry_unreserve(server);
 		return 0;
 	}
 	error = expiry_reserve(server);

@@ -14,6 +14,7 @@
 #include "server/reclaim.h"
 
 struct check;
+struct eviction;
 struct expiry;
 struct lane;
 struct metrics;
@@ -25,6 +26,7 @@ struct server_options {
 	uint32_t message_size; // largest message, FAR_MESSAGE_SIZE_MIN..MAX
 	uint32_t eager_limit;  // largest value inside a message, FAR_BLOCK_MAX.. ; 0 = what a message holds
 	enum load_probing probing;
+	bool is_evicting; // --full=evict
 };
 
 struct server_figures {
@@ -32,6 +34,8 @@ struct server_figures {
 	uint64_t operations;
 	uint64_t bytes_out; // of values, eager or pushed
 	uint64_t bytes_in;
+	uint64_t evicted; // objects
+	uint64_t evicted_bytes;
 };
 
 struct server {
@@ -43,6 +47,7 @@ struct server {
 	uint32_t lingering_windows; // closed, but a store through them may be under way
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	struct expiry *expiry;
+	struct eviction *eviction; // NULL: full is -ENOSPC
 	uint64_t last_version; // the highest of what has lost a name (object_note_version)
 	uint64_t xattr_stamp;  // of the last extended attribute set (xattr.h)
 	struct locks locks;

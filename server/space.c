@@ -3,16 +3,16 @@
 #include <stdlib.h>
 
 #include "far/log.h"
+#include "server/eviction.h"
 #include "server/record.h"
 
 bool space_reclaim(struct server *server)
 {
 	uint64_t waiting = reclaim_bytes(server->reclaim);
 
-	if (waiting == 0)
-		return false;
-	reclaim_run(server->reclaim);
-	return reclaim_bytes(server->reclaim) < waiting;
+	if (waiting > 0)
+		reclaim_run(server->reclaim);
+	return reclaim_bytes(server->reclaim) < waiting || eviction_make_room(server);
 }
 
 uint32_t space_alloc_pages(struct server *server, uint32_t want, uint32_t least, uint32_t *got)

@@ -6,6 +6,7 @@
 //  R1 A record's `word` changes whenever anything a cached location depends on changes: the value is replaced, truncated
 //     or moved, a name of the object is added, removed or changed, the object dies. The new word is stored (release)
 //     before the operation is acknowledged and before any memory it frees may be reused.
+//     It may change for no such reason, too: a cached location may be void at any time (server/eviction_policy.h recalls objects so).
 //  R2 `version` changes at each change of the value, in-place file writes included; a write in place stores it before the first byte.
 //  R3 `location_epoch` in the pool header changes before a directory's rename is acknowledged and before memory that held
 //     records is given another use. Record memory keeps holding records otherwise (type-stable).
@@ -160,6 +161,7 @@ enum far_record_flag {
 	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
 	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
 	FAR_RECORD_EXPIRES = 8,   // R10: has a deadline
+	FAR_RECORD_PINNED = 16,   // the server's: is not evicted
 };
 
 // Bytes behind the fixed part, and those of them that the name has.

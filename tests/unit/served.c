@@ -84,15 +84,26 @@ static const struct lane_transport plain_mapped = {
         .read_section = plain_read_section,
 };
 
-struct server *served_open(uint64_t pool_bytes)
+static struct server *open_server(uint64_t pool_bytes, bool is_evicting)
 {
 	struct server_options options = {.pool = {.length = pool_bytes, .hugepages = POOL_HUGEPAGES_NEVER, .is_shared = true},
-	        .message_size = FAR_MESSAGE_SIZE_DEFAULT};
+	        .message_size = FAR_MESSAGE_SIZE_DEFAULT,
+	        .is_evicting = is_evicting};
 	struct server *server;
 	char reason[256];
 
 	assert_int_equal(server_open(&options, &server, reason), 0);
 	return server;
+}
+
+struct server *served_open(uint64_t pool_bytes)
+{
+	return open_server(pool_bytes, false);
+}
+
+struct server *served_open_evicting(uint64_t pool_bytes)
+{
+	return open_server(pool_bytes, true);
 }
 
 void served_close(struct server *server)

@@ -28,6 +28,7 @@ struct served_lane {
 };
 
 struct server *served_open(uint64_t pool_bytes);
+struct server *served_open_evicting(uint64_t pool_bytes); // --full=evict
 void served_close(struct server *server);
 
 // A lane that has not said hello.
