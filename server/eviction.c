@@ -85,6 +85,7 @@ static bool has_place(struct eviction *eviction)
 
 void eviction_add(struct server *server, const struct far_record *object)
 {
+	eviction_meet(server, object);
 	if (server->eviction && S_ISREG(object->mode) && has_place(server->eviction))
 		eviction_policy_add(server->eviction->policy, object->id);
 }
@@ -97,10 +98,36 @@ void eviction_drop(struct server *server, struct far_record *object)
 
 void eviction_consider(struct server *server, const struct far_record *object)
 {
-	bool is_out = EVICTION_QUEUE(object->eviction) == EVICTION_QUEUE_NONE;
+	bool is_out = EVICTION_QUEUE(object->eviction) == EVICTION_QUEUE_NONE && object->nlink > 0;
+	bool is_kept = object->holds > 0 || object->flags & FAR_RECORD_PINNED;
 
-	if (server->eviction && is_out && S_ISREG(object->mode) && object->nlink > 0 && has_place(server->eviction))
+	if (server->eviction && is_out && !is_kept && S_ISREG(object->mode) && has_place(server->eviction))
 		eviction_policy_return(server->eviction->policy, object->id);
+}
+
+int eviction_pin(struct server *server, struct far_record *object)
+{
+	int error = object_require_value(object);
+
+	if (error)
+		return error;
+	object->flags |= FAR_RECORD_PINNED;
+	object_touch_status(server, object);
+	return 0;
+}
+
+int eviction_unpin(struct server *server, struct far_record *object)
+{
+	int error = object_require_value(object);
+
+	if (error)
+		return error;
+	if (!(object->flags & FAR_RECORD_PINNED))
+		return -ENODATA;
+	object->flags &= ~FAR_RECORD_PINNED & FAR_RECORD_FLAGS;
+	object_touch_status(server, object);
+	eviction_consider(server, object);
+	return 0;
 }
 
 // --- evicting ---

@@ -64,7 +64,7 @@ static inline void eviction_use(struct server *server, struct far_record *object
 		eviction_policy_use(&object->eviction);
 }
 
-// An object has got its first name, and is published.
+// An object has got its first name, and is published. It stays while the request goes on.
 void eviction_add(struct server *server, const struct far_record *object);
 
 // It has lost its last one.
@@ -72,6 +72,12 @@ void eviction_drop(struct server *server, struct far_record *object);
 
 // What kept it (a hold, a pin) has ended.
 void eviction_consider(struct server *server, const struct far_record *object);
+
+// The object stays until it is unpinned, or ends. Kept in any case, though nothing is evicted. -EISDIR, -ELOOP, -EINVAL (not a regular file).
+int eviction_pin(struct server *server, struct far_record *object);
+
+// -ENODATA: it was not pinned. Else as eviction_pin.
+int eviction_unpin(struct server *server, struct far_record *object);
 
 // Evicts some objects for a request that found no memory. False: nothing has gone. Called by space.c alone.
 bool eviction_make_room(struct server *server);

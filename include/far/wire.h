@@ -72,6 +72,7 @@ enum far_op {
 	FAR_OP_COPY = 54,         // far_copy_request -> far_copy_reply
 	FAR_OP_HOLD = 55,         // far_object_request -> far_entry_reply, adds a hold; flags: enum far_hold_flag
 	FAR_OP_TOUCH = 56,        // far_touch_request -> no reply: objects have been read
+	FAR_OP_PIN = 57,          // far_key_request -> far_reply: by key; flags: enum far_pin_flag
 	FAR_OP_LIMIT = 64,
 };
 
@@ -158,6 +159,10 @@ struct far_range {
 };
 static_assert(sizeof(struct far_range) == 16, "wire");
 
+enum far_attr_flag {
+	FAR_ATTR_PINNED = 1,
+};
+
 struct far_attr {
 	uint64_t id;
 	uint64_t version;
@@ -173,7 +178,7 @@ struct far_attr {
 	uint32_t gid;
 	uint32_t nlink;
 	uint32_t generation;
-	uint32_t reserved;
+	uint32_t flags; // enum far_attr_flag
 };
 static_assert(sizeof(struct far_attr) == 96, "wire");
 
@@ -528,6 +533,10 @@ struct far_ttl_reply {
 	uint64_t ttl_ms; // what is left, or was before it was removed; rounded up, so never 0
 };
 static_assert(sizeof(struct far_ttl_reply) == 32, "wire");
+
+enum far_pin_flag {
+	FAR_PIN_REMOVE = 1, // FAR_STATUS_NO_DATA: it was not pinned
+};
 
 struct far_attr_reply {
 	struct far_reply header;

@@ -1,8 +1,11 @@
 #!/bin/bash
 # A server with --full=evict: a full pool takes more, what is used, open or locked stays, and everything fits together under a storm.
 . "$(dirname "$0")/harness.sh"
+need_fuse
 pool=$((32 << 20))
 start_server $pool --full=evict
+mount=$temp/mount
+start_mount "$mount"
 cd "$temp" || exit 1
 head -c 300000 /dev/urandom >large
 head -c 100 large >small
@@ -58,6 +61,97 @@ storm() {
 	for pid in "${pids[@]}"; do wait "$pid"; done
 	"$FAR" fsck
 }
+press() { # puts as much as the pool has, twice, each read at once: nothing that is neither used nor kept stays
+	local i
+	for i in $(seq $((2 * pool / 300000))); do
+		"$FAR" put large "press/$i"
+		"$FAR" get "press/$i" | cmp - large
+	done
+}
+pinned_keys_stay() {
+	"$FAR" put small pinned
+	"$FAR" put small other
+	fails 1 'not pinned' "$FAR" unpin pinned
+	"$FAR" pin pinned
+	"$FAR" pin pinned
+	"$FAR" stat pinned | grep -q 'pinned  *yes'
+	"$FAR" stat --json pinned | json_field objects | grep -q "'pinned': True"
+	"$FAR" stat other | refuse grep -q pinned
+	"$FAR" mv pinned elsewhere
+	"$FAR" put large elsewhere
+	press
+	"$FAR" get elsewhere | cmp - large
+	fails 4 'no such key' "$FAR" get other
+	"$FAR" unpin elsewhere
+	fails 4 'no such key' "$FAR" pin none
+	fails 2 'give the keys' "$FAR" pin
+	"$FAR" mkdir d
+	fails 1 'is a directory' "$FAR" pin d
+}
+attribute() {
+	python3 - "$@" <<-'PYTHON'
+		import errno, os, sys
+		what, path, *value = sys.argv[1:]
+		try:
+		    if what == "set": os.setxattr(path, "user.far.pinned", value[0].encode())
+		    elif what == "get": print(os.getxattr(path, "user.far.pinned").decode())
+		    elif what == "list": print("\n".join(os.listxattr(path)))
+		    else: os.removexattr(path, "user.far.pinned")
+		except OSError as e:
+		    sys.exit(errno.errorcode[e.errno])
+	PYTHON
+}
+attribute_pins() {
+	"$FAR" put small file
+	refuse attribute get "$mount/file" 2>message
+	grep -q ENODATA message
+	for value in 0 yes 11 ''; do
+		refuse attribute set "$mount/file" "$value" 2>message
+		grep -q EINVAL message
+	done
+	attribute set "$mount/file" 1
+	[ "$(attribute get "$mount/file")" = 1 ]
+	attribute list "$mount/file" | grep -qx user.far.pinned
+	"$FAR" stat file | grep -q pinned
+	mv "$mount/file" "$mount/moved"
+	press
+	cmp small "$mount/moved"
+	attribute remove "$mount/moved"
+	refuse attribute remove "$mount/moved" 2>message
+	grep -q ENODATA message
+	mkdir "$mount/folder"
+	refuse attribute set "$mount/folder" 1 2>message
+	grep -q EISDIR message
+}
+open_file_stays() {
+	"$FAR" put large open
+	exec 6<"$mount/open"
+	press
+	cmp - large <&6
+	exec 6<&-
+	"$FAR" put large unlinked
+	exec 6<"$mount/unlinked"
+	rm "$mount/unlinked"
+	press
+	cmp - large <&6
+	exec 6<&-
+}
+all_pinned() {
+	local count=0
+	while "$FAR" put large "kept/$count" 2>message; do
+		"$FAR" pin "kept/$count"
+		count=$((count + 1))
+		[ $count -lt 200 ]
+	done
+	grep -q 'pool is full: delete or unpin something' message
+	fails any 'pool is full: delete or unpin something' "$FAR" put large more
+	refuse cp stream "$mount/stream-more" 2>message # more than was granted to the mount before
+	grep -q 'No space left' message
+	for i in $(seq 0 $((count - 1))); do "$FAR" get "kept/$i" | cmp - large; done
+	for i in $(seq 0 20); do "$FAR" unpin "kept/$i"; done
+	"$FAR" put large more
+	"$FAR" rm -r kept stream-more
+}
 wrong_words() {
 	for word in yes EVICT '' evict,enospc; do
 		fails 2 "--full: $word: give enospc or evict" "$FAR_SERVER" --full="$word"
@@ -72,5 +166,9 @@ check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
 check 'a storm of puts and gets by several processes finds whole values, and nothing broken' storm
+check 'pinned keys stay, under another name and with another value, until they are unpinned' pinned_keys_stay
+check 'user.far.pinned pins, shows and unpins' attribute_pins
+check 'open files stay as they are, with and without a name' open_file_stays
+check 'with everything pinned it is full, and says what to do' all_pinned
 check 'words that --full does not know are refused' wrong_words
 finish

@@ -221,6 +221,71 @@ static void test_put__locked_file_stays(void **state)
 	assert_false(is_there(0));
 }
 
+static int pin(const char *key, unsigned flags)
+{
+	struct far_key_request message = {.key_length = (uint16_t)strlen(key)};
+
+	return served_call(client, FAR_OP_PIN, flags, &message, sizeof(message), (struct served_parts){key, message.key_length, NULL, 0});
+}
+
+static void test_pin__pinned_stays_until_it_is_unpinned(void **state)
+{
+	struct far_attr attr;
+
+	(void)state;
+	put_all(0, 2, 1000);
+	assert_int_equal(pin("d/0", 0), FAR_STATUS_OK);
+	assert_int_equal(pin("d/0", 0), FAR_STATUS_OK);
+	put_all(2, 50000, 1000);
+	assert_false(is_there(1));
+	assert_int_equal(served_put(client, "d/0", value_of(7, 3000), 3000), FAR_STATUS_OK);
+	assert_int_equal(served_rename(client, "d/0", "e/0", 0), FAR_STATUS_OK);
+	put_and_use_all(50000, 100000, 1000);
+	assert_int_equal(served_stat(client, "e/0", &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.flags, FAR_ATTR_PINNED);
+	assert_int_equal(attr.size, 3000);
+	assert_int_equal(pin("e/0", FAR_PIN_REMOVE), FAR_STATUS_OK);
+	assert_int_equal(pin("e/0", FAR_PIN_REMOVE), FAR_STATUS_NO_DATA);
+	assert_int_equal(served_stat(client, "e/0", &attr), FAR_STATUS_OK);
+	assert_int_equal(attr.flags, 0);
+	put_and_use_all(100000, 200000, 1000);
+	assert_int_equal(served_stat(client, "e/0", &attr), FAR_STATUS_NOT_FOUND);
+}
+
+static void test_pin__only_files_can_be_pinned(void **state)
+{
+	struct far_attr attr;
+
+	(void)state;
+	put_all(0, 1, 10);
+	assert_int_equal(served_symlink(client, FAR_ROOT_ID, "link", "d/0", &attr), FAR_STATUS_OK);
+	assert_int_equal(pin("d", 0), FAR_STATUS_IS_DIRECTORY);
+	assert_int_equal(pin("d", FAR_PIN_REMOVE), FAR_STATUS_IS_DIRECTORY);
+	assert_int_equal(pin("link", 0), FAR_STATUS_LOOP);
+	assert_int_equal(pin("d/none", 0), FAR_STATUS_NOT_FOUND);
+	assert_int_equal(pin("d//0", 0), FAR_STATUS_INVALID);
+	assert_int_equal(pin("d/0", FAR_PIN_REMOVE), FAR_STATUS_NO_DATA);
+	served_forget(client, attr.id, 1);
+}
+
+// However many are pinned, a full pool says so at once, and takes more when they are not.
+static void test_pin__all_pinned_is_full(void **state)
+{
+	unsigned number = 0;
+
+	(void)state;
+	while (put(number, 1000) == FAR_STATUS_OK && server->figures.evicted == 0)
+		assert_int_equal(pin(key_of(number++), 0), FAR_STATUS_OK);
+	assert_int_equal(put(number, 1000), FAR_STATUS_NO_SPACE);
+	assert_int_equal(put(number, 1000), FAR_STATUS_NO_SPACE);
+	assert_int_equal(server->figures.evicted, 0);
+	for (unsigned i = 0; i < number; i += 2)
+		assert_int_equal(pin(key_of(i), FAR_PIN_REMOVE), FAR_STATUS_OK);
+	put_all(1000000, 1010000, 1000);
+	for (unsigned i = 1; i < number; i += 2)
+		assert_true(is_there(i));
+}
+
 static void test_put__directories_and_links_stay(void **state)
 {
 	struct far_attr attr;
@@ -393,6 +458,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__what_is_held_stays_until_it_is_not, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__deleted_but_held_value_stays_readable, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_pin__only_files_can_be_pinned, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_pin__all_pinned_is_full, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__directories_and_links_stay, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__all_names_of_a_file_go_together, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_change__object_under_way_stays, set_up, tear_down),
