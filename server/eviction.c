@@ -19,6 +19,10 @@
 
 // Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
 #define WAITING_PART 4U
+// From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long in all, until one need not.
+#define PATIENT_PART 8U
+#define SOON_PART 64U
+#define PATIENCE_NS 2000000000U
 
 // --- what the policy asks ---
 
@@ -246,9 +250,49 @@ static bool is_wanting_pages(const struct eviction *eviction)
 
 // --- when there is need ---
 
-static bool is_waiting_too_much(const struct server *server)
+static bool is_waiting(const struct server *server, uint32_t part)
 {
-	return reclaim_bytes(server->reclaim) > pool_length(server->pool) / WAITING_PART;
+	return reclaim_bytes(server->reclaim) > pool_length(server->pool) / part;
+}
+
+// A reader that does not end is not to stop the others.
+static bool has_patience(struct eviction *eviction)
+{
+	uint64_t now_ns = eviction->server->monotonic_ns();
+
+	if (eviction->waiting_since_ns == 0)
+		eviction->waiting_since_ns = now_ns;
+	return now_ns - eviction->waiting_since_ns < PATIENCE_NS;
+}
+
+bool eviction_has_to_wait(struct server *server)
+{
+	if (is_waiting(server, PATIENT_PART))
+		reclaim_run(server->reclaim);
+	if (is_waiting(server, PATIENT_PART))
+		return has_patience(server->eviction);
+	server->eviction->waiting_since_ns = 0;
+	return false;
+}
+
+void eviction_let_wait(struct server *server, bool can_wait)
+{
+	struct eviction *eviction = server->eviction;
+
+	if (!eviction)
+		return;
+	eviction->is_short = false;
+	eviction->can_wait = can_wait && (eviction->waiting_since_ns == 0 || has_patience(eviction));
+}
+
+// Evicted memory is on its way back: no use in evicting more.
+static bool is_enough(struct eviction *eviction)
+{
+	bool is_soon = eviction->can_wait && is_waiting(eviction->server, SOON_PART);
+
+	if (is_soon)
+		eviction->is_short = has_patience(eviction);
+	return is_soon || is_waiting(eviction->server, WAITING_PART);
 }
 
 bool eviction_make_room(struct server *server)
@@ -256,7 +300,7 @@ bool eviction_make_room(struct server *server)
 	struct eviction *eviction = server->eviction;
 	bool has_gone = false;
 
-	if (!eviction || eviction->is_evicting || is_waiting_too_much(server))
+	if (!eviction || eviction->is_evicting || is_enough(eviction))
 		return false;
 	eviction->is_evicting = true;
 	while (!has_gone && is_wanting_pages(eviction))
@@ -264,7 +308,8 @@ bool eviction_make_room(struct server *server)
 	if (!has_gone)
 		has_gone = evict_few(eviction, VICTIMS_AT_ONCE) > 0;
 	eviction->is_evicting = false;
-	reclaim_run(server->reclaim);
+	if (!reclaim_run(server->reclaim))
+		eviction->waiting_since_ns = 0;
 	return has_gone;
 }
 
@@ -275,7 +320,7 @@ void eviction_keep_free(struct server *server, uint64_t bytes)
 	if (!eviction)
 		return;
 	eviction->is_evicting = true;
-	for (uint32_t i = 0; i < VICTIMS_AHEAD && pool_free_bytes(server->pool) < bytes && !is_waiting_too_much(server); i++) {
+	for (uint32_t i = 0; i < VICTIMS_AHEAD && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART); i++) {
 		if (!evict_one(eviction))
 			break;
 		reclaim_run(server->reclaim);

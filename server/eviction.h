@@ -33,6 +33,9 @@ struct eviction {
 	uint64_t freed_pages; // of them, in pages
 	uint32_t slabs;       // emptied
 	bool is_evicting;
+	uint64_t waiting_since_ns; // 0: nobody had to
+	bool can_wait;             // the request under way, if it is not carried out now
+	bool is_short;             // it found no memory, but there will be some
 };
 
 int eviction_new(struct server *server); // -ENOMEM
@@ -81,6 +84,17 @@ int eviction_unpin(struct server *server, struct far_record *object);
 
 // Evicts some objects for a request that found no memory. False: nothing has gone. Called by space.c alone.
 bool eviction_make_room(struct server *server);
+
+// Whether the request that begins can be carried out later instead: then it evicts little while what it has evicted waits for readers, and if it fails for that it is short.
+void eviction_let_wait(struct server *server, bool can_wait);
+
+static inline bool eviction_is_short(const struct server *server)
+{
+	return server->eviction && server->eviction->is_short;
+}
+
+// Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
+bool eviction_has_to_wait(struct server *server);
 
 // Between operations: evicts a few objects if there are fewer bytes free in whole pages than this.
 void eviction_keep_free(struct server *server, uint64_t bytes);

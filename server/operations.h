@@ -14,19 +14,30 @@ struct operation {
 	uint16_t flags;        // those that a request may have
 	bool has_tail;         // a variable part may follow; its length is the handler's to check
 	bool is_mutation;      // for the writer only, once there are more I/O threads
+	bool wants_memory;     // values, mostly: waits while eviction has to wait
+	uint16_t granted;      // the flag by which its value is in grants, which are used up whatever becomes of it
 	bool has_no_reply;
 };
 
 // NULL: no such op.
 const struct operation *operations_find(unsigned op);
 
+#define OPERATIONS_LATER UINT32_MAX
+
 // True if the message is one that is not answered.
 bool operations_is_silent(const void *message, uint32_t length);
+
+// True if the message is to be handled later: what it wants has been evicted, but readers are still at it (eviction.h).
+bool operations_must_wait(struct server *server, const void *message, uint32_t length);
+
+// True if handling the message may end in OPERATIONS_LATER.
+bool operations_may_be_late(const struct server *server, const void *message, uint32_t length);
 
 // True if handling the message may post writes to the client, so that no reply may be under construction in the lane's queue.
 bool operations_may_push(const void *message, uint32_t length);
 
 // Handles one message (8-byte aligned, `length` bytes as received) and fills `reply` (lane->message_size bytes, 8-byte aligned). Returns the reply's length, 0 = none.
+// OPERATIONS_LATER: nothing has been done, there is no reply, and the message is to be handled again in a later turn: eviction waits for readers.
 // A malformed message sets lane->is_closing: send the reply, then disconnect.
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply);
 

@@ -160,6 +160,8 @@ uint32_t served_raw(struct served_lane *client, const void *message, uint32_t le
 	const struct far_reply *reply = (const struct far_reply *)client->reply;
 	uint32_t reply_length = operations_dispatch(client->lane.server, &client->lane, message, length, client->reply);
 
+	if (reply_length == OPERATIONS_LATER)
+		return reply_length;
 	// Posts complete before the next request here.
 	while (client->lane.transfer_count > 0)
 		lane_transfer_done(&client->lane);
@@ -187,6 +189,8 @@ int served_call(struct served_lane *client, unsigned op, unsigned flags, void *f
 	reply_length = served_raw(client, client->message, header->length);
 	if (reply_length == 0)
 		return -1;
+	if (reply_length == OPERATIONS_LATER)
+		return SERVED_LATER;
 	assert_int_equal(reply->length, reply_length);
 	assert_int_equal(reply->op, op);
 	assert_int_equal(reply->tag, 77);
