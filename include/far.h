@@ -62,7 +62,8 @@ struct far_stat {
 
 /* Bytes and counts of the server. */
 struct far_space {
-	uint64_t total, free, available; /* bytes; available = free less memory granted to clients in advance */
+	uint64_t total, free,
+	        available; /* bytes; available = free less memory granted to clients in advance; of a server that evicts also what objects have */
 	uint64_t objects, sessions, operations, uptime_ns, segment_size;
 };
 

@@ -51,9 +51,19 @@ static uint32_t hash_of(void *context, uint64_t id)
 	return record_by_id(server->pool, id)->name_hash;
 }
 
+// A record is two cache lines, the name and what else is looked at in one more.
+static void expect(void *context, uint64_t id)
+{
+	struct server *server = context;
+	const char *record = pool_at(server->pool, FAR_ID_POSITION(id) * FAR_GRANULE);
+
+	for (unsigned line = 0; line < 3; line++)
+		__builtin_prefetch(record + line * 64);
+}
+
 int eviction_new(struct server *server)
 {
-	const struct eviction_items items = {server, state_of, recall, hash_of};
+	const struct eviction_items items = {server, state_of, recall, hash_of, expect};
 	struct eviction *eviction = calloc(1, sizeof(*eviction));
 	int error;
 
@@ -172,8 +182,8 @@ static void end(struct eviction *eviction, struct far_record *object)
 	server->figures.evicted_bytes += bytes;
 }
 
-// The next one by the policy.
-static bool evict_one(struct eviction *eviction)
+// The next one by the policy, out of the queues. NULL: there is none.
+static struct far_record *choose(struct eviction *eviction)
 {
 	uint64_t id;
 
@@ -181,12 +191,11 @@ static bool evict_one(struct eviction *eviction)
 		struct far_record *object;
 
 		if (eviction_policy_reserve(eviction->policy) || !eviction_policy_take(eviction->policy, &id))
-			return false;
+			return NULL;
 		object = record_by_id(eviction->server->pool, id);
 		switch (fate_of(eviction, object)) {
 		case FATE_GOES:
-			end(eviction, object);
-			return true;
+			return object;
 		case FATE_STAYS_FOR_NOW:
 			eviction_policy_return(eviction->policy, id);
 			break;
@@ -194,16 +203,20 @@ static bool evict_one(struct eviction *eviction)
 			break;
 		}
 	}
-	return false;
+	return NULL;
 }
 
-static uint32_t evict_few(struct eviction *eviction, uint32_t most)
+// First all are chosen, then all end: what the index has of them comes to the cache meanwhile.
+static bool evict_few(struct eviction *eviction)
 {
-	uint32_t gone = 0;
+	struct far_record *victims[VICTIMS_AT_ONCE];
+	uint32_t count = 0;
 
-	while (gone < most && evict_one(eviction))
-		gone++;
-	return gone;
+	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL)
+		index_expect(eviction->server->index, victims[count++]->name_hash);
+	for (uint32_t i = 0; i < count; i++)
+		end(eviction, victims[i]);
+	return count > 0;
 }
 
 // --- slabs ---
@@ -306,7 +319,7 @@ bool eviction_make_room(struct server *server)
 	while (!has_gone && is_wanting_pages(eviction))
 		has_gone = empty_slab(eviction);
 	if (!has_gone)
-		has_gone = evict_few(eviction, VICTIMS_AT_ONCE) > 0;
+		has_gone = evict_few(eviction);
 	eviction->is_evicting = false;
 	if (!reclaim_run(server->reclaim))
 		eviction->waiting_since_ns = 0;
@@ -321,8 +334,11 @@ void eviction_keep_free(struct server *server, uint64_t bytes)
 		return;
 	eviction->is_evicting = true;
 	for (uint32_t i = 0; i < VICTIMS_AHEAD && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART); i++) {
-		if (!evict_one(eviction))
+		struct far_record *victim = choose(eviction);
+
+		if (!victim)
 			break;
+		end(eviction, victim);
 		reclaim_run(server->reclaim);
 	}
 	eviction->is_evicting = false;

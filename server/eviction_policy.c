@@ -12,6 +12,7 @@
 #define USES_TO_STAY 1U // in the small queue, not to be evicted from there
 #define CHANCES 128U    // an item that was used is passed over so often in one take; then it goes in spite of that
 #define MOVES 2U        // from young to old, of each add
+#define AHEAD 8U        // so many ids before an item's turn it is expected
 #define SPARE_CHUNKS 4U // a take or an add opens at most one chunk of each queue
 #define GHOST_LINE 32U  // fingerprints in a cache line
 
@@ -169,6 +170,8 @@ static uint8_t *pop(struct eviction_policy *policy, enum eviction_queue from, ui
 	uint8_t *state = NULL;
 
 	for (unsigned passed = 0; queue->head && !state && passed < EVICTION_CHUNK_SLOTS; passed++) {
+		if (queue->head->first + AHEAD < queue->head->end)
+			policy->items.expect(policy->items.context, queue->head->slots[queue->head->first + AHEAD]);
 		*id = queue->head->slots[queue->head->first++];
 		queue->slots--;
 		state = state_in(policy, from, *id);

@@ -21,6 +21,7 @@ struct eviction_items {
 	uint8_t *(*state)(void *context, uint64_t id); // where it is; NULL: there is no such item
 	void (*recall)(void *context, uint64_t id);    // the item's next use shall be seen, whoever it is by
 	uint32_t (*hash)(void *context, uint64_t id);  // of its name, by which it is known again
+	void (*expect)(void *context, uint64_t id);    // it is looked at soon: what was not for long is on its way to the cache then
 };
 
 #define EVICTION_CHUNK_SLOTS 510U

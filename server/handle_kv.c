@@ -286,7 +286,7 @@ int handle_upload(struct request *request)
 	struct far_record *upload;
 	int error;
 
-	if (message->size_hint > (server->eviction ? pool_length(server->pool) : space_free_bytes(server)))
+	if (message->size_hint > (server->eviction ? space_available_bytes(server) : space_free_bytes(server)))
 		return -ENOSPC;
 	error = object_make_nameless(server, &new, &upload);
 	if (error)

@@ -79,7 +79,7 @@ int handle_statfs(struct request *request)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reply->total = pool_length(server->pool);
 	reply->free = space_free_bytes(server);
-	reply->available = reply->free - space_granted_bytes(server);
+	reply->available = space_available_bytes(server);
 	reply->objects = server->figures.objects;
 	reply->sessions = server->session_count;
 	reply->operations = server->figures.operations;

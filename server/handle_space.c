@@ -11,7 +11,7 @@
 static int check_space(const struct request *request, const struct far_record *object, uint64_t offset, uint64_t end)
 {
 	const struct server *server = request->server;
-	uint64_t available = (server->eviction ? pool_length(server->pool) : space_free_bytes(server)) - space_granted_bytes(server);
+	uint64_t available = space_available_bytes(server);
 
 	if (end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
 		return 0;

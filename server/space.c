@@ -76,3 +76,12 @@ uint64_t space_free_bytes(const struct server *server)
 {
 	return pool_free_bytes(server->pool) + reclaim_bytes(server->reclaim) + space_granted_bytes(server);
 }
+
+uint64_t space_available_bytes(const struct server *server)
+{
+	uint64_t reserve = server->reserve_page ? (uint64_t)SPACE_RESERVE_PAGES << FAR_PAGE_SHIFT : 0;
+
+	if (!server->eviction)
+		return space_free_bytes(server) - space_granted_bytes(server);
+	return pool_length(server->pool) - index_bytes(server->index) - reserve - space_granted_bytes(server);
+}

@@ -44,4 +44,7 @@ void space_use_reserve(struct server *server);
 uint64_t space_free_bytes(const struct server *server);
 uint64_t space_granted_bytes(const struct server *server);
 
+// What new values may take of it: not what is granted; with eviction also what objects have, as if none were kept.
+uint64_t space_available_bytes(const struct server *server);
+
 #endif

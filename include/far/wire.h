@@ -264,7 +264,7 @@ struct far_statfs_reply {
 	struct far_reply header;
 	uint64_t total;     // bytes of the pool
 	uint64_t free;      // bytes not used by objects or the server's structures; grants that hold nothing yet are free
-	uint64_t available; // free less what is granted
+	uint64_t available; // free less what is granted; of a server that evicts also what objects have
 	uint64_t objects;   // files, directories and the like
 	uint64_t sessions;
 	uint64_t operations; // requests handled since the start

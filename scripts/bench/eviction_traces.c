@@ -287,6 +287,11 @@ static uint32_t item_hash(void *context, uint64_t id)
 	return (uint32_t)random_mix(id);
 }
 
+static void item_expect(void *context, uint64_t id)
+{
+	__builtin_prefetch(&((struct cache *)context)->items[id]);
+}
+
 static bool chosen(struct cache *cache, uint32_t key)
 {
 	struct item *item = &cache->items[key];
@@ -327,7 +332,7 @@ static const struct {
 static double hit_ratio(struct trace *trace, uint32_t room, size_t policy, uint64_t requests)
 {
 	struct cache cache = {.room = room, .newest = NONE, .oldest = NONE, .is_located = policies[policy].is_located};
-	const struct eviction_items items = {&cache, item_state, item_recall, item_hash};
+	const struct eviction_items items = {&cache, item_state, item_recall, item_hash, item_expect};
 	uint64_t counted = requests - requests / 10, hits = 0;
 
 	cache.items = calloc(limit_of(trace), sizeof(cache.items[0]));

@@ -129,6 +129,8 @@ int main(int argc, char **argv)
 
 		if (next_random() % 2) // some are hot
 			number %= 50;
+		if (folder) // the kernel knows them, and what it knows stays
+			number %= 100;
 		snprintf(key, sizeof(key), "%s%sstorm%s%u", folder ? folder : "", folder ? "/" : "", folder ? "-" : "/", number);
 		if (next_random() % 2) {
 			put(number, key);

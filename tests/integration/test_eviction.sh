@@ -58,6 +58,8 @@ storm() {
 		"$FAR_EVICTION_STORM" "$address" $((6000 / slower)) $seed &
 		pids+=($!)
 	done
+	"$FAR_EVICTION_STORM" "$address" $((2000 / slower)) 4 "$mount" &
+	pids+=($!)
 	for pid in "${pids[@]}"; do wait "$pid"; done
 	"$FAR" fsck
 }
@@ -165,7 +167,7 @@ check 'small values find room after large ones, and large ones after small' smal
 check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
-check 'a storm of puts and gets by several processes finds whole values, and nothing broken' storm
+check 'a storm of puts and gets by several processes and a mount finds whole values, and nothing broken' storm
 check 'pinned keys stay, under another name and with another value, until they are unpinned' pinned_keys_stay
 check 'user.far.pinned pins, shows and unpins' attribute_pins
 check 'open files stay as they are, with and without a name' open_file_stays

@@ -10,6 +10,7 @@
 #include "server/eviction.h"
 #include "server/namespace.h"
 #include "server/record.h"
+#include "server/space.h"
 #include "testing.h"
 
 #define POOL (16U << 20)
@@ -140,6 +141,8 @@ static void test_put__full_pool_takes_more_and_the_oldest_go(void **state)
 	}
 	assert_true(server->figures.evicted > 0);
 	assert_true(server->figures.evicted_bytes > POOL);
+	assert_true(space_free_bytes(server) < POOL / 8);
+	assert_true(space_available_bytes(server) > POOL * 7 / 8);
 }
 
 static void test_put__what_is_asked_for_stays(void **state)

@@ -32,9 +32,15 @@ static uint32_t hash_of(void *context, uint64_t id)
 	return (uint32_t)(id * 0x9e3779b97f4a7c15ULL >> 32);
 }
 
+static void expect(void *context, uint64_t id)
+{
+	(void)context;
+	assert_true(id < ITEMS);
+}
+
 static int set_up(void **state)
 {
-	const struct eviction_items calls = {NULL, state_of, recall, hash_of};
+	const struct eviction_items calls = {NULL, state_of, recall, hash_of, expect};
 
 	(void)state;
 	memset(items, 0, sizeof(items));
