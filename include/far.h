@@ -41,7 +41,7 @@ typedef struct far_queue far_queue;
 struct far_options {
 	size_t size;
 	unsigned timeout_ms;    /* limit of one call's wait for the server, default 10000 */
-	unsigned lanes;         /* most threads at once, default and at most 66; further threads wait for a free lane */
+	unsigned lanes;         /* most threads at once, default and at most 67; further threads wait for a free lane */
 	const char *name;       /* program name that the server logs, default the process's */
 	uint64_t cache_entries; /* cached locations per lane, default 65536; 0 = default, UINT64_MAX = none */
 };

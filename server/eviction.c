@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "far/log.h"
+#include "server/holds.h"
 #include "server/locks.h"
 #include "server/namespace.h"
 #include "server/record.h"
+#include "server/session.h"
 
 #define VICTIMS_AT_ONCE 8U      // of one turn: the next requests find their memory without
 #define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request
@@ -34,14 +36,30 @@ static uint8_t *state_of(void *context, uint64_t id)
 	return object ? &object->eviction : NULL;
 }
 
+// Sessions that hold it may do so for no reason but that their kernel remembers the name. What finds no place is asked for when its turn comes again.
+static void ask_holders(struct server *server, const struct far_record *object)
+{
+	for (uint32_t place = 0, left = server->session_count; place < FAR_SESSIONS_MAX && left > 0; place++) {
+		struct session *session = server->sessions[place];
+
+		if (!session)
+			continue;
+		left--;
+		if (session->let_go_count < SESSION_LET_GO_MAX && hold_exists(session, object->id))
+			session->let_go[session->let_go_count++] = object->id;
+	}
+}
+
 // What another word would not be right for is not read one-sidedly by key either, or is under way.
 static void recall(void *context, uint64_t id)
 {
 	struct server *server = context;
 	struct far_record *object = record_by_id(server->pool, id);
 
+	if (object && object->holds > 0)
+		ask_holders(server, object);
 	if (object && FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed)) == FAR_RECORD_LIVE)
-		record_publish(object, FAR_RECORD_LIVE);
+		record_renew(object);
 }
 
 static uint32_t hash_of(void *context, uint64_t id)
@@ -200,6 +218,7 @@ static struct far_record *choose(struct eviction *eviction)
 			eviction_policy_return(eviction->policy, id);
 			break;
 		case FATE_IS_KEPT:
+			ask_holders(eviction->server, object);
 			break;
 		}
 	}

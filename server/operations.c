@@ -89,6 +89,7 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_TTL] = {.name = "ttl", .handle = handle_ttl, .request_size = sizeof(struct far_key_request), .has_tail = true},
+        [FAR_OP_LET_GO] = {.name = "let-go", .handle = handle_let_go, .request_size = sizeof(struct far_request), .is_mutation = true},
         [FAR_OP_PIN] = {.name = "pin",
                 .handle = handle_pin,
                 .request_size = sizeof(struct far_key_request),
@@ -386,6 +387,8 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	if (operation->has_no_reply)
 		return 0;
 	flags = request.reply_flags | busy_flags(server);
+	if (lane->session && lane->session->let_go_count > 0)
+		flags |= FAR_REPLY_LET_GO;
 	length = append_grant(lane, reply, request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply), &flags);
 	*reply = (struct far_reply){
 	        .op = header->op,

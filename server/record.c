@@ -139,14 +139,25 @@ static void seal(struct far_record *record)
 	        atomic_load_explicit(&record->version, memory_order_relaxed));
 }
 
-void record_publish(struct far_record *record, enum far_record_state state)
+static void next_word(struct far_record *record, enum far_record_state state)
 {
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
 
-	if (record->value_kind == FAR_VALUE_INLINE && state != FAR_RECORD_BUSY)
-		seal(record);
 	// Release: what the record says and leads to is in place before a reader (acquire, R4) can see this word. The fence behind it keeps
 	// later changes of what the old word led to from being seen before the word (R1).
 	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, state), memory_order_release);
 	atomic_thread_fence(memory_order_release);
+}
+
+void record_publish(struct far_record *record, enum far_record_state state)
+{
+	// The value of what is free nobody may take for one.
+	if (record->value_kind == FAR_VALUE_INLINE && state != FAR_RECORD_BUSY && state != FAR_RECORD_FREE)
+		seal(record);
+	next_word(record, state);
+}
+
+void record_renew(struct far_record *record)
+{
+	next_word(record, (enum far_record_state)FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed)));
 }

@@ -48,8 +48,8 @@ struct server {
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	struct expiry *expiry;
 	struct eviction *eviction; // NULL: full is -ENOSPC
-	uint64_t last_version; // the highest of what has lost a name (object_note_version)
-	uint64_t xattr_stamp;  // of the last extended attribute set (xattr.h)
+	uint64_t last_version;     // the highest of what has lost a name (object_note_version)
+	uint64_t xattr_stamp;      // of the last extended attribute set (xattr.h)
 	struct locks locks;
 	struct watchers *watchers;
 	uint32_t watch_count; // keys that lanes watch; 0 = nobody: nothing is told

@@ -24,7 +24,7 @@
 //  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
 //     (an open file, by id) go on by themselves. The session stores to the object's pages inside a read section, after finding the word as it was when it got the
 //     window and after counting the write in the window's cell. The window ends by another word.
-//  R8 A record whose word is not BUSY has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
+//  R8 A record whose word is neither BUSY nor FREE has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
 //     its bytes: with the word as cached and a checksum that fits, all of them are of one moment.
 //  R9 `names` in the pool header is odd while the index does not have all names that there are: it becomes odd before an operation's first change of the index and even again, and greater, behind
 //     its last. Who finds no entry for a name between two looks at it, which find it the same and even, knows that there was no such name.

@@ -73,6 +73,7 @@ enum far_op {
 	FAR_OP_HOLD = 55,         // far_object_request -> far_entry_reply, adds a hold; flags: enum far_hold_flag
 	FAR_OP_TOUCH = 56,        // far_touch_request -> no reply: objects have been read
 	FAR_OP_PIN = 57,          // far_key_request -> far_reply: by key; flags: enum far_pin_flag
+	FAR_OP_LET_GO = 58,       // far_request -> far_let_go_reply: what the session holds and the server would have back, to evict it
 	FAR_OP_LIMIT = 64,
 };
 
@@ -135,7 +136,8 @@ enum far_reply_flag {
 	FAR_REPLY_PROBE = 16,
 	FAR_REPLY_SGID =
 	        8, // set-uid was to be cleared, and a set-gid bit without group-execute is left: clear it if the caller is no member of the group
-	FAR_REPLY_NOTICE = 4, // no reply but, by its op, a struct far_notices or far_events: tag and status are 0
+	FAR_REPLY_LET_GO = 32, // there is something for FAR_OP_LET_GO
+	FAR_REPLY_NOTICE = 4,  // no reply but, by its op, a struct far_notices or far_events: tag and status are 0
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
@@ -533,6 +535,22 @@ struct far_ttl_reply {
 	uint64_t ttl_ms; // what is left, or was before it was removed; rounded up, so never 0
 };
 static_assert(sizeof(struct far_ttl_reply) == 32, "wire");
+
+// Behind it: count x (struct far_let_go, name), each but once: files with one name. Who uses one keeps it. 0 = nothing is left to be asked for.
+struct far_let_go_reply {
+	struct far_reply header;
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_let_go_reply) == 32, "wire");
+
+struct far_let_go {
+	uint64_t id;
+	uint64_t parent;
+	uint32_t name_length;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_let_go) == 24, "wire");
 
 enum far_pin_flag {
 	FAR_PIN_REMOVE = 1, // FAR_STATUS_NO_DATA: it was not pinned

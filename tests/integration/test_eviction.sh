@@ -52,6 +52,16 @@ append_and_ranges() {
 	"$FAR" get log | tail -c 300000 | cmp - large
 	"$FAR" rm log
 }
+mount_writes_more_than_the_pool() {
+	local i
+	mkdir "$mount/many"
+	for i in $(seq $((3 * pool / 300000))); do cp large "$mount/many/$i"; done
+	cmp large "$mount/many/$i"
+	[ ! -e "$mount/many/1" ]
+	for i in $(seq 2000); do cp small "$mount/many/small-$i"; done
+	for i in $(seq $((2 * pool / 300000))); do "$FAR" put large "others/$i"; done
+	"$FAR" fsck
+}
 storm() {
 	local pids=() pid
 	for seed in 1 2 3; do
@@ -167,6 +177,7 @@ check 'small values find room after large ones, and large ones after small' smal
 check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
+check 'a mount writes three times as much as the pool, though its kernel remembers all names' mount_writes_more_than_the_pool
 check 'a storm of puts and gets by several processes and a mount finds whole values, and nothing broken' storm
 check 'pinned keys stay, under another name and with another value, until they are unpinned' pinned_keys_stay
 check 'user.far.pinned pins, shows and unpins' attribute_pins

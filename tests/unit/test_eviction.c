@@ -201,6 +201,58 @@ static void test_put__what_is_held_stays_until_it_is_not(void **state)
 	assert_false(is_there(0));
 }
 
+// A mount's kernel remembers files; the mount is asked for them when their turn comes.
+static void test_let_go__held_files_are_asked_for_by_name(void **state)
+{
+	const struct far_let_go_reply *reply = (const struct far_let_go_reply *)client->reply;
+	const struct far_let_go *entry = (const struct far_let_go *)(reply + 1);
+	struct far_request message;
+	struct far_attr attr;
+	uint64_t directory;
+
+	(void)state;
+	put_all(0, 3, 1000);
+	directory = id_in_root("d");
+	assert_int_equal(served_call(client, FAR_OP_LET_GO, 0, &message, sizeof(message), (struct served_parts){0}), FAR_STATUS_OK);
+	assert_int_equal(reply->count, 0);
+	assert_int_equal(served_lookup(client, directory, "2", &attr), FAR_STATUS_OK);
+	assert_int_equal(reply->header.flags & FAR_REPLY_LET_GO, 0);
+	put_all(3, 20, 1000);
+	assert_int_equal(reply->header.flags & FAR_REPLY_LET_GO, FAR_REPLY_LET_GO);
+	assert_int_equal(served_call(client, FAR_OP_LET_GO, 0, &message, sizeof(message), (struct served_parts){0}), FAR_STATUS_OK);
+	assert_int_equal(reply->count, 1);
+	assert_int_equal(entry->id, attr.id);
+	assert_int_equal(entry->parent, directory);
+	assert_int_equal(served_call(client, FAR_OP_LET_GO, 0, &message, sizeof(message), (struct served_parts){0}), FAR_STATUS_OK);
+	assert_int_equal(reply->count, 0);
+	assert_int_equal(reply->header.flags & FAR_REPLY_LET_GO, 0);
+	served_forget(client, attr.id, 1);
+}
+
+static void test_let_go__long_lists_come_in_parts(void **state)
+{
+	const struct far_let_go_reply *reply = (const struct far_let_go_reply *)client->reply;
+	unsigned told = 0, parts = 0;
+	char name[256];
+
+	(void)state;
+	for (unsigned number = 0; number < 1000; number++) {
+		struct far_attr attr;
+
+		snprintf(name, sizeof(name), "%0200u", number);
+		assert_int_equal(served_create(client, FAR_ROOT_ID, name, S_IFREG | 0644, &attr), FAR_STATUS_OK);
+	}
+	do {
+		struct far_request message;
+
+		assert_int_equal(served_call(client, FAR_OP_LET_GO, 0, &message, sizeof(message), (struct served_parts){0}), FAR_STATUS_OK);
+		told += reply->count;
+		parts++;
+	} while (reply->count > 0);
+	assert_int_equal(told, SESSION_LET_GO_MAX); // the others when their turn comes
+	assert_in_range(parts, 8, 20);
+}
+
 static void test_put__deleted_but_held_value_stays_readable(void **state)
 {
 	struct far_attr attr;
@@ -477,6 +529,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__what_is_asked_for_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__what_is_read_one_sidedly_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__what_is_held_stays_until_it_is_not, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_let_go__held_files_are_asked_for_by_name, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_let_go__long_lists_come_in_parts, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__deleted_but_held_value_stays_readable, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, tear_down),
