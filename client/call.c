@@ -356,6 +356,8 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 	lane_note_probing(lane, message->flags & FAR_REPLY_PROBE  ? FAR_PROBING_ALL
 	                        : message->flags & FAR_REPLY_BUSY ? FAR_PROBING_FREE
 	                                                          : FAR_PROBING_NONE);
+	if (message->flags & FAR_REPLY_LET_GO)
+		let_go_note(lane->session);
 	lane->has_sgid_left |= (message->flags & FAR_REPLY_SGID) != 0;
 	if (message->flags & FAR_REPLY_GRANT) {
 		if (message->length < sizeof(*message) + sizeof(struct far_grant))

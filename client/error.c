@@ -22,7 +22,7 @@ static const struct {
         {ENOTDIR, "a part of the key is not a directory"},
         {EISDIR, "the key is a directory"},
         {ENOTEMPTY, "the directory is not empty"},
-        {ENOSPC, "the server's pool is full: delete something, or start the server with a larger --pool"},
+        {ENOSPC, "the server's pool is full: delete or unpin something, or start the server with a larger --pool"},
         {EFBIG, "the value would be larger than a value can be"},
         {ENAMETOOLONG, "the key is longer than 4095 bytes, or one of its components than 255"},
         {EINVAL, "invalid argument or key: keys have components parted by single slashes, none empty, '.' or '..', and no NUL"},
@@ -109,6 +109,14 @@ int error_of_key(int error, const char *call, const void *key, unsigned long key
 int error_no_ttl(const char *call, const void *key, unsigned long key_length)
 {
 	return error_because(-ENODATA, call, key, key_length, "the key has no time to live");
+}
+
+int error_not_pinned(const char *call, const void *key, unsigned long key_length)
+{
+	char text[256];
+
+	print_key(key, key_length, text, sizeof(text));
+	return error_set(-ENODATA, "%s %s: the key is not pinned", call, text);
 }
 
 int error_of_ttl(uint64_t ttl_ms)

@@ -16,6 +16,9 @@ int error_because(int error, const char *call, const void *key, unsigned long ke
 // A key that has no time to live: -ENODATA.
 int error_no_ttl(const char *call, const void *key, unsigned long key_length);
 
+// -ENODATA: the key is not pinned.
+int error_not_pinned(const char *call, const void *key, unsigned long key_length);
+
 // 0, or -EINVAL and what a time to live must be.
 int error_of_ttl(uint64_t ttl_ms);
 

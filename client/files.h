@@ -77,6 +77,13 @@ int far_readdir(struct far_lane *lane, uint64_t id, uint64_t cookie, size_t byte
 void far_forget(struct far_lane *lane, uint64_t id, uint64_t holds);
 void far_forget_flush(struct far_lane *lane);
 
+// What the server would have back to evict it: files that the session holds, by their names (without NUL). Returns how many were told; 0: none is left. Whoever can do without one gives its holds back. One round trip.
+typedef void far_let_go_taker(void *context, uint64_t parent, const char *name, uint32_t name_length);
+int far_let_go(struct far_lane *lane, far_let_go_taker *taker, void *context);
+
+// The eventfd that is written to when a reply says that there is something; -1: none.
+void far_let_go_wake(far_session *session, int fd);
+
 // Tells the server that an object has been read, so that its access time moves if it is due, or, is_always, in any case. Sent at once, neither answered nor waited for: lost where the
 // lane is not connected or has no room for a message.
 void far_touch(struct far_lane *lane, uint64_t id, bool is_always);

@@ -222,9 +222,9 @@ bool probe_locate(const struct far_lane *lane, const struct look *look, uint64_t
 		probed->located.count = 0;
 		return true;
 	case FAR_VALUE_INLINE:
-		probed->extent.pool_offset = offset + sizeof(*record) + record->name_room;
-		if (record->name_room + look->size <= behind)
-			probed->bytes = look->behind + record->name_room;
+		probed->extent.pool_offset = offset + sizeof(*record) + far_record_name_room(record);
+		if (far_record_name_room(record) + look->size <= behind)
+			probed->bytes = look->behind + far_record_name_room(record);
 		break;
 	case FAR_VALUE_BLOCK:
 		probed->extent.pool_offset = record->u.value.block;

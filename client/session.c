@@ -49,6 +49,7 @@ int far_connect(const char *address, const struct far_options *options, far_sess
 		return error_set(-ENOMEM, "no memory for a session");
 	}
 	pthread_mutex_init(&session->mutex, NULL);
+	atomic_init(&session->let_go_fd, -1);
 	take_options(session, options);
 	error = fabric_address_choose(address, &session->address, session->chosen_because, &text);
 	if (error) {

@@ -146,6 +146,8 @@ struct far_session {
 	uint64_t seed[2];       // of the location caches' hash
 	_Atomic uint64_t epoch; // sessions that the server has begun for us; written under the mutex
 	struct held *held;
+	_Atomic int let_go_fd; // woken when the server would have objects back; -1: nothing is
+	_Atomic bool is_let_go_told;
 
 	pthread_mutex_t mutex; // guards what follows
 	struct far_lane *lanes[FAR_LANES_PER_SESSION];
@@ -161,6 +163,9 @@ static inline void lane_note_hold(struct far_lane *lane, uint64_t id)
 	if (lane->pool.loads)
 		held_note(lane->session->held, id, lane->epoch);
 }
+
+// A reply said that there is something to let go of (let_go.c).
+void let_go_note(struct far_session *session);
 
 // --- lane.c ---
 

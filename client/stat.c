@@ -21,6 +21,7 @@ void stat_of_attr(const struct far_attr *attr, struct far_stat *stat)
 	        .uid = attr->uid,
 	        .gid = attr->gid,
 	        .nlink = attr->nlink,
+	        .flags = attr->flags & FAR_ATTR_PINNED ? FAR_STAT_PINNED : 0,
 	};
 }
 

@@ -10,6 +10,7 @@
 #include "fsd/access_times.h"
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
+#include "fsd/let_go.h"
 #include "fsd/lock_holders.h"
 #include "fsd/lock_waits.h"
 #include "fsd/options.h"
@@ -263,6 +264,7 @@ static int mount_and_serve(struct daemon *daemon)
 	};
 	struct fuse_session *session =
 	        fuse_session_new(&daemon->options->fuse, &filesystem_operations, sizeof(filesystem_operations), &daemon->filesystem);
+	struct let_go *let_go;
 	int error;
 
 	if (!session)
@@ -272,7 +274,9 @@ static int mount_and_serve(struct daemon *daemon)
 		fuse_session_destroy(session);
 		return EXIT_MOUNT;
 	}
+	let_go = let_go_begin(daemon->filesystem.session, session);
 	error = channel_serve(session, thread_count(options), &hooks);
+	let_go_end(let_go);
 	if (!error) {
 		error = lock_waits_end(daemon->filesystem.lock_waits);
 		daemon->filesystem.lock_waits = NULL;

@@ -41,7 +41,7 @@ typedef struct far_queue far_queue;
 struct far_options {
 	size_t size;
 	unsigned timeout_ms;    /* limit of one call's wait for the server, default 10000 */
-	unsigned lanes;         /* most threads at once, default and at most 66; further threads wait for a free lane */
+	unsigned lanes;         /* most threads at once, default and at most 67; further threads wait for a free lane */
 	const char *name;       /* program name that the server logs, default the process's */
 	uint64_t cache_entries; /* cached locations per lane, default 65536; 0 = default, UINT64_MAX = none */
 };
@@ -55,11 +55,15 @@ struct far_stat {
 	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
 	uint32_t mode; /* type and permissions as st_mode */
 	uint32_t uid, gid, nlink;
+	uint32_t flags; /* FAR_STAT_PINNED */
+	uint32_t reserved;
 };
+#define FAR_STAT_PINNED 1u /* far_pin */
 
 /* Bytes and counts of the server. */
 struct far_space {
-	uint64_t total, free, available; /* bytes; available = free less memory granted to clients in advance */
+	uint64_t total, free,
+	        available; /* bytes; available = free less memory granted to clients in advance; of a server that evicts also what objects have */
 	uint64_t objects, sessions, operations, uptime_ns, segment_size;
 };
 
@@ -230,6 +234,14 @@ FAR_API int far_expire(far_session *session, const void *key, size_t key_length,
 
 /* Takes the time to live away. -ENOENT, -ENODATA (there is none). Cost: 1. */
 FAR_API int far_persist(far_session *session, const void *key, size_t key_length);
+
+/* Pins an existing key: a server with --full=evict makes room by others. The pin is the object's: puts under the key, writing, renaming and further names leave it, it ends with the object; a rename of another object to the key
+ * brings that one's. How many are pinned is not limited; with all memory pinned or open, what needs more is -ENOSPC. Without --full=evict it is kept, and means nothing. A key that is pinned stays so. -ENOENT,
+ * -EISDIR (directories stay in any case), -ELOOP, -EINVAL (what has no value stays, too). Cost: 1. */
+FAR_API int far_pin(far_session *session, const void *key, size_t key_length);
+
+/* Takes the pin away. -ENOENT, -ENODATA (it has none), -EISDIR, -ELOOP, -EINVAL. Cost: 1. */
+FAR_API int far_unpin(far_session *session, const void *key, size_t key_length);
 
 /* What is left of the time to live, rounded up to ms. -ENOENT, -ENODATA (there is none: the key stays). Cost: 1. */
 FAR_API int far_ttl(far_session *session, const void *key, size_t key_length, uint64_t *ttl_ms);

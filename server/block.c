@@ -287,6 +287,24 @@ void pool_records_trim(struct pool *pool)
 	}
 }
 
+#define SPARSE_LOOKED_AT 64U
+
+bool pool_records_sparse(const struct pool *pool, uint32_t *at, struct pool_slab *out)
+{
+	const struct slabs *slabs = &pool->slabs;
+	const struct slab *found = NULL;
+
+	for (uint32_t i = 0; i < SPARSE_LOOKED_AT && i < slabs->count; i++) {
+		const struct slab *slab = &slabs->slabs[(*at)++ % slabs->count];
+
+		if (slab->size > 0 && slab->kind == SLAB_RECORDS && slab->used > 0 && (!found || slab->used < found->used))
+			found = slab;
+	}
+	if (found)
+		*out = (struct pool_slab){(uint64_t)found->page << FAR_PAGE_SHIFT, found->size, found->fresh};
+	return found;
+}
+
 uint64_t pool_free_bytes(const struct pool *pool)
 {
 	return pool->pages.free * FAR_PAGE_SIZE + (uint64_t)pool->slabs.empty[SLAB_RECORDS] * SLAB_BYTES;

@@ -26,7 +26,7 @@ bool check_has_name(const struct pool *pool, const struct far_record *record, st
 		memcpy(&block, record + 1, sizeof(block));
 		if (!check_is_block(pool, block, record->name_length))
 			return false;
-	} else if (record->name_length > record->name_room || record->name_room > record->capacity) {
+	} else if (record->name_length > far_record_name_room(record) || far_record_name_room(record) > far_record_room(record)) {
 		return false;
 	}
 	*name = record_name(pool, record);

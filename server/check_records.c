@@ -193,9 +193,9 @@ static void check_record(struct check *check, const struct far_record *record, c
 	if (FAR_ID_POSITION(record->id) != position || FAR_ID_GENERATION(record->id) == 0)
 		check_found(check, FAR_CHECK_RECORD, record, "the record at %llu has the id %llx, which is not its place",
 		        (unsigned long long)record_offset(check->server->pool, record), (unsigned long long)record->id);
-	if (record_size(record) != slab->size || record->name_room > record->capacity) {
-		check_found(check, FAR_CHECK_RECORD, record, "it has room for %u and %u bytes in a block of %u", record->capacity,
-		        record->name_room, slab->size);
+	if (record_size(record) != slab->size || far_record_name_room(record) > far_record_room(record)) {
+		check_found(check, FAR_CHECK_RECORD, record, "it has room for %u and %u bytes in a block of %u", far_record_room(record),
+		        far_record_name_room(record), slab->size);
 		return;
 	}
 	check_own_name(check, record);

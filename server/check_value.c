@@ -100,7 +100,7 @@ static void check_extents(struct check *check, const struct far_record *object)
 
 static void check_inline(struct check *check, const struct far_record *object)
 {
-	const char *bytes = (const char *)(object + 1) + object->name_room;
+	const char *bytes = (const char *)(object + 1) + far_record_name_room(object);
 	uint64_t size = value_size(object);
 
 	if (size > record_inline_room(object)) {

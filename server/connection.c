@@ -211,22 +211,26 @@ static bool send_stalled(struct connection *connection)
 	return true;
 }
 
-// The reply is made aside: writes to the client go into the lane's queue before it, or none is due.
+// The reply is made aside: writes to the client go into the lane's queue before it, or none is due, or not yet (false).
 static bool handle_aside(struct connection *connection, const void *message, uint32_t length)
 {
 	struct lane *lane = &connection->lane;
+	uint32_t reply_length;
 
 	if (!connection->stalled)
 		connection->stalled = malloc(lane->message_size);
 	if (!connection->stalled)
 		return false;
-	connection->stalled_length = operations_dispatch(lane->server, lane, message, length, connection->stalled);
+	reply_length = operations_dispatch(lane->server, lane, message, length, connection->stalled);
+	if (reply_length == OPERATIONS_LATER)
+		return false;
+	connection->stalled_length = reply_length;
 	connection->is_dirty = true;
 	send_stalled(connection);
 	return true;
 }
 
-// False: no credit for the reply now, nothing was done.
+// False: no credit for the reply now, or no memory for what is asked, nothing was done.
 // The message is private memory: no provider delivers one that its sender can still change.
 static bool handle(struct connection *connection, const void *message, uint32_t length)
 {
@@ -234,9 +238,10 @@ static bool handle(struct connection *connection, const void *message, uint32_t 
 	uint32_t reply_length;
 	void *reply;
 
-	if (!send_stalled(connection))
+	if (!send_stalled(connection) || operations_must_wait(lane->server, message, length))
 		return false;
-	if (operations_is_silent(message, length) || operations_may_push(message, length))
+	if (operations_is_silent(message, length) || operations_may_push(message, length) ||
+	        operations_may_be_late(lane->server, message, length))
 		return handle_aside(connection, message, length);
 	reply = fabric_send_reserve(connection->fabric_lane, lane->message_size);
 	if (!reply)

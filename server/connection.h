@@ -31,7 +31,7 @@ struct connection {
 	struct network *network;
 	struct fabric_lane *fabric_lane;
 	struct connection *previous, *next;             // all connections of the loop
-	struct waiting_message waiting[FAR_LANE_DEPTH]; // received, not handled for want of credit
+	struct waiting_message waiting[FAR_LANE_DEPTH]; // received, not handled for want of credit or memory
 	uint32_t waiting_first;
 	uint32_t waiting_count;
 	void *stalled; // a reply that found no credit, message_size bytes; NULL until first needed

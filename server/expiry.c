@@ -71,6 +71,7 @@ static int take_entry(struct server *server, struct far_record *object, uint32_t
 	*number = find(server, object);
 	if (*number != EXPIRY_NONE) {
 		wheel_take(&expiry->wheel, &expiry->table, *number);
+		expiry_unreserve(server);
 		return 0;
 	}
 	error = expiry_reserve(server);
@@ -121,7 +122,7 @@ void expiry_clear(struct server *server, struct far_record *object)
 	if (number == EXPIRY_NONE)
 		return;
 	drop_entry(server->expiry, number);
-	object->flags &= (unsigned)~FAR_RECORD_EXPIRES & 0xf;
+	object->flags &= (unsigned)~FAR_RECORD_EXPIRES & FAR_RECORD_FLAGS;
 }
 
 uint64_t expiry_left_ns(struct server *server, const struct far_record *object)

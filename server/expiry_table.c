@@ -10,24 +10,32 @@
 
 // --- chunks ---
 
-static int chunks_add(struct expiry_table *table, struct expiry_chunks *chunks)
+// Adds this run of pages, which are free again if it fails; 0: there were none.
+static int chunks_add(struct expiry_table *table, struct expiry_chunks *chunks, uint32_t page)
 {
-	uint32_t got, page;
-
-	if (chunks->count == chunks->room) {
+	if (page && chunks->count == chunks->room) {
 		uint32_t room = chunks->room ? chunks->room * 2 : 16;
 		uint32_t *pages = realloc(chunks->pages, room * sizeof(*pages));
 
-		if (!pages)
+		if (!pages) {
+			pool_pages_free(table->server->pool, page, EXPIRY_CHUNK_PAGES);
 			return -ENOMEM;
+		}
 		chunks->pages = pages;
 		chunks->room = room;
 	}
-	page = space_alloc_pages(table->server, EXPIRY_CHUNK_PAGES, EXPIRY_CHUNK_PAGES, &got);
 	if (!page)
 		return -ENOSPC;
 	chunks->pages[chunks->count++] = page;
 	return 0;
+}
+
+// What this evicts may have had entries here.
+static uint32_t new_pages(const struct expiry_table *table)
+{
+	uint32_t got;
+
+	return space_alloc_pages(table->server, EXPIRY_CHUNK_PAGES, EXPIRY_CHUNK_PAGES, &got);
 }
 
 static void chunks_keep(struct expiry_table *table, struct expiry_chunks *chunks, uint32_t count)
@@ -107,7 +115,7 @@ static void bucket_spread(struct expiry_table *table, uint32_t chain)
 	}
 }
 
-// One more bucket, if there are more entries than buckets. Without memory the chains become longer, that is all.
+// One more bucket, if there are more entries than buckets. Without memory, for which nothing is evicted here, the chains become longer, that is all.
 static void grow(struct expiry_table *table)
 {
 	uint32_t last = table->buckets;
@@ -117,7 +125,7 @@ static void grow(struct expiry_table *table)
 	if (table->count <= table->buckets)
 		return;
 	if (last % EXPIRY_CHUNK_BUCKETS == 0 && last / EXPIRY_CHUNK_BUCKETS == table->bucket_chunks.count &&
-	        chunks_add(table, &table->bucket_chunks))
+	        chunks_add(table, &table->bucket_chunks, pool_pages_alloc(table->server->pool, EXPIRY_CHUNK_PAGES)))
 		return;
 	split = last - (1U << (31 - __builtin_clz(last)));
 	head = bucket_at(table, split);
@@ -140,7 +148,7 @@ static void shrink(struct expiry_table *table)
 
 static int begin_buckets(struct expiry_table *table)
 {
-	int error = chunks_add(table, &table->bucket_chunks);
+	int error = chunks_add(table, &table->bucket_chunks, new_pages(table));
 
 	if (error)
 		return error;
@@ -167,10 +175,11 @@ int expiry_table_reserve(struct expiry_table *table)
 
 	if (table->count >= ENTRIES_MAX)
 		return -ENOSPC;
+	table->is_reserved = true;
 	if (table->buckets == 0)
 		error = begin_buckets(table);
 	if (!error && table->count == table->entry_chunks.count * EXPIRY_CHUNK_ENTRIES)
-		error = chunks_add(table, &table->entry_chunks);
+		error = chunks_add(table, &table->entry_chunks, new_pages(table));
 	if (error)
 		expiry_table_trim(table);
 	return error;
@@ -178,6 +187,7 @@ int expiry_table_reserve(struct expiry_table *table)
 
 void expiry_table_trim(struct expiry_table *table)
 {
+	table->is_reserved = false;
 	if (table->count == 0)
 		expiry_table_fini(table);
 }
@@ -186,6 +196,7 @@ uint32_t expiry_table_add(struct expiry_table *table, uint64_t id)
 {
 	uint32_t number = table->count++;
 
+	table->is_reserved = false;
 	*expiry_table_at(table, number) = (struct expiry_entry){.id = id};
 	bucket_push(table, number);
 	grow(table);
@@ -205,8 +216,10 @@ uint32_t expiry_table_remove(struct expiry_table *table, uint32_t number)
 		*entry = *moved;
 	}
 	table->count--;
-	expiry_table_trim(table);
-	if (table->count + EXPIRY_CHUNK_ENTRIES + EXPIRY_CHUNK_ENTRIES / 2 <= table->entry_chunks.count * EXPIRY_CHUNK_ENTRIES)
+	if (!table->is_reserved)
+		expiry_table_trim(table);
+	if (!table->is_reserved &&
+	        table->count + EXPIRY_CHUNK_ENTRIES + EXPIRY_CHUNK_ENTRIES / 2 <= table->entry_chunks.count * EXPIRY_CHUNK_ENTRIES)
 		chunks_keep(table, &table->entry_chunks, table->entry_chunks.count - 1); // not at once: the next one may need it
 	if (table->buckets)
 		shrink(table);

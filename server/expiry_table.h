@@ -5,6 +5,7 @@
 #define SERVER_EXPIRY_TABLE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/pool.h"
@@ -40,6 +41,7 @@ struct expiry_table {
 	struct expiry_chunks entry_chunks, bucket_chunks;
 	uint32_t count;   // of entries: those with the numbers below it are in use
 	uint32_t buckets; // in use
+	bool is_reserved; // for an add that may come: stays, whatever is removed meanwhile
 };
 
 void expiry_table_fini(struct expiry_table *table);

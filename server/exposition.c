@@ -72,6 +72,8 @@ static void write_gauges(FILE *to, const struct metrics *metrics)
 	        {"farfs_value_received_bytes_total", "counter", "Bytes of values that requests brought.", METRICS_BYTES_IN},
 	        {"farfs_value_sent_bytes_total", "counter",
 	                "Bytes of values in replies and pushed to clients; what they read by themselves is not known.", METRICS_BYTES_OUT},
+	        {"farfs_evictions_total", "counter", "Objects that were evicted from a full pool.", METRICS_EVICTED},
+	        {"farfs_evicted_bytes_total", "counter", "Memory that evicted objects had.", METRICS_EVICTED_BYTES},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "server/eviction.h"
 #include "server/lane.h"
 #include "server/space.h"
 #include "server/watch.h"
 
-#define GRANT_LEAST_PAGES 16U // 64 KiB: a smaller grant would not hold one value that does not fit a message well
+#define AFFORDABLE_SHIFT 2U                // a quarter of what is free may be one grant
+#define GRANTED_SHIFT (FAR_PAGE_SHIFT + 2) // of the pool may be granted, a quarter too, by evicting what is there
+#define GRANT_LEAST_PAGES 16U              // 64 KiB: a smaller grant would not hold one value that does not fit a message well
 
 static struct grant *grant_at(struct lane_grants *grants, uint32_t position)
 {
@@ -21,11 +24,28 @@ static bool is_taken(const struct grant *grant, uint32_t page)
 // How large the next grant may be: as a pool fills up grants shrink, so that what is granted in advance stays a small part of what is free.
 static uint32_t pages_affordable(const struct server *server)
 {
-	uint64_t spare = pool_free_bytes(server->pool) >> (FAR_PAGE_SHIFT + 2);
+	uint64_t spare = pool_free_bytes(server->pool) >> (FAR_PAGE_SHIFT + AFFORDABLE_SHIFT);
 
 	if (spare >= server->grant_pages)
 		return server->grant_pages;
 	return spare > GRANT_LEAST_PAGES ? (uint32_t)spare : GRANT_LEAST_PAGES;
+}
+
+// With eviction there is room for lanes that use grants: as much is kept free as lets the next one be large.
+static uint32_t take_pages(const struct lane *lane, uint32_t *pages)
+{
+	struct server *server = lane->server;
+	bool may_evict = server->eviction && lane->grants.wanted > 0 && server->granted_pages < pool_length(server->pool) >> GRANTED_SHIFT;
+	uint32_t page;
+
+	if (may_evict)
+		eviction_keep_free(server, (uint64_t)server->grant_pages << (FAR_PAGE_SHIFT + AFFORDABLE_SHIFT));
+	page = pool_pages_alloc_most(server->pool, pages_affordable(server), GRANT_LEAST_PAGES, pages);
+	if (!page && may_evict) {
+		page = space_alloc_pages(server, GRANT_LEAST_PAGES, GRANT_LEAST_PAGES, pages);
+		index_settle(server->index);
+	}
+	return page;
 }
 
 bool grant_offer(struct lane *lane, struct far_grant *wire)
@@ -37,7 +57,7 @@ bool grant_offer(struct lane *lane, struct far_grant *wire)
 
 	if (grants->count >= (grants->wanted ? grants->wanted : 1))
 		return false;
-	page = pool_pages_alloc_most(server->pool, pages_affordable(server), GRANT_LEAST_PAGES, &pages);
+	page = take_pages(lane, &pages);
 	if (!page)
 		return false;
 	grant = grant_at(grants, grants->count);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/holds.h"
 #include "server/namespace.h"
@@ -35,9 +36,14 @@ int handle_lookup(struct request *request)
 {
 	const struct far_lookup_request *message = request->message;
 	struct far_record *directory, *name;
+	struct far_record *object;
 	int error = find_name(request, message->parent, message->name_length, &directory, &name);
 
-	return error ? error : reply_entry(request, namespace_target(request->server, name));
+	if (error)
+		return error;
+	object = namespace_target(request->server, name);
+	eviction_use(request->server, object);
+	return reply_entry(request, object);
 }
 
 // Whether an object may be found by its id alone. One without links lives on for those who hold it: asking for it, this session shows that its own hold is on its way back.

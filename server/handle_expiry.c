@@ -1,6 +1,7 @@
-// Requests on times to live: expire (also persist) and ttl, by key.
+// Requests on how long objects stay: expire (also persist), ttl and pin, by key.
 #include <errno.h>
 
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -62,4 +63,15 @@ int handle_ttl(struct request *request)
 		return error;
 	left_ms = expiry_left_ms(request->server, object);
 	return left_ms ? reply_ttl(request, left_ms) : -ENODATA;
+}
+
+int handle_pin(struct request *request)
+{
+	const struct far_key_request *message = request->message;
+	struct far_record *object;
+	int error = find(request, message->key_length, &object);
+
+	if (!error)
+		error = request->flags & FAR_PIN_REMOVE ? eviction_unpin(request->server, object) : eviction_pin(request->server, object);
+	return error;
 }

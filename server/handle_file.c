@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "far/access_time.h"
+#include "server/eviction.h"
 #include "server/object_acl.h"
 #include "server/operations.h"
 #include "server/record.h"
@@ -131,6 +132,7 @@ int handle_touch(struct request *request)
 
 		if (!object)
 			continue;
+		eviction_use(request->server, object);
 		if (request->flags & FAR_TOUCH_ALWAYS || far_access_time_is_due(object->atime_ns, object->mtime_ns, object->ctime_ns, now))
 			object->atime_ns = now;
 	}
@@ -210,6 +212,7 @@ int handle_write(struct request *request)
 		return (int)written;
 	if (written > 0) {
 		object_touch_content(request->server, object);
+		eviction_use(request->server, object);
 		if (request->flags & FAR_WRITE_KILL_SUIDGID)
 			reply_kill_suidgid(request, object);
 		request->server->figures.bytes_in += (uint64_t)written;

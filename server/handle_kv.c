@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "far/broken.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/holds.h"
 #include "server/namespace.h"
@@ -116,6 +117,7 @@ static int put_existing(struct request *request, struct far_record *object, cons
 	if (error)
 		return error;
 	object_touch_content(request->server, object);
+	eviction_use(request->server, object);
 	give_ttl(request, object, new);
 	return reply_stored(request, object);
 }
@@ -284,7 +286,7 @@ int handle_upload(struct request *request)
 	struct far_record *upload;
 	int error;
 
-	if (message->size_hint > space_free_bytes(server))
+	if (message->size_hint > (server->eviction ? space_available_bytes(server) : space_free_bytes(server)))
 		return -ENOSPC;
 	error = object_make_nameless(server, &new, &upload);
 	if (error)
@@ -294,6 +296,8 @@ int handle_upload(struct request *request)
 		object_destroy(server, upload);
 		return error;
 	}
+	if (server->eviction) // a large value comes: there will be memory for it
+		grant_want_more(request->lane);
 	reply_attr(request, upload);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "far/status.h"
+#include "server/eviction.h"
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/put.h"
@@ -71,6 +72,7 @@ static int get_one(struct request *request, struct far_span key, uint32_t wanted
 		error = object_require_value(object);
 	if (error)
 		return error;
+	eviction_use(request->server, object);
 	reply_locate(request->server, object, 0, &result->location, &result->extent, 1);
 	length = value_size(object) < wanted ? value_size(object) : wanted;
 	result->how = FAR_GET_LOCATED;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "server/eviction.h"
 #include "server/grant.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -59,6 +60,7 @@ static int change_object(struct request *request, struct far_record *object, con
 		return error;
 	if (bytes->length > 0)
 		object_touch_content(request->server, object);
+	eviction_use(request->server, object);
 	reply_written(request, object, offset, bytes->length);
 	return 0;
 }

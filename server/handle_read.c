@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "server/eviction.h"
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/value.h"
@@ -144,6 +145,7 @@ int handle_get(struct request *request)
 		error = object_require_value(object);
 	if (error)
 		return error;
+	eviction_use(request->server, object);
 	if (is_conditional && atomic_load_explicit(&object->version, memory_order_relaxed) == known)
 		return reply_same(request, object, message->offset);
 	return reply_value(request, object, &range);
@@ -156,7 +158,10 @@ int handle_read(struct request *request)
 	struct far_record *object = object_visited(request->server, message->id, request->lane->session);
 	int error = object ? object_require_value(object) : -ESTALE;
 
-	return error ? error : reply_value(request, object, &range);
+	if (error)
+		return error;
+	eviction_use(request->server, object);
+	return reply_value(request, object, &range);
 }
 
 int handle_extents(struct request *request)

@@ -5,6 +5,7 @@
 
 #include "server/holds.h"
 #include "server/operations.h"
+#include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
 
@@ -79,7 +80,7 @@ int handle_statfs(struct request *request)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reply->total = pool_length(server->pool);
 	reply->free = space_free_bytes(server);
-	reply->available = reply->free - space_granted_bytes(server);
+	reply->available = space_available_bytes(server);
 	reply->objects = server->figures.objects;
 	reply->sessions = server->session_count;
 	reply->operations = server->figures.operations;
@@ -89,6 +90,42 @@ int handle_statfs(struct request *request)
 	reply->boot_id = pool_header(server->pool)->boot_id;
 	reply->uptime_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec - server->started_ns;
 	request->reply_length = sizeof(*reply);
+	return 0;
+}
+
+// An entry of what is still held, and can be let go of by a name. False: no room.
+static bool tell_held(const struct request *request, const struct far_record *object, uint32_t *length)
+{
+	struct far_span name = record_name(request->server->pool, object);
+	struct far_let_go entry = {.id = object->id, .parent = object->parent, .name_length = name.length};
+
+	if (request->reply_room - *length < sizeof(entry) + name.length)
+		return false;
+	memcpy((char *)request->reply + *length, &entry, sizeof(entry));
+	memcpy((char *)request->reply + *length + sizeof(entry), name.bytes, name.length);
+	*length += (uint32_t)sizeof(entry) + name.length;
+	return true;
+}
+
+int handle_let_go(struct request *request)
+{
+	struct session *session = request->lane->session;
+	struct far_let_go_reply *reply = request->reply;
+	uint32_t length = sizeof(*reply), count = 0;
+
+	for (; session->let_go_count > 0; session->let_go_count--) {
+		uint64_t id = session->let_go[session->let_go_count - 1];
+		const struct far_record *object = record_by_id(request->server->pool, id);
+
+		if (!object || object->nlink != 1 || !hold_exists(session, id))
+			continue;
+		if (!tell_held(request, object, &length))
+			break;
+		count++;
+	}
+	reply->count = count;
+	reply->reserved = 0;
+	request->reply_length = length;
 	return 0;
 }
 

@@ -7,11 +7,11 @@
 
 // --- fallocate ---
 
-// Whether the pages that [offset, end) lacks could be had. What was granted is not: it is other sessions' to fill.
+// Whether the pages that [offset, end) lacks could be had, by eviction too. What was granted is not: it is other sessions' to fill.
 static int check_space(const struct request *request, const struct far_record *object, uint64_t offset, uint64_t end)
 {
 	const struct server *server = request->server;
-	uint64_t available = space_free_bytes(server) - space_granted_bytes(server);
+	uint64_t available = space_available_bytes(server);
 
 	if (end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
 		return 0;

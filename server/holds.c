@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "server/eviction.h"
 #include "server/object.h"
 #include "server/session.h"
 
@@ -24,6 +25,8 @@ static void let_go(struct server *server, uint64_t id)
 	object->holds--;
 	if (object->nlink == 0 && object->holds == 0)
 		object_destroy(server, object);
+	else if (object->holds == 0)
+		eviction_consider(server, object);
 }
 
 void hold_drop(struct server *server, struct session *session, uint64_t id, uint64_t count)

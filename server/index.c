@@ -179,6 +179,11 @@ static void prefetch_record(const struct far_record *record)
 		__builtin_prefetch((const char *)record + line * 64);
 }
 
+void index_expect(const struct index *index, uint32_t name_hash)
+{
+	__builtin_prefetch(bucket_at(index, far_bucket_number(index->buckets, name_hash)));
+}
+
 uint64_t index_find(const struct index *index, uint64_t parent, struct far_span name)
 {
 	uint64_t hash = index_hash(index, parent, name);

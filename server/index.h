@@ -25,6 +25,9 @@ int index_insert(struct index *index, uint64_t record);
 // Removes it (found by parent, name_hash and position, before any of them is changed). Never fails; may shrink the table.
 void index_remove(struct index *index, uint64_t record);
 
+// What the index has of a name with this hash (far_record.name_hash) is looked at soon.
+void index_expect(const struct index *index, uint32_t name_hash);
+
 // To be called when an operation that may have changed the index is done: until then remote readers believe no name to be missing (layout.h R9). Without a change it does nothing.
 void index_settle(const struct index *index);
 

@@ -271,6 +271,11 @@ struct lock *locks_find_conflict(const struct lock_file *file, const struct lock
 	return NULL;
 }
 
+bool locks_exist(const struct locks *locks, uint64_t file)
+{
+	return id_table_find(&locks->files, file) != NULL;
+}
+
 bool locks_test(const struct locks *locks, const struct lock_client *client, const struct lock_request *request, struct lock_found *found)
 {
 	const struct lock_file *file = pointer_in(&locks->files, request->file);

@@ -60,6 +60,9 @@ struct lock_found {
 // Whether a lock of another owner is in the way, and the one that begins first.
 bool locks_test(const struct locks *locks, const struct lock_client *client, const struct lock_request *request, struct lock_found *found);
 
+// Whether anybody has locked some of the object, or waits to.
+bool locks_exist(const struct locks *locks, uint64_t file);
+
 // Locks at once: 0, -EAGAIN (another owner is in the way; what waits is not), -ENOLCK (bounds), -ENOMEM.
 int locks_set(struct locks *locks, struct lock_client *client, const struct lock_request *request);
 

@@ -239,8 +239,9 @@ int main(int argc, char **argv)
 		        (unsigned long long)(options.server.pool.length >> 20), reason[0] ? reason : strerror(-error));
 		return 1;
 	}
-	log_info("far-server starts version=%s pool=%lluMiB backing=\"%s\" message_size=%u", FAR_VERSION,
-	        (unsigned long long)(pool_length(server->pool) >> 20), pool_backing(server->pool), options.server.message_size);
+	log_info("far-server starts version=%s pool=%lluMiB backing=\"%s\" message_size=%u full=%s", FAR_VERSION,
+	        (unsigned long long)(pool_length(server->pool) >> 20), pool_backing(server->pool), options.server.message_size,
+	        server->eviction ? "evict" : "enospc");
 	error = serve(server, &options);
 	server_close(server);
 	if (error)

@@ -51,6 +51,8 @@ void metrics_publish(struct server *server)
 	set(metrics, METRICS_BUSY, server_probing(server));
 	set(metrics, METRICS_BYTES_IN, server->figures.bytes_in);
 	set(metrics, METRICS_BYTES_OUT, server->figures.bytes_out);
+	set(metrics, METRICS_EVICTED, server->figures.evicted);
+	set(metrics, METRICS_EVICTED_BYTES, server->figures.evicted_bytes);
 	atomic_store_explicit(&metrics->beat_ns, coarse_now_ns(), memory_order_relaxed);
 }
 

@@ -37,6 +37,8 @@ enum metrics_gauge {
 	METRICS_BUSY,     // enum far_probing
 	METRICS_BYTES_IN, // of values
 	METRICS_BYTES_OUT,
+	METRICS_EVICTED, // objects, since the start
+	METRICS_EVICTED_BYTES,
 	METRICS_GAUGES,
 };
 

@@ -6,21 +6,24 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/watchers.h"
 #include "server/window.h"
 
-// Whether the object's time is over, by one of its names. Then all of them go.
+// Whether the object's time is over, by one of its names. Then all of them go; else it stays for the request.
 static bool is_expired(struct server *server, struct far_record *name)
 {
 	struct far_record *object = name;
 
 	if (FAR_WORD_STATE(atomic_load_explicit(&name->word, memory_order_relaxed)) == FAR_RECORD_LINK)
 		object = record_by_id(server->pool, name->u.special.target);
-	if (!expiry_is_over(server, object))
+	if (!expiry_is_over(server, object)) {
+		eviction_meet(server, object);
 		return false;
+	}
 	namespace_remove_names(server, object, UINT32_MAX);
 	return true;
 }
@@ -112,6 +115,7 @@ int namespace_add(struct server *server, struct far_record *directory, struct fa
 	record_publish(object, FAR_RECORD_LIVE);
 	server->figures.objects++;
 	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
+	eviction_add(server, object);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "server/directory.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/record.h"
@@ -100,6 +101,7 @@ static int give_name(struct server *server, struct far_record *object, struct fa
 	record_publish(object, FAR_RECORD_LIVE);
 	object_touch_content(server, directory);
 	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
+	eviction_add(server, object);
 	return 0;
 }
 
@@ -169,8 +171,10 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 		object->nlink = 0;
 	else
 		object->nlink--;
-	if (object->nlink == 0)
+	if (object->nlink == 0) {
 		server->figures.objects--;
+		eviction_drop(server, object);
+	}
 	object_touch_status(server, object);
 	if (is_link(name)) {
 		chain_take(server, name);

@@ -5,6 +5,7 @@
 
 #include "far/attr.h"
 #include "far/broken.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/object_acl.h"
@@ -27,6 +28,8 @@ static struct far_record *find(struct server *server, uint64_t id)
 	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
 	bool is_held;
 
+	if (object)
+		eviction_meet(server, object);
 	if (!object || !expiry_is_over(server, object))
 		return object;
 	is_held = object->holds > 0;

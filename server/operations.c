@@ -6,6 +6,7 @@
 
 #include "far/log.h"
 #include "far/status.h"
+#include "server/eviction.h"
 #include "server/grant.h"
 #include "server/metrics.h"
 #include "server/session.h"
@@ -40,7 +41,9 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_put_request),
                 .flags = FAR_PUT_EXPECT_VERSION | FAR_PUT_TELL_CURRENT | FAR_PUT_RANGES | PUT_TTL_FLAGS,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true,
+                .granted = FAR_PUT_RANGES},
         [FAR_OP_DELETE] = {.name = "delete",
                 .handle = handle_delete,
                 .request_size = sizeof(struct far_delete_request),
@@ -63,19 +66,22 @@ static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_UPLOAD] = {.name = "upload",
                 .handle = handle_upload,
                 .request_size = sizeof(struct far_upload_request),
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_PUBLISH] = {.name = "publish",
                 .handle = handle_publish,
                 .request_size = sizeof(struct far_put_request),
                 .flags = FAR_PUT_EXPECT_VERSION | FAR_PUT_TELL_CURRENT | PUT_TTL_FLAGS,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_COUNTER] = {.name = "counter",
                 .handle = handle_counter,
                 .request_size = sizeof(struct far_counter_request),
                 .flags = FAR_COUNTER_CREATE | FAR_COUNTER_SET | FAR_COUNTER_CAS,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_EXPIRE] = {.name = "expire",
                 .handle = handle_expire,
                 .request_size = sizeof(struct far_expire_request),
@@ -83,6 +89,13 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_TTL] = {.name = "ttl", .handle = handle_ttl, .request_size = sizeof(struct far_key_request), .has_tail = true},
+        [FAR_OP_LET_GO] = {.name = "let-go", .handle = handle_let_go, .request_size = sizeof(struct far_request), .is_mutation = true},
+        [FAR_OP_PIN] = {.name = "pin",
+                .handle = handle_pin,
+                .request_size = sizeof(struct far_key_request),
+                .flags = FAR_PIN_REMOVE,
+                .has_tail = true,
+                .is_mutation = true},
         [FAR_OP_GET_MANY] = {.name = "get-many",
                 .handle = handle_get_many,
                 .request_size = sizeof(struct far_many_request),
@@ -91,13 +104,16 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .handle = handle_put_many,
                 .request_size = sizeof(struct far_many_request),
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_PUT_RANGE] = {.name = "put-range",
                 .handle = handle_put_range,
                 .request_size = sizeof(struct far_put_range_request),
                 .flags = FAR_PUT_RANGE_APPEND | FAR_PUT_RANGE_GRANTED | FAR_PUT_RANGE_CREATE,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true,
+                .granted = FAR_PUT_RANGE_GRANTED},
         [FAR_OP_CHECK] = {.name = "check", .handle = handle_check, .request_size = sizeof(struct far_check_request), .is_mutation = true},
         [FAR_OP_METRICS] = {.name = "metrics", .handle = handle_metrics, .request_size = sizeof(struct far_metrics_request)},
         [FAR_OP_WATCH] = {.name = "watch",
@@ -128,7 +144,8 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_create_request),
                 .flags = FAR_GET_LOCATE,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_LINK] = {.name = "link",
                 .handle = handle_link,
                 .request_size = sizeof(struct far_link_request),
@@ -163,7 +180,9 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_write_request),
                 .flags = WRITE_FLAGS,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true,
+                .granted = FAR_WRITE_RANGES},
         [FAR_OP_READLINK] = {.name = "readlink", .handle = handle_readlink, .request_size = sizeof(struct far_object_request)},
         [FAR_OP_WINDOW] = {.name = "window",
                 .handle = handle_window,
@@ -187,7 +206,8 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_xattr_set_request),
                 .flags = FAR_XATTR_CREATE | FAR_XATTR_REPLACE | FAR_XATTR_KILL_SGID,
                 .has_tail = true,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_XATTR_LIST] = {.name = "xattr-list",
                 .handle = handle_xattr_list,
                 .request_size = sizeof(struct far_xattr_get_request),
@@ -211,13 +231,15 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .handle = handle_fallocate,
                 .request_size = sizeof(struct far_fallocate_request),
                 .flags = FALLOCATE_FLAGS,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_SEEK] = {.name = "seek", .handle = handle_seek, .request_size = sizeof(struct far_seek_request), .flags = FAR_SEEK_HOLE},
         [FAR_OP_COPY] = {.name = "copy",
                 .handle = handle_copy,
                 .request_size = sizeof(struct far_copy_request),
                 .flags = FAR_COPY_KILL_SUIDGID,
-                .is_mutation = true},
+                .is_mutation = true,
+                .wants_memory = true},
         [FAR_OP_TOUCH] = {.name = "touch",
                 .handle = handle_touch,
                 .request_size = sizeof(struct far_touch_request),
@@ -237,6 +259,25 @@ bool operations_is_silent(const void *message, uint32_t length)
 	const struct far_request *header = message;
 
 	return length >= sizeof(*header) && (header->op == FAR_OP_FORGET || header->op == FAR_OP_TOUCH);
+}
+
+// Of a message that has not been checked yet.
+static bool wants_memory(const void *message, uint32_t length)
+{
+	const struct far_request *header = message;
+	const struct operation *operation = length >= sizeof(*header) ? operations_find(header->op) : NULL;
+
+	return operation && operation->wants_memory;
+}
+
+bool operations_must_wait(struct server *server, const void *message, uint32_t length)
+{
+	return server->eviction && wants_memory(message, length) && eviction_has_to_wait(server);
+}
+
+bool operations_may_be_late(const struct server *server, const void *message, uint32_t length)
+{
+	return server->eviction && wants_memory(message, length);
 }
 
 bool operations_may_push(const void *message, uint32_t length)
@@ -332,8 +373,11 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	        .reply = reply,
 	        .reply_room = lane->message_size - (uint32_t)sizeof(struct far_grant),
 	};
+	eviction_let_wait(server, operation->wants_memory && !(header->flags & operation->granted));
 	error = operation->handle(&request);
 	index_settle(server->index);
+	if (error == -ENOSPC && eviction_is_short(server))
+		return OPERATIONS_LATER;
 	metrics_end(figures, begun_ns, error);
 	if (error == -EPROTO)
 		return refuse(lane, header, length, operation->name, reply);
@@ -343,6 +387,8 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	if (operation->has_no_reply)
 		return 0;
 	flags = request.reply_flags | busy_flags(server);
+	if (lane->session && lane->session->let_go_count > 0)
+		flags |= FAR_REPLY_LET_GO;
 	length = append_grant(lane, reply, request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply), &flags);
 	*reply = (struct far_reply){
 	        .op = header->op,

@@ -14,19 +14,30 @@ struct operation {
 	uint16_t flags;        // those that a request may have
 	bool has_tail;         // a variable part may follow; its length is the handler's to check
 	bool is_mutation;      // changes what others can see: never beside the writer
+	bool wants_memory;     // values, mostly: waits while eviction has to wait
+	uint16_t granted;      // the flag by which its value is in grants, which are used up whatever becomes of it
 	bool has_no_reply;
 };
 
 // NULL: no such op.
 const struct operation *operations_find(unsigned op);
 
+#define OPERATIONS_LATER UINT32_MAX
+
 // True if the message is one that is not answered.
 bool operations_is_silent(const void *message, uint32_t length);
+
+// True if the message is to be handled later: what it wants has been evicted, but readers are still at it (eviction.h).
+bool operations_must_wait(struct server *server, const void *message, uint32_t length);
+
+// True if handling the message may end in OPERATIONS_LATER.
+bool operations_may_be_late(const struct server *server, const void *message, uint32_t length);
 
 // True if handling the message may post writes to the client, so that no reply may be under construction in the lane's queue.
 bool operations_may_push(const void *message, uint32_t length);
 
 // Handles one message (8-byte aligned, `length` bytes as received) and fills `reply` (lane->message_size bytes, 8-byte aligned). Returns the reply's length, 0 = none.
+// OPERATIONS_LATER: nothing has been done, there is no reply, and the message is to be handled again in a later turn: eviction waits for readers.
 // A malformed message sets lane->is_closing: send the reply, then disconnect.
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply);
 
@@ -34,9 +45,9 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 bool operations_has_notices(const struct lane *lane);
 uint32_t operations_notices(struct lane *lane, void *message, uint32_t room);
 
-handler handle_hello, handle_ping, handle_statfs, handle_forget, handle_check, handle_metrics;
+handler handle_hello, handle_ping, handle_statfs, handle_forget, handle_let_go, handle_check, handle_metrics;
 handler handle_get, handle_put, handle_delete, handle_stat, handle_rename, handle_mkdir, handle_list, handle_upload, handle_publish;
-handler handle_expire, handle_ttl, handle_counter;
+handler handle_expire, handle_pin, handle_ttl, handle_counter;
 handler handle_get_many, handle_put_many, handle_put_range;
 handler handle_lookup, handle_hold, handle_getattr, handle_setattr, handle_create, handle_link, handle_unlink, handle_rmdir,
         handle_rename_at;

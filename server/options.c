@@ -206,6 +206,15 @@ static int set_probing(struct options *options, const char *value, char *wrong)
 	return -EINVAL;
 }
 
+static int set_full(struct options *options, const char *value, char *wrong)
+{
+	options->server.is_evicting = strcmp(value, "evict") == 0;
+	if (options->server.is_evicting || strcmp(value, "enospc") == 0)
+		return 0;
+	snprintf(wrong, 256, "give enospc or evict");
+	return -EINVAL;
+}
+
 static int set_prefault(struct options *options, const char *value, char *wrong)
 {
 	return parse_flag(value, &options->server.pool.is_prefaulted, wrong);
@@ -326,6 +335,9 @@ static const struct setting settings[] = {
                 "Let shared-memory clients only read the pool and write for them: slower, but then not even a faulty program of this user "
                 "can damage it (default: programs of this user and root write where they were granted memory)"},
         {"pool", set_pool, 'p', "SIZE", "Memory for all objects, 8M to 16T (default: 1G)"},
+        {"full", set_full, 'F', "enospc|evict",
+                "When the pool is full: refuse what needs memory, or evict files that have not been used for long and are neither open nor "
+                "pinned (default: enospc)"},
         {"hugepages", set_hugepages, 'H', "try|require|never[:2M|1G]",
                 "Huge pages for the pool: take them if there are any, insist, or do without (default: try); of 2 MiB, or first of 1 GiB"},
         {"io-threads", set_io_threads, 'T', "N|auto",

@@ -82,6 +82,16 @@ void pool_record_free(struct pool *pool, uint64_t offset, uint32_t size);
 // True if a record of some class begins at this offset (allocated or free): makes ids from the wire safe to follow.
 bool pool_record_exists(const struct pool *pool, uint64_t offset);
 
+// Records in one piece of memory, which goes back to the pages once all of them are free.
+struct pool_slab {
+	uint64_t offset;
+	uint32_t size;    // of a record's memory
+	uint32_t records; // that were ever handed out: the first ones
+};
+
+// Of some slabs of records behind *at (0 = from the start) the one with the fewest in use, but not none; *at moves on. False: there is none.
+bool pool_records_sparse(const struct pool *pool, uint32_t *at, struct pool_slab *slab);
+
 // Gives empty record slabs back to the pages; raises location_epoch first (R3). Called by itself when pages run out.
 void pool_records_trim(struct pool *pool);
 

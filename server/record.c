@@ -8,8 +8,6 @@
 // A record: the fixed part, the name's area (sized by the first name, at least 8 bytes), the room of an inline value. A later name that does not
 // fit its area stands in a block of its own, whose offset takes the area's first 8 bytes.
 
-#define NAME_ALIGN 8U
-
 static char *name_area(struct far_record *record)
 {
 	return (char *)(record + 1);
@@ -17,9 +15,9 @@ static char *name_area(struct far_record *record)
 
 static uint32_t name_room_for(uint32_t length)
 {
-	uint32_t room = (length + NAME_ALIGN - 1) & ~(NAME_ALIGN - 1);
+	uint32_t room = (length + FAR_NAME_UNIT - 1) & ~(FAR_NAME_UNIT - 1);
 
-	return room ? room : NAME_ALIGN;
+	return room ? room : FAR_NAME_UNIT;
 }
 
 static uint64_t long_name_block(const struct far_record *record)
@@ -53,8 +51,8 @@ uint64_t record_new(struct pool *pool, uint64_t parent, struct far_span name, ui
 	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, FAR_RECORD_FREE), memory_order_relaxed);
 	record->id = generation << FAR_ID_POSITION_BITS | offset / FAR_GRANULE;
 	record->parent = parent;
-	record->capacity = (uint16_t)(size - sizeof(*record));
-	record->name_room = name_room & 0x1ff;
+	record->granules = (uint8_t)((size - sizeof(*record)) / FAR_GRANULE);
+	record->name_units = name_room / FAR_NAME_UNIT & 0x3f;
 	record->name_length = (uint8_t)name.length;
 	memcpy(name_area(record), name.bytes ? name.bytes : "", name.length);
 	return offset;
@@ -62,7 +60,7 @@ uint64_t record_new(struct pool *pool, uint64_t parent, struct far_span name, ui
 
 uint32_t record_size(const struct far_record *record)
 {
-	return (uint32_t)sizeof(*record) + record->capacity;
+	return (uint32_t)sizeof(*record) + far_record_room(record);
 }
 
 uint64_t record_offset(const struct pool *pool, const struct far_record *record)
@@ -98,7 +96,7 @@ int record_rename(
 
 	*old_block = 0;
 	*old_size = 0;
-	if (name.length > record->name_room) {
+	if (name.length > far_record_name_room(record)) {
 		block = pool_block_alloc(pool, name.length);
 		if (block == 0)
 			return -ENOSPC;
@@ -113,7 +111,7 @@ int record_rename(
 		record->flags |= FAR_RECORD_LONG_NAME;
 	} else {
 		memmove(name_area(record), name.bytes, name.length);
-		record->flags &= ~FAR_RECORD_LONG_NAME & 15U;
+		record->flags &= ~FAR_RECORD_LONG_NAME & FAR_RECORD_FLAGS;
 	}
 	record->name_length = (uint8_t)name.length;
 	record->parent = parent;
@@ -122,33 +120,44 @@ int record_rename(
 
 uint32_t record_inline_room(const struct far_record *record)
 {
-	uint32_t room = (uint32_t)record->capacity - record->name_room;
+	uint32_t room = far_record_room(record) - far_record_name_room(record);
 
 	return room < FAR_INLINE_MAX ? room : FAR_INLINE_MAX;
 }
 
 uint64_t record_inline_offset(const struct pool *pool, const struct far_record *record)
 {
-	return record_offset(pool, record) + sizeof(*record) + record->name_room;
+	return record_offset(pool, record) + sizeof(*record) + far_record_name_room(record);
 }
 
 // R8. Whatever changed the value or its version: what is published has the checksum that fits.
 static void seal(struct far_record *record)
 {
-	const char *value = (const char *)(record + 1) + record->name_room;
+	const char *value = (const char *)(record + 1) + far_record_name_room(record);
 
 	record->u.behind.checksum = XXH3_64bits_withSeed(value, atomic_load_explicit(&record->size, memory_order_relaxed),
 	        atomic_load_explicit(&record->version, memory_order_relaxed));
 }
 
-void record_publish(struct far_record *record, enum far_record_state state)
+static void next_word(struct far_record *record, enum far_record_state state)
 {
 	uint64_t word = atomic_load_explicit(&record->word, memory_order_relaxed);
 
-	if (record->value_kind == FAR_VALUE_INLINE && state != FAR_RECORD_BUSY)
-		seal(record);
 	// Release: what the record says and leads to is in place before a reader (acquire, R4) can see this word. The fence behind it keeps
 	// later changes of what the old word led to from being seen before the word (R1).
 	atomic_store_explicit(&record->word, FAR_WORD_MAKE(FAR_WORD_CHANGE(word) + 1, state), memory_order_release);
 	atomic_thread_fence(memory_order_release);
+}
+
+void record_publish(struct far_record *record, enum far_record_state state)
+{
+	// The value of what is free nobody may take for one.
+	if (record->value_kind == FAR_VALUE_INLINE && state != FAR_RECORD_BUSY && state != FAR_RECORD_FREE)
+		seal(record);
+	next_word(record, state);
+}
+
+void record_renew(struct far_record *record)
+{
+	next_word(record, (enum far_record_state)FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed)));
 }

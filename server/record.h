@@ -34,4 +34,7 @@ uint64_t record_inline_offset(const struct pool *pool, const struct far_record *
 // R1: the next word with this state, stored with release.
 void record_publish(struct far_record *record, enum far_record_state state);
 
+// The next word of a record in which nothing has changed: the value, whose checksum fits, is not looked at.
+void record_renew(struct far_record *record);
+
 #endif

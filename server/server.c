@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fabric/wait.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/metrics.h"
 #include "server/object.h"
@@ -79,6 +80,8 @@ int server_open(const struct server_options *options, struct server **out, char 
 		error = index_new(server->pool, &server->index);
 	if (!error)
 		error = expiry_new(server, &server->expiry);
+	if (!error && options->is_evicting)
+		error = eviction_new(server);
 	if (!error)
 		error = watchers_new(&server->watchers);
 	if (!error)
@@ -92,6 +95,8 @@ int server_open(const struct server_options *options, struct server **out, char 
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;
 	server->probing = options->probing;
+	if (server->eviction && server->probing == LOAD_PROBING_AUTO) // who finds a key by itself is not seen to use it
+		server->probing = LOAD_PROBING_NEVER;
 	server->locks.finished = session_waits_ended;
 	*out = server;
 	return 0;
@@ -111,6 +116,7 @@ void server_close(struct server *server)
 	id_table_fini(&server->links);
 	id_table_fini(&server->windows);
 	watchers_free(server->watchers);
+	eviction_free(server->eviction);
 	expiry_free(server->expiry);
 	if (server->index)
 		index_free(server->index);
@@ -140,6 +146,7 @@ void server_begin(struct server *server)
 {
 	server->now_ns = 0;
 	server->monotonic_now_ns = 0;
+	eviction_begin(server->eviction);
 }
 
 void server_set_busy(struct server *server, bool is_busy)
@@ -162,7 +169,7 @@ bool server_settle(struct server *server)
 {
 	bool is_waiting = reclaim_run(server->reclaim);
 
-	if (server->reserve_page == 0)
+	if (server->reserve_page == 0 && !server->eviction) // a request that needs it evicts for it
 		space_keep_reserve(server);
 	return is_waiting;
 }

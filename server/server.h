@@ -15,6 +15,7 @@
 #include "server/writer.h"
 
 struct check;
+struct eviction;
 struct expiry;
 struct lane;
 struct metrics;
@@ -26,6 +27,7 @@ struct server_options {
 	uint32_t message_size; // largest message, FAR_MESSAGE_SIZE_MIN..MAX
 	uint32_t eager_limit;  // largest value inside a message, FAR_BLOCK_MAX.. ; 0 = what a message holds
 	enum load_probing probing;
+	bool is_evicting; // --full=evict
 };
 
 struct server_figures {
@@ -33,6 +35,8 @@ struct server_figures {
 	uint64_t operations;
 	uint64_t bytes_out; // of values, eager or pushed
 	uint64_t bytes_in;
+	uint64_t evicted; // objects
+	uint64_t evicted_bytes;
 };
 
 struct server {
@@ -45,8 +49,9 @@ struct server {
 	uint32_t lingering_windows; // closed, but a store through them may be under way
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	struct expiry *expiry;
-	uint64_t last_version; // the highest of what has lost a name (object_note_version)
-	uint64_t xattr_stamp;  // of the last extended attribute set (xattr.h)
+	struct eviction *eviction; // NULL: full is -ENOSPC
+	uint64_t last_version;     // the highest of what has lost a name (object_note_version)
+	uint64_t xattr_stamp;      // of the last extended attribute set (xattr.h)
 	struct locks locks;
 	struct watchers *watchers;
 	uint32_t watch_count; // keys that lanes watch; 0 = nobody: nothing is told

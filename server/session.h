@@ -9,6 +9,8 @@
 #include "server/lane.h"
 #include "server/locks.h"
 
+#define SESSION_LET_GO_MAX 256U
+
 struct session {
 	uint64_t id; // also the scope of its lanes' regions
 	uint64_t secret[2];
@@ -16,9 +18,11 @@ struct session {
 	uint32_t pid, uid, gid; // uid and gid: owner of what its puts create
 	struct id_table holds;  // object id -> holds
 	struct lock_client locks;
-	struct lane *notice_lane; // takes the notices; NULL: none has asked for them
-	uint32_t watches;         // keys that its lanes watch
-	uint64_t operations;      // requests
+	struct lane *notice_lane;            // takes the notices; NULL: none has asked for them
+	uint32_t watches;                    // keys that its lanes watch
+	uint64_t operations;                 // requests
+	uint64_t let_go[SESSION_LET_GO_MAX]; // ids of what it is asked to let go of (eviction.h)
+	uint32_t let_go_count;
 	char client[32];
 	char peer[64]; // of its first lane
 };

@@ -3,16 +3,16 @@
 #include <stdlib.h>
 
 #include "far/log.h"
+#include "server/eviction.h"
 #include "server/record.h"
 
 bool space_reclaim(struct server *server)
 {
 	uint64_t waiting = reclaim_bytes(server->reclaim);
 
-	if (waiting == 0)
-		return false;
-	reclaim_run(server->reclaim);
-	return reclaim_bytes(server->reclaim) < waiting;
+	if (waiting > 0)
+		reclaim_run(server->reclaim);
+	return reclaim_bytes(server->reclaim) < waiting || eviction_make_room(server);
 }
 
 uint32_t space_alloc_pages(struct server *server, uint32_t want, uint32_t least, uint32_t *got)
@@ -75,4 +75,13 @@ uint64_t space_granted_bytes(const struct server *server)
 uint64_t space_free_bytes(const struct server *server)
 {
 	return pool_free_bytes(server->pool) + reclaim_bytes(server->reclaim) + space_granted_bytes(server);
+}
+
+uint64_t space_available_bytes(const struct server *server)
+{
+	uint64_t reserve = server->reserve_page ? (uint64_t)SPACE_RESERVE_PAGES << FAR_PAGE_SHIFT : 0;
+
+	if (!server->eviction)
+		return space_free_bytes(server) - space_granted_bytes(server);
+	return pool_length(server->pool) - index_bytes(server->index) - reserve - space_granted_bytes(server);
 }

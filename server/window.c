@@ -134,7 +134,7 @@ void window_close(struct server *server, struct far_record *object)
 	struct window *window = window_of(server, object);
 
 	count_in(window);
-	object->flags &= ~FAR_RECORD_WINDOW & 15U;
+	object->flags &= ~FAR_RECORD_WINDOW & FAR_RECORD_FLAGS;
 	id_table_remove(&server->windows, object->id);
 	record_publish(object, FAR_RECORD_LIVE);
 	// seq_cst pairs with fabric_read_begin, as in reclaim: we see the section of a client that has seen the old word.

@@ -189,7 +189,7 @@ int xattr_remove(struct server *server, struct far_record *object, struct far_sp
 	link_behind(object, place.before, place.attribute->next);
 	destroy(server, place.attribute);
 	if (xattr_is_named(name, XATTR_CAPABILITY))
-		object->flags &= ~FAR_RECORD_CAPABLE & 15U;
+		object->flags &= ~FAR_RECORD_CAPABLE & FAR_RECORD_FLAGS;
 	return 0;
 }
 
@@ -198,7 +198,7 @@ void xattr_remove_all(struct server *server, struct far_record *object)
 	struct xattr *attribute = xattr_first(server, object);
 
 	object->attributes = 0;
-	object->flags &= ~FAR_RECORD_CAPABLE & 15U;
+	object->flags &= ~FAR_RECORD_CAPABLE & FAR_RECORD_FLAGS;
 	while (attribute) {
 		struct xattr *next = xattr_next(server, attribute);
 

@@ -9,6 +9,7 @@
 
 #include "far/xattr_name.h"
 #include "server/counter.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/object.h"
 #include "server/value.h"
@@ -144,6 +145,27 @@ static int count_set(struct server *server, struct far_record *object, struct fa
 	return error ? error : counter_set(server, object, count);
 }
 
+// --- the pin ---
+
+static int pinned_get(struct server *server, const struct far_record *object, char *value)
+{
+	(void)server;
+	(void)object;
+	return snprintf(value, XATTR_FACT_MAX, "1");
+}
+
+static int pinned_set(struct server *server, struct far_record *object, struct far_span value)
+{
+	const char *text = value.bytes;
+
+	return value.length == 1 && text[0] == '1' ? eviction_pin(server, object) : -EINVAL;
+}
+
+static void pinned_remove(struct server *server, struct far_record *object)
+{
+	eviction_unpin(server, object); // it has the fact, so it is pinned
+}
+
 // --- all ---
 
 static bool has_always(const struct far_record *object)
@@ -155,6 +177,11 @@ static bool has_always(const struct far_record *object)
 static bool has_deadline(const struct far_record *object)
 {
 	return object->flags & FAR_RECORD_EXPIRES;
+}
+
+static bool is_pinned(const struct far_record *object)
+{
+	return object->flags & FAR_RECORD_PINNED;
 }
 
 static const struct fact {
@@ -171,6 +198,7 @@ static const struct fact {
         {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, has_deadline, false},
         // Any file of 8 bytes has it. An editor that copies what attributes the old file has would put the old bytes back into the new one.
         {FAR_XATTR_FACTS_NAMESPACE "counter", count_get, NULL, count_set, NULL, counter_is, true},
+        {FAR_XATTR_FACTS_NAMESPACE "pinned", pinned_get, NULL, pinned_set, pinned_remove, is_pinned, false},
 };
 
 #define FACTS (sizeof(facts) / sizeof(facts[0]))

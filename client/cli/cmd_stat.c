@@ -60,6 +60,8 @@ static void print_stat(struct key key, const struct far_stat *stat, uint64_t ttl
 	if (ttl_ms)
 		printf("  %-11s %llu.%03llu (seconds to live)\n", "ttl", (unsigned long long)(ttl_ms / 1000),
 		        (unsigned long long)(ttl_ms % 1000));
+	if (stat->flags & FAR_STAT_PINNED)
+		printf("  %-11s %s\n", "pinned", "yes (stays when the server evicts)");
 	print_time("modified", stat->mtime_ns);
 	print_time("changed", stat->ctime_ns);
 	print_time("accessed", stat->atime_ns);
@@ -92,6 +94,8 @@ static struct json_object *json_of_stat(struct key key, const struct far_stat *s
 
 	if (ttl_ms)
 		json_add_u64(object, "ttl_ms", ttl_ms);
+	if (stat->flags & FAR_STAT_PINNED)
+		json_object_object_add(object, "pinned", json_object_new_boolean(true));
 	return object;
 }
 

@@ -26,6 +26,8 @@ const struct command commands[] = {
         {"expire", "give keys a time to live", cmd_expire},
         {"persist", "take the time to live away", cmd_persist},
         {"ttl", "show what is left of the time to live", cmd_ttl},
+        {"pin", "have keys stay in a server that evicts", cmd_pin},
+        {"unpin", "take the pin away", cmd_unpin},
         {"watch", "print what happens to keys, as it happens", cmd_watch},
         {"mkdir", "make directories", cmd_mkdir},
         {"df", "show how full the server is", cmd_df},

@@ -46,6 +46,7 @@ static inline void far_record_attr(const struct far_record *record, struct far_a
 	        .gid = record->gid,
 	        .nlink = record->nlink,
 	        .generation = (uint32_t)FAR_ID_GENERATION(record->id),
+	        .flags = record->flags & FAR_RECORD_PINNED ? FAR_ATTR_PINNED : 0,
 	};
 }
 

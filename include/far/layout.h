@@ -6,6 +6,7 @@
 //  R1 A record's `word` changes whenever anything a cached location depends on changes: the value is replaced, truncated
 //     or moved, a name of the object is added, removed or changed, the object dies. The new word is stored (release)
 //     before the operation is acknowledged and before any memory it frees may be reused.
+//     It may change for no such reason, too: a cached location may be void at any time (server/eviction_policy.h recalls objects so).
 //  R2 `version` changes at each change of the value, in-place file writes included; a write in place stores it before the first byte.
 //  R3 `location_epoch` in the pool header changes before a directory's rename is acknowledged and before memory that held
 //     records is given another use. Record memory keeps holding records otherwise (type-stable).
@@ -23,7 +24,7 @@
 //  R7 While a session has a write window on an object the word's state is WRITTEN: version and times are behind, so only readers that need just the word
 //     (an open file, by id) go on by themselves. The session stores to the object's pages inside a read section, after finding the word as it was when it got the
 //     window and after counting the write in the window's cell. The window ends by another word.
-//  R8 A record whose word is not BUSY has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
+//  R8 A record whose word is neither BUSY nor FREE has the checksum of the inline value at its version. Record and value may be fetched by one read that keeps no order among
 //     its bytes: with the word as cached and a checksum that fits, all of them are of one moment.
 //  R9 `names` in the pool header is odd while the index does not have all names that there are: it becomes odd before an operation's first change of the index and even again, and greater, behind
 //     its last. Who finds no entry for a name between two looks at it, which find it the same and even, knows that there was no such name.
@@ -42,7 +43,7 @@
 #include "far/limits.h"
 
 #define FAR_POOL_MAGIC 0x3130304c4f4f5046ULL // "FPOOL001"
-#define FAR_LAYOUT_VERSION 3U
+#define FAR_LAYOUT_VERSION 4U
 
 enum far_probing {
 	FAR_PROBING_NONE,
@@ -100,6 +101,8 @@ struct far_extent {
 };
 static_assert(sizeof(struct far_extent) == 16, "remote layout");
 
+#define FAR_NAME_UNIT 8U
+
 // The fixed part of an object; the name and then (8-byte aligned) an inline value follow it.
 struct far_record {
 	_Atomic uint64_t word;    // R1
@@ -117,7 +120,8 @@ struct far_record {
 	uint32_t nlink;
 	uint64_t cookie;    // position of the name in its directory's order
 	uint32_t name_hash; // low half of the index hash of (parent, name)
-	uint16_t capacity;  // bytes behind the fixed part
+	uint8_t granules;   // of FAR_GRANULE bytes behind the fixed part
+	uint8_t eviction;   // the server's (server/eviction_policy.h)
 	uint8_t name_length;
 	uint8_t value_kind; // enum far_value_kind
 	union {
@@ -139,22 +143,36 @@ struct far_record {
 		} special;
 	} u;
 	uint64_t holds : 11;      // sessions that hold the object
-	uint64_t flags : 4;       // enum far_record_flag
-	uint64_t name_room : 9;   // bytes of the name area behind the fixed part; an inline value begins behind it
+	uint64_t flags : 7;       // enum far_record_flag
+	uint64_t name_units : 6;  // of FAR_NAME_UNIT bytes, of the name area behind the fixed part; an inline value begins behind it
 	uint64_t attributes : 40; // extended attributes (server/xattr.h): where the first is, in granules; 0 = the object has none
 };
 static_assert(sizeof(struct far_record) == 128, "remote layout");
 static_assert(FAR_SESSIONS_MAX < 1U << 11, "held by all sessions");
-static_assert(FAR_NAME_MAX < 1U << 8, "rounded up it fits name_room");
+static_assert(FAR_NAME_MAX / FAR_NAME_UNIT + 1 < 1U << 6, "name_units");
+static_assert((FAR_BLOCK_MAX - sizeof(struct far_record)) / FAR_GRANULE < 1U << 8, "granules");
 static_assert(FAR_POOL_MAX / FAR_GRANULE <= 1ULL << 40, "attributes");
 static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version and size together");
+
+#define FAR_RECORD_FLAGS 127U
 
 enum far_record_flag {
 	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
 	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
 	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
 	FAR_RECORD_EXPIRES = 8,   // R10: has a deadline
+	FAR_RECORD_PINNED = 16,   // the server's: is not evicted
 };
+
+// Bytes behind the fixed part, and those of them that the name has.
+static inline uint32_t far_record_room(const struct far_record *record)
+{
+	return record->granules * FAR_GRANULE;
+}
+static inline uint32_t far_record_name_room(const struct far_record *record)
+{
+	return (uint32_t)record->name_units * FAR_NAME_UNIT;
+}
 
 // Where a session tells of what it writes through a window (R7). The session's to write, the server's to read.
 struct far_window_cell {

@@ -57,7 +57,7 @@
 #define FAR_CHECK_COUNT_NS 1000000U
 
 #define FAR_SESSIONS_MAX 1024U
-#define FAR_LANES_PER_SESSION 66U // one a thread, of which far-fsd has up to 64 and, beside rings, one more; and one for notices
+#define FAR_LANES_PER_SESSION 67U // one a thread: far-fsd has up to 64, one more beside rings, one for notices, one to let go of files
 #define FAR_REGIONS_PER_LANE 64U  // client buffers that the server may write to
 #define FAR_LANE_DEPTH 64U        // posted operations and messages of a lane under way
 #define FAR_EXTENTS_PER_REPLY 64U // extents of one value in one reply; more are fetched by FAR_OP_EXTENTS

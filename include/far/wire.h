@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 5U
+#define FAR_WIRE_VERSION 6U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
@@ -72,6 +72,8 @@ enum far_op {
 	FAR_OP_COPY = 54,         // far_copy_request -> far_copy_reply
 	FAR_OP_HOLD = 55,         // far_object_request -> far_entry_reply, adds a hold; flags: enum far_hold_flag
 	FAR_OP_TOUCH = 56,        // far_touch_request -> no reply: objects have been read
+	FAR_OP_PIN = 57,          // far_key_request -> far_reply: by key; flags: enum far_pin_flag
+	FAR_OP_LET_GO = 58,       // far_request -> far_let_go_reply: what the session holds and the server would have back, to evict it
 	FAR_OP_LIMIT = 64,
 };
 
@@ -134,7 +136,8 @@ enum far_reply_flag {
 	FAR_REPLY_PROBE = 16,
 	FAR_REPLY_SGID =
 	        8, // set-uid was to be cleared, and a set-gid bit without group-execute is left: clear it if the caller is no member of the group
-	FAR_REPLY_NOTICE = 4, // no reply but, by its op, a struct far_notices or far_events: tag and status are 0
+	FAR_REPLY_LET_GO = 32, // there is something for FAR_OP_LET_GO
+	FAR_REPLY_NOTICE = 4,  // no reply but, by its op, a struct far_notices or far_events: tag and status are 0
 };
 
 // Memory handed to one lane in advance. The lane fills it front to back through `rkey` (offset 0 = the grant's start), beginning each range at a
@@ -158,6 +161,10 @@ struct far_range {
 };
 static_assert(sizeof(struct far_range) == 16, "wire");
 
+enum far_attr_flag {
+	FAR_ATTR_PINNED = 1,
+};
+
 struct far_attr {
 	uint64_t id;
 	uint64_t version;
@@ -173,7 +180,7 @@ struct far_attr {
 	uint32_t gid;
 	uint32_t nlink;
 	uint32_t generation;
-	uint32_t reserved;
+	uint32_t flags; // enum far_attr_flag
 };
 static_assert(sizeof(struct far_attr) == 96, "wire");
 
@@ -259,7 +266,7 @@ struct far_statfs_reply {
 	struct far_reply header;
 	uint64_t total;     // bytes of the pool
 	uint64_t free;      // bytes not used by objects or the server's structures; grants that hold nothing yet are free
-	uint64_t available; // free less what is granted
+	uint64_t available; // free less what is granted; of a server that evicts also what objects have
 	uint64_t objects;   // files, directories and the like
 	uint64_t sessions;
 	uint64_t operations; // requests handled since the start
@@ -528,6 +535,26 @@ struct far_ttl_reply {
 	uint64_t ttl_ms; // what is left, or was before it was removed; rounded up, so never 0
 };
 static_assert(sizeof(struct far_ttl_reply) == 32, "wire");
+
+// Behind it: count x (struct far_let_go, name), each but once: files with one name. Who uses one keeps it. 0 = nothing is left to be asked for.
+struct far_let_go_reply {
+	struct far_reply header;
+	uint32_t count;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_let_go_reply) == 32, "wire");
+
+struct far_let_go {
+	uint64_t id;
+	uint64_t parent;
+	uint32_t name_length;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct far_let_go) == 24, "wire");
+
+enum far_pin_flag {
+	FAR_PIN_REMOVE = 1, // FAR_STATUS_NO_DATA: it was not pinned
+};
 
 struct far_attr_reply {
 	struct far_reply header;

@@ -437,6 +437,7 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		set_name(message + sizeof(*counter), tail, true);
 		break;
 	}
+	case FAR_OP_PIN:
 	case FAR_OP_TTL:
 		((struct far_key_request *)message)->key_length = (uint16_t)tail;
 		set_name(message + operation->request_size, tail, true);

@@ -84,15 +84,26 @@ static const struct lane_transport plain_mapped = {
         .read_section = plain_read_section,
 };
 
-struct server *served_open(uint64_t pool_bytes)
+static struct server *open_server(uint64_t pool_bytes, bool is_evicting)
 {
 	struct server_options options = {.pool = {.length = pool_bytes, .hugepages = POOL_HUGEPAGES_NEVER, .is_shared = true},
-	        .message_size = FAR_MESSAGE_SIZE_DEFAULT};
+	        .message_size = FAR_MESSAGE_SIZE_DEFAULT,
+	        .is_evicting = is_evicting};
 	struct server *server;
 	char reason[256];
 
 	assert_int_equal(server_open(&options, &server, reason), 0);
 	return server;
+}
+
+struct server *served_open(uint64_t pool_bytes)
+{
+	return open_server(pool_bytes, false);
+}
+
+struct server *served_open_evicting(uint64_t pool_bytes)
+{
+	return open_server(pool_bytes, true);
 }
 
 void served_close(struct server *server)
@@ -149,6 +160,8 @@ uint32_t served_raw(struct served_lane *client, const void *message, uint32_t le
 	const struct far_reply *reply = (const struct far_reply *)client->reply;
 	uint32_t reply_length = operations_dispatch(client->lane.server, &client->lane, message, length, client->reply);
 
+	if (reply_length == OPERATIONS_LATER)
+		return reply_length;
 	// Posts complete before the next request here.
 	while (client->lane.transfer_count > 0)
 		lane_transfer_done(&client->lane);
@@ -176,6 +189,8 @@ int served_call(struct served_lane *client, unsigned op, unsigned flags, void *f
 	reply_length = served_raw(client, client->message, header->length);
 	if (reply_length == 0)
 		return -1;
+	if (reply_length == OPERATIONS_LATER)
+		return SERVED_LATER;
 	assert_int_equal(reply->length, reply_length);
 	assert_int_equal(reply->op, op);
 	assert_int_equal(reply->tag, 77);

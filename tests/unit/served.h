@@ -28,6 +28,7 @@ struct served_lane {
 };
 
 struct server *served_open(uint64_t pool_bytes);
+struct server *served_open_evicting(uint64_t pool_bytes); // --full=evict
 void served_close(struct server *server);
 
 // A lane that has not said hello.
@@ -39,6 +40,7 @@ struct served_lane *served_join_mapped(struct server *server);
 void served_leave(struct served_lane *client);
 
 // Sends `fixed` (its header is filled in) and the parts behind it. Returns the status of the reply, which is in client->reply; -1 if there is none.
+#define SERVED_LATER (-2) // OPERATIONS_LATER
 struct served_parts {
 	const void *first;
 	uint32_t first_length;

@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get append mget ls stat rm mv cas incr decr counter expire persist ttl watch mkdir df fsck ping bench repl doctor profile top version help'
+	local commands='put get append mget ls stat rm mv cas incr decr counter expire persist ttl pin unpin watch mkdir df fsck ping bench repl doctor profile top version help'
 	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
@@ -99,7 +99,7 @@ _far()
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	put:1 | append:1 | mget:* | get:0 | cas:0 | incr:0 | decr:0 | counter:* | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:* | watch:*) _far_keys ;;
+	put:1 | append:1 | mget:* | get:0 | cas:0 | incr:0 | decr:0 | counter:* | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:* | pin:* | unpin:* | watch:*) _far_keys ;;
 	esac
 }
 

@@ -1,0 +1,365 @@
+#include "server/eviction.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "far/log.h"
+#include "server/holds.h"
+#include "server/locks.h"
+#include "server/namespace.h"
+#include "server/record.h"
+#include "server/session.h"
+
+#define VICTIMS_AT_ONCE 8U      // of one turn: the next requests find their memory without
+#define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request
+#define LOOKED_AT_MAX 4096U     // items that turned out to have to stay, in a row
+#define NAMES_MAX 16U           // an object with more stays: they would all go at once
+#define FREED_BEFORE_SLABS SLAB // bytes, hardly any in pages: from then on slabs are emptied
+#define SLABS_MAX 16U           // of one request
+#define SLAB (64U << 10)
+
+// Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
+#define WAITING_PART 4U
+// From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long in all, until one need not.
+#define PATIENT_PART 8U
+#define SOON_PART 64U
+#define PATIENCE_NS 2000000000U
+
+// --- what the policy asks ---
+
+static uint8_t *state_of(void *context, uint64_t id)
+{
+	struct server *server = context;
+	struct far_record *object = record_by_id(server->pool, id);
+
+	return object ? &object->eviction : NULL;
+}
+
+// Sessions that hold it may do so for no reason but that their kernel remembers the name. What finds no place is asked for when its turn comes again.
+static void ask_holders(struct server *server, const struct far_record *object)
+{
+	for (uint32_t place = 0, left = server->session_count; place < FAR_SESSIONS_MAX && left > 0; place++) {
+		struct session *session = server->sessions[place];
+
+		if (!session)
+			continue;
+		left--;
+		if (session->let_go_count < SESSION_LET_GO_MAX && hold_exists(session, object->id))
+			session->let_go[session->let_go_count++] = object->id;
+	}
+}
+
+// What another word would not be right for is not read one-sidedly by key either, or is under way.
+static void recall(void *context, uint64_t id)
+{
+	struct server *server = context;
+	struct far_record *object = record_by_id(server->pool, id);
+
+	if (object && object->holds > 0)
+		ask_holders(server, object);
+	if (object && FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed)) == FAR_RECORD_LIVE)
+		record_renew(object);
+}
+
+static uint32_t hash_of(void *context, uint64_t id)
+{
+	struct server *server = context;
+
+	return record_by_id(server->pool, id)->name_hash;
+}
+
+// A record is two cache lines, the name and what else is looked at in one more.
+static void expect(void *context, uint64_t id)
+{
+	struct server *server = context;
+	const char *record = pool_at(server->pool, FAR_ID_POSITION(id) * FAR_GRANULE);
+
+	for (unsigned line = 0; line < 3; line++)
+		__builtin_prefetch(record + line * 64);
+}
+
+int eviction_new(struct server *server)
+{
+	const struct eviction_items items = {server, state_of, recall, hash_of, expect};
+	struct eviction *eviction = calloc(1, sizeof(*eviction));
+	int error;
+
+	if (!eviction)
+		return -ENOMEM;
+	eviction->server = server;
+	error = eviction_policy_new(&items, pool_length(server->pool) / sizeof(struct far_record), &eviction->policy);
+	if (error)
+		free(eviction);
+	else
+		server->eviction = eviction;
+	return error;
+}
+
+void eviction_free(struct eviction *eviction)
+{
+	if (!eviction)
+		return;
+	eviction_policy_free(eviction->policy);
+	free(eviction);
+}
+
+// --- objects come and go ---
+
+// Without memory for a place in a queue an object stays until it is deleted.
+static bool has_place(struct eviction *eviction)
+{
+	if (eviction_policy_reserve(eviction->policy) == 0)
+		return true;
+	log_error("no memory to remember an object for eviction: it stays until it is deleted");
+	return false;
+}
+
+void eviction_add(struct server *server, const struct far_record *object)
+{
+	eviction_meet(server, object);
+	if (server->eviction && S_ISREG(object->mode) && has_place(server->eviction))
+		eviction_policy_add(server->eviction->policy, object->id);
+}
+
+void eviction_drop(struct server *server, struct far_record *object)
+{
+	if (server->eviction)
+		eviction_policy_drop(server->eviction->policy, &object->eviction);
+}
+
+void eviction_consider(struct server *server, const struct far_record *object)
+{
+	bool is_out = EVICTION_QUEUE(object->eviction) == EVICTION_QUEUE_NONE && object->nlink > 0;
+	bool is_kept = object->holds > 0 || object->flags & FAR_RECORD_PINNED;
+
+	if (server->eviction && is_out && !is_kept && S_ISREG(object->mode) && has_place(server->eviction))
+		eviction_policy_return(server->eviction->policy, object->id);
+}
+
+int eviction_pin(struct server *server, struct far_record *object)
+{
+	int error = object_require_value(object);
+
+	if (error)
+		return error;
+	object->flags |= FAR_RECORD_PINNED;
+	object_touch_status(server, object);
+	return 0;
+}
+
+int eviction_unpin(struct server *server, struct far_record *object)
+{
+	int error = object_require_value(object);
+
+	if (error)
+		return error;
+	if (!(object->flags & FAR_RECORD_PINNED))
+		return -ENODATA;
+	object->flags &= ~FAR_RECORD_PINNED & FAR_RECORD_FLAGS;
+	object_touch_status(server, object);
+	eviction_consider(server, object);
+	return 0;
+}
+
+// --- evicting ---
+
+enum fate {
+	FATE_GOES,
+	FATE_STAYS_FOR_NOW,
+	FATE_IS_KEPT, // until eviction_consider
+};
+
+static enum fate fate_of(const struct eviction *eviction, const struct far_record *object)
+{
+	const struct server *server = eviction->server;
+
+	if (object->holds > 0 || object->flags & FAR_RECORD_PINNED)
+		return FATE_IS_KEPT;
+	for (uint32_t i = 0; i < EVICTION_MET; i++)
+		if (eviction->met[i] == object)
+			return FATE_STAYS_FOR_NOW;
+	if (FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed)) != FAR_RECORD_LIVE)
+		return FATE_STAYS_FOR_NOW;
+	return object->nlink > NAMES_MAX || locks_exist(&server->locks, object->id) ? FATE_STAYS_FOR_NOW : FATE_GOES;
+}
+
+static void end(struct eviction *eviction, struct far_record *object)
+{
+	struct server *server = eviction->server;
+	uint64_t before = reclaim_bytes(server->reclaim);
+	uint64_t bytes;
+
+	if (object->value_kind >= FAR_VALUE_EXTENT)
+		eviction->freed_pages += (uint64_t)object->u.value.pages << FAR_PAGE_SHIFT;
+	eviction_policy_remember(eviction->policy, object->id);
+	namespace_remove_names(server, object, NAMES_MAX);
+	bytes = reclaim_bytes(server->reclaim) - before;
+	eviction->freed += bytes;
+	server->figures.evicted++;
+	server->figures.evicted_bytes += bytes;
+}
+
+// The next one by the policy, out of the queues. NULL: there is none.
+static struct far_record *choose(struct eviction *eviction)
+{
+	uint64_t id;
+
+	for (uint32_t looked_at = 0; looked_at < LOOKED_AT_MAX; looked_at++) {
+		struct far_record *object;
+
+		if (eviction_policy_reserve(eviction->policy) || !eviction_policy_take(eviction->policy, &id))
+			return NULL;
+		object = record_by_id(eviction->server->pool, id);
+		switch (fate_of(eviction, object)) {
+		case FATE_GOES:
+			return object;
+		case FATE_STAYS_FOR_NOW:
+			eviction_policy_return(eviction->policy, id);
+			break;
+		case FATE_IS_KEPT:
+			ask_holders(eviction->server, object);
+			break;
+		}
+	}
+	return NULL;
+}
+
+// First all are chosen, then all end: what the index has of them comes to the cache meanwhile.
+static bool evict_few(struct eviction *eviction)
+{
+	struct far_record *victims[VICTIMS_AT_ONCE];
+	uint32_t count = 0;
+
+	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL)
+		index_expect(eviction->server->index, victims[count++]->name_hash);
+	for (uint32_t i = 0; i < count; i++)
+		end(eviction, victims[i]);
+	return count > 0;
+}
+
+// --- slabs ---
+
+static struct far_record *slab_record(const struct eviction *eviction, const struct pool_slab *slab, uint32_t number)
+{
+	return record_at(eviction->server->pool, slab->offset + (uint64_t)number * slab->size);
+}
+
+static bool is_in_use(const struct far_record *record)
+{
+	return FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed)) != FAR_RECORD_FREE;
+}
+
+static bool can_be_emptied(const struct eviction *eviction, const struct pool_slab *slab)
+{
+	for (uint32_t i = 0; i < slab->records; i++) {
+		const struct far_record *record = slab_record(eviction, slab, i);
+
+		if (is_in_use(record) && (!S_ISREG(record->mode) || fate_of(eviction, record) != FATE_GOES))
+			return false;
+	}
+	return true;
+}
+
+static bool empty_slab(struct eviction *eviction)
+{
+	struct pool_slab slab;
+
+	eviction->slabs++;
+	if (!pool_records_sparse(eviction->server->pool, &eviction->slabs_at, &slab) || !can_be_emptied(eviction, &slab))
+		return false;
+	for (uint32_t i = 0; i < slab.records; i++)
+		if (is_in_use(slab_record(eviction, &slab, i)))
+			end(eviction, slab_record(eviction, &slab, i));
+	return true;
+}
+
+// What was freed so far was small objects, and did not help.
+static bool is_wanting_pages(const struct eviction *eviction)
+{
+	return eviction->freed >= FREED_BEFORE_SLABS && eviction->freed_pages < eviction->freed / 2 && eviction->slabs < SLABS_MAX;
+}
+
+// --- when there is need ---
+
+static bool is_waiting(const struct server *server, uint32_t part)
+{
+	return reclaim_bytes(server->reclaim) > pool_length(server->pool) / part;
+}
+
+// A reader that does not end is not to stop the others.
+static bool has_patience(struct eviction *eviction)
+{
+	uint64_t now_ns = eviction->server->monotonic_ns();
+
+	if (eviction->waiting_since_ns == 0)
+		eviction->waiting_since_ns = now_ns;
+	return now_ns - eviction->waiting_since_ns < PATIENCE_NS;
+}
+
+bool eviction_has_to_wait(struct server *server)
+{
+	if (is_waiting(server, PATIENT_PART))
+		reclaim_run(server->reclaim);
+	if (is_waiting(server, PATIENT_PART))
+		return has_patience(server->eviction);
+	server->eviction->waiting_since_ns = 0;
+	return false;
+}
+
+void eviction_let_wait(struct server *server, bool can_wait)
+{
+	struct eviction *eviction = server->eviction;
+
+	if (!eviction)
+		return;
+	eviction->is_short = false;
+	eviction->can_wait = can_wait && (eviction->waiting_since_ns == 0 || has_patience(eviction));
+}
+
+// Evicted memory is on its way back: no use in evicting more.
+static bool is_enough(struct eviction *eviction)
+{
+	bool is_soon = eviction->can_wait && is_waiting(eviction->server, SOON_PART);
+
+	if (is_soon)
+		eviction->is_short = has_patience(eviction);
+	return is_soon || is_waiting(eviction->server, WAITING_PART);
+}
+
+bool eviction_make_room(struct server *server)
+{
+	struct eviction *eviction = server->eviction;
+	bool has_gone = false;
+
+	if (!eviction || eviction->is_evicting || is_enough(eviction))
+		return false;
+	eviction->is_evicting = true;
+	while (!has_gone && is_wanting_pages(eviction))
+		has_gone = empty_slab(eviction);
+	if (!has_gone)
+		has_gone = evict_few(eviction);
+	eviction->is_evicting = false;
+	if (!reclaim_run(server->reclaim))
+		eviction->waiting_since_ns = 0;
+	return has_gone;
+}
+
+void eviction_keep_free(struct server *server, uint64_t bytes)
+{
+	struct eviction *eviction = server->eviction;
+
+	if (!eviction)
+		return;
+	eviction->is_evicting = true;
+	for (uint32_t i = 0; i < VICTIMS_AHEAD && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART); i++) {
+		struct far_record *victim = choose(eviction);
+
+		if (!victim)
+			break;
+		end(eviction, victim);
+		reclaim_run(server->reclaim);
+	}
+	eviction->is_evicting = false;
+	index_settle(server->index);
+}

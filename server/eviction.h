@@ -1,0 +1,102 @@
+// Eviction: with --full=evict a request that finds no memory takes it from objects that have not been used for long, instead of failing (eviction_policy.h chooses). An object is evicted as it is deleted: by
+// namespace_remove_names, its record dead before any of its memory is used again (layout.h R1), so nobody reads a part of it, and it is gone for keys, mounts and one-sided readers alike.
+//
+// Evicted are regular files with a name. Not those that a session holds (what is open, or known to a mount's kernel), that are pinned (FAR_RECORD_PINNED), locked, or have a write window or many names; and
+// never what the request under way has found: its handler has pointers to it, so namespace_find and object_by_id tell of each (eviction_meet). Directories, symlinks and special files stay. Where
+// nothing is left to evict it is -ENOSPC as ever.
+//
+// Memory comes back in the sizes that objects had. Where whole pages are wanted and small objects are all there is, the records of a slab are evicted together, out of turn: waiting for a slab to become empty by
+// itself would cost most of the cache.
+//
+// Recalls (eviction_policy.h) give the record another word: locations of it that clients remember are void, as after any change, and who reads it next asks. Only where --full=evict is asked for is any of this
+// there: server.eviction is NULL otherwise. Writer thread only.
+#ifndef SERVER_EVICTION_H
+#define SERVER_EVICTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "server/eviction_policy.h"
+#include "server/server.h"
+
+#define EVICTION_MET 8U // more than a request finds of files that it still needs
+
+struct eviction {
+	struct server *server;
+	struct eviction_policy *policy;
+	const struct far_record *met[EVICTION_MET]; // by the request under way, the last ones
+	uint32_t met_next;
+	uint32_t slabs_at; // where to look for a slab to be emptied
+	// For the request under way:
+	uint64_t freed;       // bytes
+	uint64_t freed_pages; // of them, in pages
+	uint32_t slabs;       // emptied
+	bool is_evicting;
+	uint64_t waiting_since_ns; // 0: nobody had to
+	bool can_wait;             // the request under way, if it is not carried out now
+	bool is_short;             // it found no memory, but there will be some
+};
+
+int eviction_new(struct server *server); // -ENOMEM
+void eviction_free(struct eviction *eviction);
+
+// A request begins.
+static inline void eviction_begin(struct eviction *eviction)
+{
+	if (!eviction)
+		return;
+	for (uint32_t i = 0; i < EVICTION_MET; i++)
+		eviction->met[i] = NULL;
+	eviction->freed = eviction->freed_pages = eviction->slabs = 0;
+}
+
+// The request under way has found this object, which stays while it goes on.
+static inline void eviction_meet(struct server *server, const struct far_record *object)
+{
+	struct eviction *eviction = server->eviction;
+
+	if (eviction && !eviction->is_evicting && S_ISREG(object->mode))
+		eviction->met[eviction->met_next++ % EVICTION_MET] = object;
+}
+
+// The value is read or written.
+static inline void eviction_use(struct server *server, struct far_record *object)
+{
+	if (server->eviction)
+		eviction_policy_use(&object->eviction);
+}
+
+// An object has got its first name, and is published. It stays while the request goes on.
+void eviction_add(struct server *server, const struct far_record *object);
+
+// It has lost its last one.
+void eviction_drop(struct server *server, struct far_record *object);
+
+// What kept it (a hold, a pin) has ended.
+void eviction_consider(struct server *server, const struct far_record *object);
+
+// The object stays until it is unpinned, or ends. Kept in any case, though nothing is evicted. -EISDIR, -ELOOP, -EINVAL (not a regular file).
+int eviction_pin(struct server *server, struct far_record *object);
+
+// -ENODATA: it was not pinned. Else as eviction_pin.
+int eviction_unpin(struct server *server, struct far_record *object);
+
+// Evicts some objects for a request that found no memory. False: nothing has gone. Called by space.c alone.
+bool eviction_make_room(struct server *server);
+
+// Whether the request that begins can be carried out later instead: then it evicts little while what it has evicted waits for readers, and if it fails for that it is short.
+void eviction_let_wait(struct server *server, bool can_wait);
+
+static inline bool eviction_is_short(const struct server *server)
+{
+	return server->eviction && server->eviction->is_short;
+}
+
+// Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
+bool eviction_has_to_wait(struct server *server);
+
+// Between operations: evicts a few objects if there are fewer bytes free in whole pages than this.
+void eviction_keep_free(struct server *server, uint64_t bytes);
+
+#endif
