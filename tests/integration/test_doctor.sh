@@ -317,8 +317,8 @@ net_settings() {
 	examine 1 net
 	says 'fail  io_uring: forbidden for all (kernel.io_uring_disabled=2): tcp:// does not work' \
 		'sysctl -w kernel.io_uring_disabled=0 && echo kernel.io_uring_disabled=0 >>/etc/sysctl.d/farfs.conf'
-	says 'warn  open files: up to 512: 1024 sessions of 66 connections need 67648' \
-		'for many clients, as root: ulimit -n 67648; for the service: LimitNOFILE=67648 by systemctl edit far-server'
+	says 'warn  open files: up to 512: 1024 sessions of 67 connections need 68672' \
+		'for many clients, as root: ulimit -n 68672; for the service: LimitNOFILE=68672 by systemctl edit far-server'
 	says "fail  runtime folder: $FARFS_RUNTIME_DIR: Not a directory: no server can offer shared memory there" \
 		'mkdir -p "$HOME/.farfs" && export FARFS_RUNTIME_DIR="$HOME/.farfs", for server and clients'
 	says 'warn  net.ipv4.tcp_rmem: grows to 212992 only (net.core.rmem_max 212992): too little for a fast link to a far host' \
