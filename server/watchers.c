@@ -110,19 +110,8 @@ void watchers_for_each(struct watchers *watchers, const struct watch_note *note,
 
 int watchers_check_key(const struct watch_wish *wish)
 {
-	const char *slash = wish->key.length ? memrchr(wish->key.bytes, '/', wish->key.length) : NULL;
-	uint32_t directory = slash ? (uint32_t)(slash - (const char *)wish->key.bytes) : 0;
-	uint32_t rest = slash ? wish->key.length - directory - 1 : wish->key.length;
-
-	if (wish->key.length == 0)
-		return 0;
-	if (!wish->is_beginning)
-		return far_key_check(wish->key.bytes, wish->key.length);
-	if (wish->key.length > FAR_KEY_MAX || rest > FAR_NAME_MAX)
-		return -ENAMETOOLONG;
-	if (memchr(wish->key.bytes, '\0', wish->key.length))
-		return -EINVAL;
-	return slash ? far_key_check(wish->key.bytes, directory) : 0;
+	return wish->is_beginning || wish->key.length == 0 ? far_beginning_check(wish->key.bytes, wish->key.length)
+	                                                   : far_key_check(wish->key.bytes, wish->key.length);
 }
 
 // What a beginning has behind its last slash may end in the midst of a name.

@@ -67,4 +67,23 @@ static inline int far_key_check(const void *bytes, size_t length)
 	return 0;
 }
 
+// Checks the beginning of keys: a key of which the last component may be cut off anywhere, or nothing at all. Returns 0, -EINVAL or -ENAMETOOLONG.
+static inline int far_beginning_check(const void *bytes, size_t length)
+{
+	const char *slash;
+	size_t directory;
+
+	if (length == 0)
+		return 0;
+	if (length > FAR_KEY_MAX)
+		return -ENAMETOOLONG;
+	slash = memrchr(bytes, '/', length);
+	directory = slash ? (size_t)(slash - (const char *)bytes) : 0;
+	if (length - directory - (slash != NULL) > FAR_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (memchr(bytes, '\0', length))
+		return -EINVAL;
+	return slash ? far_key_check(bytes, directory) : 0;
+}
+
 #endif

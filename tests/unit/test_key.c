@@ -57,6 +57,28 @@ static void test_key_check__knows_its_limits(void **state)
 	free(key);
 }
 
+static void test_beginning_check__its_last_component_may_be_cut_off(void **state)
+{
+	char long_name[FAR_NAME_MAX + 3];
+
+	(void)state;
+	memset(long_name, 'n', sizeof(long_name));
+	long_name[1] = '/';
+	assert_int_equal(far_beginning_check(NULL, 0), 0);
+	assert_int_equal(far_beginning_check(KEY("a")), 0);
+	assert_int_equal(far_beginning_check(KEY("a/")), 0);
+	assert_int_equal(far_beginning_check(KEY("a/b")), 0);
+	assert_int_equal(far_beginning_check(KEY("a/..")), 0); // of "a/..b"
+	assert_int_equal(far_beginning_check(long_name, FAR_NAME_MAX + 2), 0);
+	assert_int_equal(far_beginning_check(KEY("/")), -EINVAL);
+	assert_int_equal(far_beginning_check(KEY("/a")), -EINVAL);
+	assert_int_equal(far_beginning_check(KEY("a//")), -EINVAL);
+	assert_int_equal(far_beginning_check(KEY("../a")), -EINVAL);
+	assert_int_equal(far_beginning_check(KEY("a\0b")), -EINVAL);
+	assert_int_equal(far_beginning_check(long_name, FAR_NAME_MAX + 3), -ENAMETOOLONG);
+	assert_int_equal(far_beginning_check(long_name, SIZE_MAX), -ENAMETOOLONG); // and does not read that far
+}
+
 static void test_key_next__cuts_components_off(void **state)
 {
 	struct far_span rest = {"one/2/three", 11};
@@ -81,6 +103,7 @@ int main(void)
 	        cmocka_unit_test(test_key_check__accepts_every_byte_but_nul_and_slash),
 	        cmocka_unit_test(test_key_check__refuses_what_is_no_path_from_the_root),
 	        cmocka_unit_test(test_key_check__knows_its_limits),
+	        cmocka_unit_test(test_beginning_check__its_last_component_may_be_cut_off),
 	        cmocka_unit_test(test_key_next__cuts_components_off),
 	};
 
