@@ -150,7 +150,7 @@ static int progress(struct far_lane *lane, int timeout_ms)
 	if (found)
 		return found < 0 ? found : 0;
 	lane_drop(lane);
-	return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
+	return error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->timeout_ms);
 }
 
 int call_take(struct far_lane *lane, int *error)
@@ -197,7 +197,7 @@ void call_notice(struct far_lane *lane)
 
 int call_poll(struct far_lane *lane)
 {
-	return progress(lane, lane->session->timeout_ms);
+	return progress(lane, lane->timeout_ms);
 }
 
 int call_ready(struct far_lane *lane)
@@ -210,7 +210,7 @@ int call_ready(struct far_lane *lane)
 int call_wait_posts(struct far_lane *lane)
 {
 	while (lane->posts_done < lane->posts) {
-		int error = progress(lane, lane->session->timeout_ms);
+		int error = progress(lane, lane->timeout_ms);
 
 		if (error)
 			return error;
@@ -253,7 +253,7 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 // Until there is room for a message. It comes back without an event (a credit, bytes that the socket has taken), so this is not progress().
 static int await_room(struct far_lane *lane, uint32_t length, char **to)
 {
-	uint64_t deadline = wait_now_ns() + (uint64_t)lane->session->timeout_ms * 1000000U;
+	uint64_t deadline = wait_now_ns() + (uint64_t)lane->timeout_ms * 1000000U;
 
 	for (;;) {
 		struct pollfd wake = {.fd = fabric_fd(lane->fabric), .events = POLLIN};
@@ -271,8 +271,8 @@ static int await_room(struct far_lane *lane, uint32_t length, char **to)
 		now = wait_now_ns();
 		if (now >= deadline) {
 			lane_drop(lane);
-			return error_set(-ETIMEDOUT, "%s: no room for a request within %d ms", lane->session->address_text,
-			        lane->session->timeout_ms);
+			return error_set(
+			        -ETIMEDOUT, "%s: no room for a request within %d ms", lane->session->address_text, lane->timeout_ms);
 		}
 		if (!lane->broken && fabric_arm(lane->fabric) == 0)
 			poll(&wake, 1, (int)((deadline - now) / 1000000U) + 1);
@@ -344,7 +344,7 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 
 	*reply = (struct reply){0};
 	while (lane->reply_count == 0) {
-		error = progress(lane, lane->session->timeout_ms);
+		error = progress(lane, lane->timeout_ms);
 		if (error)
 			return error;
 	}
@@ -432,8 +432,8 @@ int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum,
 		// The server goes on piece by piece, so that it keeps nobody else waiting.
 		reply_release(lane, reply);
 		begun_ns = begun_ns ? begun_ns : wait_now_ns();
-		if (wait_now_ns() - begun_ns > (uint64_t)lane->session->timeout_ms * 1000000U)
-			return error_set(-ETIMEDOUT, "%s: not done within %d ms", lane->session->address_text, lane->session->timeout_ms);
+		if (wait_now_ns() - begun_ns > (uint64_t)lane->timeout_ms * 1000000U)
+			return error_set(-ETIMEDOUT, "%s: not done within %d ms", lane->session->address_text, lane->timeout_ms);
 	}
 }
 

@@ -150,7 +150,7 @@ static ssize_t take(struct get *get, int error, const struct reply *reply, const
 
 int get_restart(struct get *get)
 {
-	uint64_t deadline_ns = get->begun_ns + (uint64_t)get->lane->session->timeout_ms * 1000000U;
+	uint64_t deadline_ns = get->begun_ns + (uint64_t)get->lane->timeout_ms * 1000000U;
 
 	get->done = 0;
 	get->is_begun = false;

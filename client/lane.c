@@ -101,6 +101,7 @@ struct far_lane *lane_new(struct far_session *session)
 	if (!lane)
 		return NULL;
 	lane->session = session;
+	lane->timeout_ms = session->timeout_ms;
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_settype(
 	        &attributes, PTHREAD_MUTEX_ERRORCHECK); // a far_source that calls its own session gets an error, not a knot
@@ -242,7 +243,7 @@ static int connect_once(struct far_lane *lane)
 	struct far_session *session = lane->session;
 	struct fabric_error text = {""};
 	int most_ms = lane->connections > 0 ? CONNECT_MS : CONNECT_FIRST_MS;
-	int timeout_ms = session->timeout_ms < most_ms ? session->timeout_ms : most_ms;
+	int timeout_ms = lane->timeout_ms < most_ms ? lane->timeout_ms : most_ms;
 	int error = fabric_connect(lane->fabric, &session->address, timeout_ms, &lane->connection, &text);
 
 	if (error) {

@@ -231,7 +231,7 @@ static uint64_t limit_ns(const struct far_queue *queue)
 	uint64_t sent_ns = queue->many.owed[queue->many.first].sent_ns;
 	uint64_t since_ns = sent_ns > queue->heard_ns ? sent_ns : queue->heard_ns;
 
-	return queue->many.count > 0 ? since_ns + (uint64_t)queue->lane->session->timeout_ms * 1000000U : UINT64_MAX;
+	return queue->many.count > 0 ? since_ns + (uint64_t)queue->lane->timeout_ms * 1000000U : UINT64_MAX;
 }
 
 static void end_late(struct far_queue *queue, uint64_t now_ns)
@@ -241,7 +241,7 @@ static void end_late(struct far_queue *queue, uint64_t now_ns)
 	if (now_ns < limit_ns(queue))
 		return;
 	lane_drop(lane);
-	queue->many.lost = error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->session->timeout_ms);
+	queue->many.lost = error_set(-ETIMEDOUT, "%s: no answer within %d ms", lane->session->address_text, lane->timeout_ms);
 	lose(queue);
 }
 

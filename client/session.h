@@ -91,6 +91,7 @@ struct far_lane {
 	uint64_t pool_length;
 	uint32_t eager_limit;
 	uint32_t message_size;
+	int timeout_ms;       // of each wait for the server: the session's, unless whoever has the lane is in a hurry
 	uint64_t retry_at_ns; // no attempt to connect before
 	uint64_t connections;
 	uint64_t looked_at_ns; // when the connection's end was last looked for (coarse clock)

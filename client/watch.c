@@ -2,8 +2,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/call.h"
 #include "client/error.h"
@@ -13,6 +16,7 @@
 // copied as they come and taken apart event by event.
 
 #define AGAIN_NS 100000000U // a server that is away is tried again so often
+#define ATTEMPT_MS 500      // each wait of an attempt may take, however short the caller's time is: else none would come to anything
 
 static_assert((int)FAR_WATCH_CREATED == FAR_EVENT_CREATED && (int)FAR_WATCH_CHANGED == FAR_EVENT_CHANGED &&
                       (int)FAR_WATCH_ATTRIBUTES == FAR_EVENT_ATTRIBUTES && (int)FAR_WATCH_DELETED == FAR_EVENT_DELETED &&
@@ -41,9 +45,13 @@ struct far_watch {
 	struct far_session *session;
 	struct far_lane *lane;
 	STAILQ_HEAD(, watched) watched;
+	uint32_t watched_count;
 	STAILQ_HEAD(, message) messages;
-	int failed;   // to keep what came (no memory): told as a loss
-	bool is_lost; // the connection was; told once it is there again
+	int epoll;            // what the user polls: watches the fabric's descriptor and the timer
+	int timer;            // wakes the user where nothing comes that would: to try the server again, and for what came by the way
+	uint64_t wakes_at_ns; // 0: it does not
+	int failed;           // to keep what came (no memory): told as a loss
+	bool is_lost;         // the connection was; told once it is there again
 	char key[FAR_KEY_MAX + 1];
 	char new_key[FAR_KEY_MAX + 1];
 };
@@ -158,7 +166,10 @@ static int ask(struct far_watch *watch, const struct watched *watched)
 	int error = call(watch->lane, &request, sizeof(struct far_reply), &reply);
 
 	reply_release(watch->lane, &reply);
-	return error;
+	if (error == -EMFILE)
+		return error_set(
+		        error, "watch: the session watches %u keys, or the server %u: no more", FAR_WATCHES_PER_SESSION, FAR_WATCHES_MAX);
+	return error_of_key(error, "watch", watched->key, watched->length);
 }
 
 // Connects, and asks for all keys.
@@ -178,6 +189,17 @@ static int connect_again(struct far_watch *watch)
 }
 
 // --- waiting ---
+
+// From then on the descriptor is readable; 0: not for that.
+static void wake_at(struct far_watch *watch, uint64_t at_ns)
+{
+	const struct itimerspec time = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000U), .tv_nsec = (long)(at_ns % 1000000000U)}};
+
+	if (at_ns == watch->wakes_at_ns)
+		return;
+	watch->wakes_at_ns = at_ns;
+	timerfd_settime(watch->timer, TFD_TIMER_ABSTIME, &time, NULL);
+}
 
 static uint64_t nearer(uint64_t one_ns, uint64_t other_ns)
 {
@@ -216,28 +238,55 @@ static bool is_away(int error)
 	return error == -ENOTCONN || error == -EIO || error == -ETIMEDOUT || error == -EPROTO;
 }
 
+// The server may hold what we watched before for as long as it has not noticed that our connection ended.
+static bool is_full(int error)
+{
+	return error == -EMFILE || error == -ENOMEM;
+}
+
+// How long an attempt may wait for the server at each step.
+static int patience_ms(const struct far_watch *watch, uint64_t until_ns)
+{
+	uint64_t now = wait_now_ns();
+	uint64_t left_ms = until_ns > now ? (until_ns - now) / 1000000U : 0;
+	int most_ms = watch->session->timeout_ms;
+
+	if (left_ms < ATTEMPT_MS)
+		left_ms = ATTEMPT_MS;
+	return left_ms < (uint64_t)most_ms ? (int)left_ms : most_ms;
+}
+
+static int try_again(struct far_watch *watch, uint64_t until_ns)
+{
+	int error;
+
+	watch->lane->timeout_ms = patience_ms(watch, until_ns);
+	error = connect_again(watch);
+	watch->lane->timeout_ms = watch->session->timeout_ms;
+	return error;
+}
+
 // Makes the connection again, if the server can be reached within the time. 1, 0 for a signal, -ENOTCONN, or what the server refuses the keys with.
 static int wait_for_server(struct far_watch *watch, uint64_t until_ns)
 {
 	int error;
 
 	watch->is_lost = true;
-	while ((error = connect_again(watch)) != 0) {
+	while ((error = try_again(watch, until_ns)) != 0) {
 		uint64_t now = wait_now_ns();
 
-		if (!is_away(error))
+		if (!is_away(error) && !is_full(error))
 			return error;
 		if (now >= until_ns)
-			return -ENOTCONN;
+			return is_full(error) ? error : -ENOTCONN;
 		if (!sleep_until(-1, nearer(now + AGAIN_NS, until_ns)))
 			return 0;
 	}
 	return 1;
 }
 
-int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_ms)
+static int next_event(struct far_watch *watch, struct far_watch_event *event, uint64_t until_ns)
 {
-	uint64_t until_ns = timeout_ms < 0 ? UINT64_MAX : wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
 	int result;
 
 	for (;;) {
@@ -260,9 +309,17 @@ int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_
 	}
 }
 
+int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_ms)
+{
+	int result = next_event(watch, event, timeout_ms < 0 ? UINT64_MAX : wait_now_ns() + (uint64_t)timeout_ms * 1000000U);
+
+	wake_at(watch, watch->lane->connection ? 0 : wait_now_ns() + AGAIN_NS);
+	return result;
+}
+
 int far_watch_fd(const far_watch *watch)
 {
-	return fabric_fd(watch->lane->fabric);
+	return watch->epoll;
 }
 
 // --- beginning and ending ---
@@ -270,21 +327,45 @@ int far_watch_fd(const far_watch *watch)
 // A lane beside those that threads use: nobody else takes it, and it counts against the session's.
 static int take_lane(struct far_session *session, struct far_lane **lane)
 {
-	int error = -EMFILE;
+	int error;
 
 	pthread_mutex_lock(&session->mutex);
 	if (session->lane_count < session->lanes_max) {
-		*lane = lane_new(session);
+		*lane = lane_new(session); // says itself what it lacks
 		error = *lane ? 0 : -errno;
 		session->lanes_max -= *lane != NULL;
+	} else {
+		error = error_set(-EMFILE, "%s: the session has no lane left for a watch", session->address_text);
 	}
 	pthread_mutex_unlock(&session->mutex);
-	return error == -EMFILE ? error_set(error, "%s: the session has no lane left for a watch", session->address_text) : error;
+	return error;
+}
+
+static int open_descriptor(struct far_watch *watch)
+{
+	struct epoll_event readable = {.events = EPOLLIN};
+
+	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
+	watch->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (watch->epoll < 0 || watch->timer < 0 || epoll_ctl(watch->epoll, EPOLL_CTL_ADD, watch->timer, &readable) ||
+	        epoll_ctl(watch->epoll, EPOLL_CTL_ADD, fabric_fd(watch->lane->fabric), &readable))
+		return error_set(-errno, "watch: no descriptor for it: %s", strerror(errno));
+	return 0;
+}
+
+static void close_descriptor(const struct far_watch *watch)
+{
+	if (watch->timer >= 0)
+		close(watch->timer);
+	if (watch->epoll >= 0)
+		close(watch->epoll);
 }
 
 static void free_watch(struct far_watch *watch)
 {
 	struct watched *watched;
+
+	close_descriptor(watch);
 
 	while ((watched = STAILQ_FIRST(&watch->watched)) != NULL) {
 		STAILQ_REMOVE_HEAD(&watch->watched, next);
@@ -318,6 +399,7 @@ int far_watch_new(far_session *session, const void *key, size_t key_length, unsi
 	STAILQ_INIT(&watch->watched);
 	STAILQ_INIT(&watch->messages);
 	watch->session = session;
+	watch->epoll = watch->timer = -1;
 	error = take_lane(session, &watch->lane);
 	if (!watch->lane) {
 		free_watch(watch);
@@ -325,7 +407,9 @@ int far_watch_new(far_session *session, const void *key, size_t key_length, unsi
 	}
 	watch->lane->events_taker = take_message;
 	watch->lane->events_context = watch;
-	error = call_ready(watch->lane);
+	error = open_descriptor(watch);
+	if (!error)
+		error = call_ready(watch->lane);
 	if (!error)
 		error = far_watch_add(watch, key, key_length, flags);
 	if (error) {
@@ -336,15 +420,23 @@ int far_watch_new(far_session *session, const void *key, size_t key_length, unsi
 	return 0;
 }
 
+// A key that the server would refuse must not wait for it to come back: it would be refused each time.
+static int check(const struct far_watch *watch, const void *key, size_t key_length, unsigned flags)
+{
+	bool may_end_anywhere = flags & FAR_WATCH_PREFIX || key_length == 0;
+	int error = may_end_anywhere ? far_beginning_check(key, key_length) : far_key_check(key, key_length);
+
+	if (flags & ~(FAR_EVENT_KINDS | FAR_WATCH_PREFIX))
+		return error_set(-EINVAL, "watch: flags 0x%x are not known", flags & ~(FAR_EVENT_KINDS | FAR_WATCH_PREFIX));
+	if (!error && watch->watched_count == FAR_WATCHES_PER_SESSION)
+		return error_set(-EMFILE, "watch: it watches %u keys: no more", FAR_WATCHES_PER_SESSION);
+	return error_of_key(error, "watch", key, key_length);
+}
+
 static int add(struct far_watch *watch, struct watched *watched)
 {
 	int error = watch->lane->connection ? ask(watch, watched) : -ENOTCONN;
 
-	if (error == -EMFILE)
-		return error_set(
-		        error, "watch: the session watches %u keys, or the server %u: no more", FAR_WATCHES_PER_SESSION, FAR_WATCHES_MAX);
-	if (error == -EINVAL || error == -ENAMETOOLONG)
-		return error_of_key(error, "watch", watched->key, watched->length);
 	if (!watch->lane->connection) { // it is asked for with the others, behind the loss
 		watch->is_lost = true;
 		return 0;
@@ -355,12 +447,10 @@ static int add(struct far_watch *watch, struct watched *watched)
 int far_watch_add(far_watch *watch, const void *key, size_t key_length, unsigned flags)
 {
 	struct watched *watched;
-	int error;
+	int error = check(watch, key, key_length, flags);
 
-	if (flags & ~(FAR_EVENT_KINDS | FAR_WATCH_PREFIX))
-		return error_set(-EINVAL, "watch: flags 0x%x are not known", flags & ~(FAR_EVENT_KINDS | FAR_WATCH_PREFIX));
-	if (key_length > FAR_KEY_MAX)
-		return error_of_key(-ENAMETOOLONG, "watch", key, key_length);
+	if (error)
+		return error;
 	watched = malloc(sizeof(*watched) + key_length);
 	if (!watched)
 		return error_set(-ENOMEM, "watch: no memory");
@@ -372,5 +462,7 @@ int far_watch_add(far_watch *watch, const void *key, size_t key_length, unsigned
 		return error;
 	}
 	STAILQ_INSERT_TAIL(&watch->watched, watched, next);
+	watch->watched_count++;
+	wake_at(watch, wait_now_ns()); // what came meanwhile, or the server's absence, wakes nobody any more
 	return 0;
 }

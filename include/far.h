@@ -382,17 +382,20 @@ struct far_watch_event {
  * - A rename that concerns what is watched is told with both keys, whichever of them is watched; of a directory it is one event for all below it, also if what is watched is below it.
  * - A change of an object with several names is told for each; of one with more than 64 it is a FAR_WATCH_LOST for all who watch. What has no key (an open file without a name, a path of more than 4,095 bytes) is not told.
  * A watch has a lane of its own. One thread at a time uses it. far_watch_free it before far_close. Cost: 1 + connecting.
- * -EINVAL (also: unknown flags), -ENAMETOOLONG, -EMFILE (the session has no lane left, or watches 1,024 keys; all sessions together 16,384). */
+ * -EINVAL (also: unknown flags), -ENAMETOOLONG, -EMFILE (the session has no lane left, or watches 1,024 keys; all sessions together 16,384; or the process has no descriptor left). */
 FAR_API int far_watch_new(far_session *session, const void *key, size_t key_length, unsigned flags, far_watch **watch);
 
 /* Watches a further key by the same watch: events come in one order, and what both name comes once. Cost: 1. As far_watch_new. */
 FAR_API int far_watch_add(far_watch *watch, const void *key, size_t key_length, unsigned flags);
 
-/* The next event: 1; 0 if none came within timeout_ms (0 = do not wait, negative = no limit), or a signal's handler ran. While the server is away it tries to reach it again until the time is over: -ENOTCONN then, and the next call goes on.
+/* The next event: 1; 0 if none came within timeout_ms (0 = do not wait, negative = no limit), or a signal's handler ran. While the server is away it tries to reach it again until the time is over: -ENOTCONN then
+ * (-EMFILE, -ENOMEM: the server is there, but has no room for the watch now), and the next call goes on. An attempt is not broken off by the time: each of its steps (to connect, to join the session, to ask
+ * again for each key) may wait 0.5 s for the server, so the call may end by that much later; where nobody listens it ends at once.
  * Cost: 0; events are sent as they happen. */
 FAR_API int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_ms);
 
-/* A descriptor for poll(2): it becomes readable when there may be an event, after far_watch_next has returned 0. It is the same for the life of the watch. */
+/* A descriptor for poll(2): it becomes readable when there may be an event, after far_watch_next has returned 0; and every 0.1 s while the server is away, after far_watch_next has told so (-ENOTCONN...): call far_watch_next, which tries
+ * to reach it again. far_watch_add makes it readable once, too. It is the same for the life of the watch. */
 FAR_API int far_watch_fd(const far_watch *watch);
 
 /* Ends the watch and frees it. NULL does nothing. */

@@ -170,7 +170,8 @@ static int look_ms(const struct watch_options *options, double end_s)
 	return left_ms > LOOK_MS ? LOOK_MS : left_ms > 0 ? (int)left_ms + 1 : 0;
 }
 
-// Until as many as wanted have come, the time is over, or Ctrl-C. A server that goes away is said once, and waited for: the watch goes on with it.
+// Until as many as wanted have come, the time is over, or Ctrl-C. A server that goes away, or comes back and has no room yet for the watch, is said once, and waited for: the watch goes on
+// with it.
 static int follow(far_watch *watch, const struct watch_options *options)
 {
 	double end_s = now_s() + options->timeout;
@@ -182,7 +183,7 @@ static int follow(far_watch *watch, const struct watch_options *options)
 		int timeout_ms = look_ms(options, end_s);
 		int result = far_watch_next(watch, &event, timeout_ms);
 
-		if (result < 0 && result != -ENOTCONN)
+		if (result < 0 && result != -ENOTCONN && result != -EMFILE && result != -ENOMEM)
 			return report_error(result);
 		if (result < 0 && !is_away)
 			report("%s; waiting for it", far_last_error());

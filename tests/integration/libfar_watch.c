@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 30000
 
@@ -218,6 +220,28 @@ static void test_watch__wrong_arguments_and_bounds(void **state)
 	far_close(session);
 }
 
+// The program's own limit is not the session's.
+static void test_watch__says_which_limit_it_has_met(void **state)
+{
+	struct sessions *sessions = *state;
+	struct rlimit limit, low;
+	far_watch *watch = NULL;
+	int lowest = dup(0); // all below are in use
+	int error;
+
+	assert_true(lowest >= 0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	error = far_watch_new(sessions->ours, "a", 1, 0, &watch);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(error, -EMFILE);
+	assert_null(strstr(far_last_error(), "lane left"));
+	watch = watch_key(sessions->ours, "a", 0);
+	far_watch_free(watch);
+}
+
 const struct CMUnitTest libfar_watch[] = {
         cmocka_unit_test(test_watch__tells_changes_of_all_sessions_in_order),
         cmocka_unit_test(test_watch__renames_have_both_keys),
@@ -226,5 +250,6 @@ const struct CMUnitTest libfar_watch[] = {
         cmocka_unit_test(test_watch__unread_events_are_counted),
         cmocka_unit_test(test_watch__changes_of_one_key_go_up_to_the_last_version),
         cmocka_unit_test(test_watch__wrong_arguments_and_bounds),
+        cmocka_unit_test(test_watch__says_which_limit_it_has_met),
 };
 const size_t libfar_watch_count = sizeof(libfar_watch) / sizeof(libfar_watch[0]);

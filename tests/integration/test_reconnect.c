@@ -335,6 +335,109 @@ static void test_reconnect__a_queue_whose_server_hangs_times_out(void **state)
 	far_queue_free(queue);
 }
 
+// --- watches ---
+
+static far_watch *watch_key(far_session *session, const char *key)
+{
+	far_watch *watch = NULL;
+
+	assert_int_equal(far_watch_new(session, key, strlen(key), 0, &watch), 0);
+	return watch;
+}
+
+// As a program does that sleeps in poll(2) alone: until the watch says something other than that there is nothing yet.
+static int next_by_poll(far_watch *watch, struct far_watch_event *event, int nothing)
+{
+	struct pollfd wake = {.fd = far_watch_fd(watch), .events = POLLIN};
+	int result;
+
+	do {
+		assert_int_equal(poll(&wake, 1, 30000), 1);
+		result = far_watch_next(watch, event, 0);
+	} while (result == nothing);
+	return result;
+}
+
+static void test_reconnect__a_watch_wakes_its_program_until_the_server_is_back(void **state)
+{
+	far_session *session = *state;
+	far_watch *watch = watch_key(session, "key");
+	struct far_watch_event event;
+	uint64_t begin;
+
+	assert_int_equal(far_watch_next(watch, &event, 0), 0);
+	end_server(SIGKILL);
+	assert_int_equal(next_by_poll(watch, &event, 0), -ENOTCONN);
+	begin = now_ms();
+	for (int i = 0; i < 10; i++) // ten times a second, and no more often
+		assert_int_equal(next_by_poll(watch, &event, 0), -ENOTCONN);
+	assert_true(now_ms() - begin >= 500);
+	start_server();
+	assert_int_equal(next_by_poll(watch, &event, -ENOTCONN), 1);
+	assert_int_equal(event.kind, FAR_WATCH_LOST);
+	assert_int_equal(far_watch_next(watch, &event, 0), 0);
+	assert_int_equal(ping_until_answered(session), 0);
+	assert_int_equal(far_put(session, "key", 3, "value", 5, NULL), 0);
+	assert_int_equal(next_by_poll(watch, &event, 0), 1);
+	assert_int_equal(event.kind, FAR_WATCH_CREATED);
+	far_watch_free(watch);
+}
+
+// What the server would refuse is refused while it is away, too, and not when it is asked for again.
+static void test_reconnect__a_watch_keeps_no_key_that_cannot_be(void **state)
+{
+	far_session *session = *state;
+	far_watch *watch = watch_key(session, "key");
+	struct far_watch_event event;
+	char name[256];
+
+	memset(name, 'n', sizeof(name));
+	end_server(SIGKILL);
+	assert_int_equal(next_by_poll(watch, &event, 0), -ENOTCONN);
+	assert_int_equal(far_watch_add(watch, "a//b", 4, 0), -EINVAL);
+	assert_int_equal(far_watch_add(watch, "a//", 3, FAR_WATCH_PREFIX), -EINVAL);
+	assert_int_equal(far_watch_add(watch, name, sizeof(name), FAR_WATCH_PREFIX), -ENAMETOOLONG);
+	assert_non_null(strstr(far_last_error(), "255"));
+	assert_int_equal(far_watch_add(watch, "further/", 8, FAR_WATCH_PREFIX), 0);
+	for (int i = 2; i < 1024; i++)
+		assert_int_equal(far_watch_add(watch, "key", 3, 0), 0);
+	assert_int_equal(far_watch_add(watch, "key", 3, 0), -EMFILE);
+	start_server();
+	assert_int_equal(far_watch_next(watch, &event, 30000), 1);
+	assert_int_equal(event.kind, FAR_WATCH_LOST);
+	assert_int_equal(ping_until_answered(session), 0);
+	assert_int_equal(far_put(session, "further/key", 11, "value", 5, NULL), 0);
+	assert_int_equal(far_watch_next(watch, &event, 30000), 1);
+	assert_string_equal(event.key, "further/key");
+	far_watch_free(watch);
+}
+
+// The server takes the connection, and then says nothing: who does not want to wait is not kept for the session's whole timeout.
+static void test_reconnect__a_watch_does_not_wait_long_for_a_server_that_hangs(void **state)
+{
+	const struct far_options options = {.size = sizeof(options), .timeout_ms = 120000};
+	struct far_watch_event event;
+	far_session *session;
+	far_watch *watch;
+	uint64_t begin;
+
+	(void)state;
+	assert_int_equal(far_connect(address, &options, &session), 0);
+	watch = watch_key(session, "key");
+	end_server(SIGKILL);
+	assert_int_equal(next_by_poll(watch, &event, 0), -ENOTCONN);
+	start_server();
+	kill(server, SIGSTOP);
+	begin = now_ms();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(next_by_poll(watch, &event, 0), -ENOTCONN);
+	assert_in_range(now_ms() - begin, 0, 60000);
+	kill(server, SIGCONT);
+	assert_int_equal(far_watch_next(watch, &event, 30000), 1);
+	far_watch_free(watch);
+	far_close(session);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -349,6 +452,9 @@ int main(int argc, char **argv)
 	        TEST(test_reconnect__all_that_a_queue_has_under_way_ends_with_its_server),
 	        TEST(test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice),
 	        TEST(test_reconnect__a_queue_whose_server_hangs_times_out),
+	        TEST(test_reconnect__a_watch_wakes_its_program_until_the_server_is_back),
+	        TEST(test_reconnect__a_watch_keeps_no_key_that_cannot_be),
+	        TEST(test_reconnect__a_watch_does_not_wait_long_for_a_server_that_hangs),
 	};
 	int failed;
 
