@@ -37,6 +37,25 @@ void watch_queue_init(struct watch_queue *queue, uint64_t *all_bytes, uint32_t e
 	TAILQ_INIT(&queue->events);
 }
 
+// Of what all queues may take together a queue uses nothing for its own share.
+static uint64_t beyond_share(uint64_t bytes)
+{
+	return bytes > FAR_WATCH_QUEUE_SHARE ? bytes - FAR_WATCH_QUEUE_SHARE : 0;
+}
+
+static void set_bytes(struct watch_queue *queue, uint64_t bytes)
+{
+	*queue->all_bytes += beyond_share(bytes) - beyond_share(queue->bytes);
+	queue->bytes = bytes;
+}
+
+static bool has_room(const struct watch_queue *queue, uint64_t bytes)
+{
+	uint64_t further = beyond_share(queue->bytes + bytes) - beyond_share(queue->bytes);
+
+	return queue->bytes + bytes <= FAR_WATCH_QUEUE_BYTES && (further == 0 || *queue->all_bytes + further <= FAR_WATCH_BYTES_MAX);
+}
+
 static void drop(struct watch_queue *queue, struct watch_event *event)
 {
 	const uint64_t *open = event->open ? id_table_find(&queue->open, event->open) : NULL;
@@ -44,8 +63,7 @@ static void drop(struct watch_queue *queue, struct watch_event *event)
 	if (open && *open == (uintptr_t)event)
 		id_table_remove(&queue->open, event->open);
 	TAILQ_REMOVE(&queue->events, event, in_queue);
-	queue->bytes -= bytes_of(event);
-	*queue->all_bytes -= bytes_of(event);
+	set_bytes(queue, queue->bytes - bytes_of(event));
 	free(event);
 }
 
@@ -108,8 +126,7 @@ static struct watch_event *event_new(const struct watch_queue *queue, const stru
 
 	if (queue->lost > 0 || sizeof(event->wire) + keys > queue->event_max)
 		return NULL;
-	if (queue->bytes + sizeof(*event) + keys + OVERHEAD > FAR_WATCH_QUEUE_BYTES ||
-	        *queue->all_bytes + sizeof(*event) + keys + OVERHEAD > FAR_WATCH_BYTES_MAX)
+	if (!has_room(queue, sizeof(*event) + keys + OVERHEAD))
 		return NULL;
 	event = malloc(sizeof(*event) + keys);
 	if (!event)
@@ -141,8 +158,7 @@ void watch_queue_add(struct watch_queue *queue, const struct watch_note *note)
 		watch_queue_lose(queue);
 		return;
 	}
-	queue->bytes += bytes_of(event);
-	*queue->all_bytes += bytes_of(event);
+	set_bytes(queue, queue->bytes + bytes_of(event));
 	TAILQ_INSERT_TAIL(&queue->events, event, in_queue);
 	if (!name) {
 		close_names(queue, note);
@@ -161,11 +177,13 @@ void watch_queue_retract(struct watch_queue *queue, const struct watch_note *not
 
 	TAILQ_FOREACH_REVERSE(event, &queue->events, watch_event_list, in_queue)
 	{
-		if (is_of(event, note)) {
+		if (is_of(event, note) && event->wire.version == note->version) {
 			drop(queue, event);
 			return;
 		}
 	}
+	if (queue->lost > 0) // it found no room
+		queue->lost--;
 }
 
 // --- taking ---

@@ -28,7 +28,7 @@ struct watch_queue {
 	TAILQ_HEAD(watch_event_list, watch_event) events;
 	struct id_table open; // changes that a later one may join: hash of kind and key -> event
 	uint64_t bytes;       // of the events
-	uint64_t *all_bytes;  // of all queues, the server's
+	uint64_t *all_bytes;  // of all queues, the server's: what each has beyond FAR_WATCH_QUEUE_SHARE
 	uint32_t event_max;   // bytes of one in a message
 	uint64_t lost;        // behind the last of the events
 };
@@ -38,7 +38,7 @@ void watch_queue_fini(struct watch_queue *queue);
 
 void watch_queue_add(struct watch_queue *queue, const struct watch_note *note);
 
-// What was added last of this kind and key has not happened after all.
+// What was added of this kind, key and version, and has not been taken, has not happened after all.
 void watch_queue_retract(struct watch_queue *queue, const struct watch_note *note);
 
 // Counts as lost what nobody can name.

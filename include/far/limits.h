@@ -67,14 +67,17 @@
 #define FAR_LOCKS_MAX 262144U     // of all sessions: 100 MiB at most
 #define FAR_DEADLOCK_STEPS 65536U // locks looked at before a wait counts as one that ends
 
-// Keys and prefixes that are watched, some 100 bytes each and the key. A change looks at those on its way from the root alone; a directory's rename is held against all: about 0.1 ms.
+// Keys and prefixes that are watched, some 100 bytes each and the key. A change looks at those of its key, of the directories above it, and of prefixes that end in one of these (all that have no slash, for a start): some
+// 5 ns each. A directory's rename is held against all: about 0.1 ms.
 #define FAR_WATCHES_PER_SESSION 1024U
 #define FAR_WATCHES_MAX 16384U // of all sessions
 // Events that wait for a lane to take them: some 2,000; what comes on top is counted as lost. For all lanes together so much that a crowd of clients that have stopped takes little of a server.
+// The first bytes of each queue do not count among these: however many have stopped, others hear of what they keep up with.
 #define FAR_WATCH_QUEUE_BYTES (256U << 10)
+#define FAR_WATCH_QUEUE_SHARE (4U << 10) // FAR_WATCHES_MAX lanes at most have one: 64 MiB
 #define FAR_WATCH_BYTES_MAX (64U << 20)
 #define FAR_WATCH_NAMES_MAX \
-	64U // a change of an object is told under each of its names, some 0.1 us each; of one with more names all watches lose it
+	64U // a change of an object is told under each of its names, some 0.1 us each; of one with more names all lose it who watch for such events
 
 // The staging buffer of a client lane: source of large puts, target of pushed gets where memory must be registered.
 #define FAR_LANE_BUFFER (4U << 20) // half of it holds the largest FUSE request (1 MiB and its header); touched as it is used

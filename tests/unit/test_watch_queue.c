@@ -141,13 +141,26 @@ static void test_queue__full_counts_what_is_lost_until_all_has_been_taken(void *
 	assert_int_equal(all_bytes, 0);
 }
 
-static void test_queue__all_queues_together_are_bounded(void **state)
+// What the others have taken makes nobody lose what he takes in time.
+static void test_queue__all_queues_together_are_bounded_but_each_has_a_share(void **state)
 {
+	uint32_t added = 0, count = 0;
+
 	(void)state;
 	all_bytes = FAR_WATCH_BYTES_MAX;
+	for (; queue.lost == 0; added++)
+		add(FAR_EVENT_CREATED, "a", 1);
+	assert_in_range(added, 20, 200);
+	assert_true(queue.bytes <= 4096);
+	assert_int_equal(all_bytes, FAR_WATCH_BYTES_MAX);
+	watch_queue_take(&queue, told, sizeof(told), &count);
+	assert_int_equal(count, added); // the loss among them
 	add(FAR_EVENT_CREATED, "a", 1);
+	assert_string_equal(take(8192), "1:a:1 ");
 	all_bytes = 0;
-	assert_string_equal(take(8192), "128::1 ");
+	for (unsigned i = 0; i < 2 * added; i++)
+		add(FAR_EVENT_CREATED, "a", 1);
+	assert_int_equal(all_bytes, queue.bytes - 4096);
 }
 
 static void test_queue__what_no_message_holds_is_lost(void **state)
@@ -180,6 +193,19 @@ static void test_queue__what_is_retracted_was_the_last_of_its_kind(void **state)
 	watch_queue_retract(&queue, &made);
 }
 
+// It was lost itself; what is there is another, that has happened.
+static void test_queue__what_is_retracted_may_have_found_no_room(void **state)
+{
+	struct watch_note made = note(FAR_EVENT_CREATED, "d", 7);
+
+	(void)state;
+	add(FAR_EVENT_CREATED, "d", 3);
+	watch_queue_lose(&queue);
+	watch_queue_add(&queue, &made);
+	watch_queue_retract(&queue, &made);
+	assert_string_equal(take(8192), "1:d:3 128::1 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,9 +214,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_queue__what_happens_to_the_name_parts_changes, begin, end),
 	        cmocka_unit_test_setup_teardown(test_queue__messages_take_what_fits, begin, end),
 	        cmocka_unit_test_setup_teardown(test_queue__full_counts_what_is_lost_until_all_has_been_taken, begin, end),
-	        cmocka_unit_test_setup_teardown(test_queue__all_queues_together_are_bounded, begin, end),
+	        cmocka_unit_test_setup_teardown(test_queue__all_queues_together_are_bounded_but_each_has_a_share, begin, end),
 	        cmocka_unit_test_setup_teardown(test_queue__what_no_message_holds_is_lost, begin, end),
 	        cmocka_unit_test_setup_teardown(test_queue__what_is_retracted_was_the_last_of_its_kind, begin, end),
+	        cmocka_unit_test_setup_teardown(test_queue__what_is_retracted_may_have_found_no_room, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
