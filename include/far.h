@@ -380,7 +380,7 @@ struct far_watch_event {
  * - If the connection is lost it is made again, and FAR_WATCH_LOST told, with 0.
  * - What a writer through a mapped pool writes by itself into a watched file becomes requests: its writes cost a round trip as long as that lasts, and each is told.
  * - A rename that concerns what is watched is told with both keys, whichever of them is watched; of a directory it is one event for all below it, also if what is watched is below it.
- * - A change of an object with several names is told for each; of one with more than 64 it is a FAR_WATCH_LOST for all who watch. What has no key (an open file without a name, a path of more than 4,095 bytes) is not told.
+ * - A change of an object with several names is told for each; of one with more than 64 it is a FAR_WATCH_LOST for all who watch anything for such events. What has no key (an open file without a name, a path of more than 4,095 bytes) is not told.
  * A watch has a lane of its own. One thread at a time uses it. far_watch_free it before far_close. Cost: 1 + connecting.
  * -EINVAL (also: unknown flags), -ENAMETOOLONG, -EMFILE (the session has no lane left, or watches 1,024 keys; all sessions together 16,384; or the process has no descriptor left). */
 FAR_API int far_watch_new(far_session *session, const void *key, size_t key_length, unsigned flags, far_watch **watch);

@@ -29,7 +29,8 @@ uint64_t *id_table_add(struct id_table *table, uint64_t id);
 // Removes an id; one that is not there is none.
 void id_table_remove(struct id_table *table, uint64_t id);
 
-// Goes through all entries, in no order: *position starts at 0. The table must not change meanwhile.
+// Goes through all entries, in no order: *position starts at 0. The table must not change meanwhile, but that the entry may be removed: then take *position
+// back by one, for another one may stand there now.
 bool id_table_next(const struct id_table *table, uint32_t *position, struct id_slot *entry);
 
 #endif

@@ -217,7 +217,7 @@ static void tell(struct server *server, const struct namespace_rename *rename, c
 
 	watchers_tell_rename(server, &renamed);
 	if (renamed.is_directory) // what is in it may be watched from now on
-		window_close_watched(server);
+		window_close_watched(server, NULL);
 }
 
 int namespace_rename(struct server *server, const struct namespace_rename *rename, struct far_record **moved)

@@ -32,11 +32,24 @@ void watchers_free(struct watchers *watchers)
 
 // --- who is to hear of what ---
 
-static uint64_t anchor_of(const char *path, uint32_t length)
-{
-	uint64_t hash = XXH3_64bits(path, length);
+// Keys' anchors are hashed component by component, each with the hash of the directory above it: that of a key passes those of all directories on its way.
+#define ANCHOR_ROOT 1U
 
-	return hash ? hash : 1;
+static uint64_t anchor_below(uint64_t directory, struct far_span name)
+{
+	uint64_t hash = XXH3_64bits_withSeed(name.bytes, name.length, directory);
+
+	return hash ? hash : ANCHOR_ROOT;
+}
+
+static uint64_t anchor_of(struct far_span path)
+{
+	uint64_t anchor = ANCHOR_ROOT;
+	struct far_span name;
+
+	while (far_key_next(&path, &name))
+		anchor = anchor_below(anchor, name);
+	return anchor;
 }
 
 // Whether `key` is `top`, or below it.
@@ -49,7 +62,7 @@ static bool is_below(struct far_span key, const char *top, uint32_t length)
 	return key.length == length || ((const char *)key.bytes)[length] == '/';
 }
 
-static bool names(const struct watch *watch, struct far_span key)
+bool watch_names(const struct watch *watch, struct far_span key)
 {
 	if (watch->is_beginning)
 		return key.length >= watch->length && memcmp(key.bytes, watch->key, watch->length) == 0;
@@ -67,18 +80,20 @@ static void act_once(struct watchers *watchers, const struct watch *watch, const
 // Those whose anchor is the key, or a directory above it, are all that may name it.
 static void for_key(struct watchers *watchers, struct far_span key, const struct watch_note *note, watchers_act *act, void *context)
 {
-	const char *path = key.bytes;
+	struct far_span rest = key, name;
+	uint64_t anchor = ANCHOR_ROOT;
+	bool is_left;
 
-	for (uint32_t length = 0; length <= key.length; length++) {
-		const uint64_t *first;
+	do {
+		const uint64_t *first = id_table_find(&watchers->anchors, anchor);
 
-		if (length > 0 && length < key.length && path[length] != '/')
-			continue;
-		first = id_table_find(&watchers->anchors, anchor_of(path, length));
 		for (const struct watch *watch = first ? (const struct watch *)(uintptr_t)*first : NULL; watch; watch = watch->next)
-			if (names(watch, key))
+			if (watch_names(watch, key))
 				act_once(watchers, watch, note, act, context);
-	}
+		is_left = far_key_next(&rest, &name);
+		if (is_left)
+			anchor = anchor_below(anchor, name);
+	} while (is_left);
 }
 
 // What is watched below a directory that moves: all of it goes along.
@@ -154,39 +169,41 @@ int watchers_add(struct lane *lane, const struct watch_wish *wish)
 		return -ENOMEM;
 	*watch = (struct watch){.watcher = watcher, .kinds = wish->kinds, .length = wish->key.length, .is_beginning = wish->is_beginning};
 	memcpy(watch->key, wish->key.bytes, wish->key.length);
-	watch->anchor = anchor_of(watch->key, anchor_length(wish));
+	watch->anchor = anchor_of((struct far_span){watch->key, anchor_length(wish)});
 	first = id_table_add(&server->watchers->anchors, watch->anchor);
 	if (!first) {
 		free(watch);
 		return -ENOMEM;
 	}
 	watch->next = (struct watch *)(uintptr_t)*first;
+	if (watch->next)
+		watch->next->previous = watch;
 	*first = (uintptr_t)watch;
 	LIST_INSERT_HEAD(&watcher->watches, watch, in_watcher);
 	LIST_INSERT_HEAD(&server->watchers->watches, watch, in_all);
+	watcher->kinds |= watch->kinds;
+	server->watchers->of_changes += (watch->kinds & FAR_EVENT_CHANGED) != 0;
 	lane->session->watches++;
 	server->watch_count++;
-	window_close_watched(server);
+	window_close_watched(server, watch);
 	return 0;
 }
 
 static void drop(struct server *server, struct watch *watch)
 {
 	struct id_table *anchors = &server->watchers->anchors;
-	uint64_t *first = id_table_find(anchors, watch->anchor);
-	struct watch *at = (struct watch *)(uintptr_t)*first;
 
-	if (at == watch && !watch->next) {
+	if (watch->next)
+		watch->next->previous = watch->previous;
+	if (watch->previous)
+		watch->previous->next = watch->next;
+	else if (watch->next)
+		*id_table_find(anchors, watch->anchor) = (uintptr_t)watch->next;
+	else
 		id_table_remove(anchors, watch->anchor);
-	} else if (at == watch) {
-		*first = (uintptr_t)watch->next;
-	} else {
-		while (at->next != watch)
-			at = at->next;
-		at->next = watch->next;
-	}
 	LIST_REMOVE(watch, in_watcher);
 	LIST_REMOVE(watch, in_all);
+	server->watchers->of_changes -= (watch->kinds & FAR_EVENT_CHANGED) != 0;
 	watch->watcher->lane->session->watches--;
 	server->watch_count--;
 	free(watch);

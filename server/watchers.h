@@ -8,6 +8,7 @@
 #include "server/server.h"
 
 struct lane;
+struct watch;
 struct watcher;
 struct watchers;
 
@@ -32,8 +33,11 @@ void watchers_drop(struct lane *lane);
 bool watchers_have_events(const struct lane *lane);
 uint32_t watchers_take(struct lane *lane, char *to, uint32_t room, uint32_t *count);
 
-// Whether somebody is to be told when the value changes.
-bool watchers_await_changes(struct server *server, const struct far_record *object);
+// Whether somebody is to be told when the value changes: by this watch, or by whichever (NULL).
+bool watchers_await_changes(struct server *server, const struct watch *watch, const struct far_record *object);
+
+// Whether that may be of any value.
+bool watchers_want_changes(const struct server *server, const struct watch *watch);
 
 // --- telling (watchers_tell.c); through the functions below ---
 

@@ -63,12 +63,14 @@ static void retract(void *context, struct watcher *watcher, const struct watch_n
 	watch_queue_retract(&watcher->queue, note);
 }
 
-static void tell_all_of_loss(struct watchers *watchers)
+static void tell_all_of_loss(struct watchers *watchers, enum far_event_kind kind)
 {
 	struct watcher *watcher;
 
 	LIST_FOREACH(watcher, &watchers->watchers, in_all)
 	{
+		if (!(watcher->kinds & kind))
+			continue;
 		watch_queue_lose(&watcher->queue);
 		watcher->lane->transport->notify(watcher->lane);
 	}
@@ -80,6 +82,7 @@ struct act {
 	enum far_event_kind kind;
 	watchers_act *act;
 	void *context;
+	const struct watch *only; // NULL: all who are to hear of it
 };
 
 static void for_name(struct server *server, const struct act *act, const struct far_record *name, const struct far_record *object)
@@ -94,18 +97,21 @@ static void for_name(struct server *server, const struct act *act, const struct 
 	if (!path_make(server, directory_of(server, name->parent), record_name(server->pool, name), &path))
 		return;
 	note.key = span_of(&path);
-	watchers_for_each(server->watchers, &note, act->act, act->context);
+	if (!act->only)
+		watchers_for_each(server->watchers, &note, act->act, act->context);
+	else if (watch_names(act->only, note.key))
+		act->act(act->context, act->only->watcher, &note);
 }
 
 void watchers_tell_name(struct server *server, enum far_event_kind kind, const struct far_record *name, const struct far_record *object)
 {
-	for_name(server, &(struct act){kind, queue, NULL}, name, object);
+	for_name(server, &(struct act){.kind = kind, .act = queue}, name, object);
 }
 
 // It was told in this very request, so it is still in the queues.
 void watchers_retract_name(struct server *server, const struct far_record *directory)
 {
-	for_name(server, &(struct act){FAR_EVENT_CREATED, retract, NULL}, directory, directory);
+	for_name(server, &(struct act){.kind = FAR_EVENT_CREATED, .act = retract}, directory, directory);
 }
 
 // --- all names of an object ---
@@ -129,9 +135,9 @@ static bool has_too_many_names(const struct far_record *object)
 void watchers_tell_object(struct server *server, enum far_event_kind kind, const struct far_record *object)
 {
 	if (has_too_many_names(object))
-		tell_all_of_loss(server->watchers);
+		tell_all_of_loss(server->watchers, kind);
 	else
-		for_object(server, &(struct act){kind, queue, NULL}, object);
+		for_object(server, &(struct act){.kind = kind, .act = queue}, object);
 }
 
 static void find(void *context, struct watcher *watcher, const struct watch_note *note)
@@ -141,12 +147,20 @@ static void find(void *context, struct watcher *watcher, const struct watch_note
 	*(bool *)context = true;
 }
 
-bool watchers_await_changes(struct server *server, const struct far_record *object)
+bool watchers_want_changes(const struct server *server, const struct watch *watch)
 {
-	bool is_found = server->watch_count > 0 && has_too_many_names(object);
+	return watch ? watch->kinds & FAR_EVENT_CHANGED : server->watchers->of_changes > 0;
+}
 
-	if (server->watch_count > 0 && !is_found)
-		for_object(server, &(struct act){FAR_EVENT_CHANGED, find, &is_found}, object);
+bool watchers_await_changes(struct server *server, const struct watch *watch, const struct far_record *object)
+{
+	bool is_found = false;
+
+	if (!watchers_want_changes(server, watch))
+		return false;
+	if (has_too_many_names(object)) // told to all
+		return true;
+	for_object(server, &(struct act){.kind = FAR_EVENT_CHANGED, .act = find, .context = &is_found, .only = watch}, object);
 	return is_found;
 }
 

@@ -61,8 +61,8 @@ static int open_check(const struct lane *lane, const struct far_record *object)
 	if (object->mode & (S_ISUID | S_ISGID)) // each write may have to clear them
 		return -EOPNOTSUPP;
 	if (object->flags & FAR_RECORD_CAPABLE)
-		return -EOPNOTSUPP;                       // the first write ends that, which is the server's to see
-	if (watchers_await_changes(lane->server, object)) // so is each write, then
+		return -EOPNOTSUPP;                             // the first write ends that, which is the server's to see
+	if (watchers_await_changes(lane->server, NULL, object)) // so is each write, then
 		return -EOPNOTSUPP;
 	return S_ISREG(object->mode) && has_pages && object->nlink > 0 ? 0 : -EOPNOTSUPP;
 }
@@ -160,8 +160,8 @@ void window_visit(struct server *server, struct far_record *object, const struct
 		window_close(server, object);
 }
 
-// `session` NULL: those of what is watched.
-static void close_some(struct server *server, const struct session *session)
+// `session` NULL: those of what the watch names.
+static void close_some(struct server *server, const struct session *session, const struct watch *watch)
 {
 	uint32_t position = 0;
 	struct id_slot slot;
@@ -169,19 +169,20 @@ static void close_some(struct server *server, const struct session *session)
 	while (id_table_next(&server->windows, &position, &slot)) {
 		struct window *window = (struct window *)(uintptr_t)slot.number;
 
-		if (session ? window->session != session : !watchers_await_changes(server, window->object))
+		if (session ? window->session != session : !watchers_await_changes(server, watch, window->object))
 			continue;
 		window_close(server, window->object);
-		position = 0; // the table has changed
+		position--; // what is removed leaves its slot to one that comes later, if to any (id_table_remove)
 	}
 }
 
 void window_close_all(struct server *server, const struct session *session)
 {
-	close_some(server, session);
+	close_some(server, session, NULL);
 }
 
-void window_close_watched(struct server *server)
+void window_close_watched(struct server *server, const struct watch *watch)
 {
-	close_some(server, NULL);
+	if (watchers_want_changes(server, watch))
+		close_some(server, NULL, watch);
 }

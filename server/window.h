@@ -7,6 +7,7 @@
 #include "server/server.h"
 
 struct lane;
+struct watch;
 
 // Opens a window on a regular object whose value is in pages for the lane's session, or finds the one it has: `reply` gets the cell and which of the two it was.
 // The object has been visited by the session (window_visit). -EOPNOTSUPP: the lane does not share the pool, or the value is not in pages. -ENOSPC, -ENOMEM.
@@ -18,8 +19,8 @@ void window_visit(struct server *server, struct far_record *object, const struct
 // Called through window_settle: closes the window.
 void window_close(struct server *server, struct far_record *object);
 
-// From now on somebody is told of changes: closes the windows of what is watched (watchers.h).
-void window_close_watched(struct server *server);
+// From now on changes are told by this watch, or by whichever (NULL): closes the windows of what it names (watchers.h).
+void window_close_watched(struct server *server, const struct watch *watch);
 
 // The session ends.
 void window_close_all(struct server *server, const struct session *session);

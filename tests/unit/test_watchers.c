@@ -266,6 +266,7 @@ static void test_watch__names_of_one_object_are_all_told(void **state)
 
 static void test_watch__too_many_names_are_a_loss(void **state)
 {
+	struct served_lane *others = served_join(server);
 	struct far_attr attr;
 	char name[16];
 
@@ -276,8 +277,11 @@ static void test_watch__too_many_names_are_a_loss(void **state)
 		assert_int_equal(served_link(client, id_of("f"), FAR_ROOT_ID, name, &attr), FAR_STATUS_OK);
 	}
 	watch("f");
+	assert_int_equal(watch_with(others, "", 0, FAR_EVENT_DELETED | FAR_EVENT_ATTRIBUTES, 0), FAR_STATUS_OK);
 	assert_int_equal(put("f"), FAR_STATUS_OK);
 	expect("lost  1");
+	assert_string_equal(told_to(others), ""); // of other kinds
+	served_leave(others);
 	assert_int_equal(served_delete(client, "link-0"), FAR_STATUS_OK);
 	assert_int_equal(put("f"), FAR_STATUS_OK);
 	expect("changed f 3");
@@ -460,6 +464,53 @@ static void test_watch__ends_windows_and_allows_none_while_it_lasts(void **state
 	watching = served_join(server);
 }
 
+#define WINDOWS 40U
+
+static void test_watch__ends_the_windows_of_all_that_it_names_and_no_others(void **state)
+{
+	struct served_lane *writer = served_join_mapped(server);
+	char bytes[5000] = {1};
+	char key[16];
+
+	(void)state;
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		snprintf(key, sizeof(key), "%s/%u", i % 2 ? "odd" : "even", i);
+		assert_int_equal(put(key), FAR_STATUS_OK);
+		assert_int_equal(served_write(writer, id_of(key), 0, bytes, sizeof(bytes), 0), FAR_STATUS_OK);
+		assert_int_equal(open_window(writer, id_of(key)), FAR_STATUS_OK);
+	}
+	assert_int_equal(server->windows.used, WINDOWS);
+	watch("odd");
+	assert_int_equal(server->windows.used, WINDOWS / 2);
+	watch_beginning("e");
+	assert_int_equal(server->windows.used, 0);
+	served_leave(writer);
+}
+
+// Watches come and go in any order, several at one place.
+static void test_watch__those_of_one_place_end_each_for_itself(void **state)
+{
+	struct served_lane *lanes[5];
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		lanes[i] = served_join(server);
+		assert_int_equal(watch_with(lanes[i], "deep/er/k", 9, FAR_EVENT_CREATED, 0), FAR_STATUS_OK);
+	}
+	served_leave(lanes[2]); // in the midst
+	served_leave(lanes[4]); // the newest
+	served_leave(lanes[0]); // the oldest
+	assert_int_equal(put("deep/er/k"), FAR_STATUS_OK);
+	assert_string_equal(told_to(lanes[1]), "created deep/er/k 1");
+	assert_string_equal(told_to(lanes[3]), "created deep/er/k 1");
+	served_leave(lanes[3]);
+	served_leave(lanes[1]);
+	assert_int_equal(server->watch_count, 0);
+	watch("deep/er/k");
+	assert_int_equal(put("deep/er/k"), FAR_STATUS_OK);
+	expect("changed deep/er/k 2");
+}
+
 // --- bounds and bad requests ---
 
 static void test_watch__loss_is_told_behind_what_was_kept(void **state)
@@ -562,6 +613,8 @@ int main(void)
 	        test(test_watch__directories_that_are_made_for_nothing_are_not_told),
 	        test(test_watch__many_in_one_request_are_told_each),
 	        test(test_watch__ends_windows_and_allows_none_while_it_lasts),
+	        test(test_watch__ends_the_windows_of_all_that_it_names_and_no_others),
+	        test(test_watch__those_of_one_place_end_each_for_itself),
 	        test(test_watch__loss_is_told_behind_what_was_kept),
 	        test(test_watch__bounds_are_clear_errors),
 	        test(test_watch__requests_that_make_no_sense_are_refused),
