@@ -288,23 +288,29 @@ bool connection_resume(struct connection *connection)
 }
 
 // Notices go between replies. True: all are sent.
-static bool send_notices(struct connection *connection)
+static bool send_notices(struct connection *connection, bool *is_moving)
 {
 	struct lane *lane = &connection->lane;
+	bool was_unsent = connection->is_unsent;
 	void *message;
 	uint32_t length;
 
 	while (operations_has_notices(lane) && !lane->is_closing && !connection->is_shut) {
 		message = send_stalled(connection) ? fabric_send_reserve(connection->fabric_lane, lane->message_size) : NULL;
-		if (!message)
+		if (!message) {
+			*is_moving |= !was_unsent;
+			connection->is_unsent = true;
 			return false;
+		}
 		length = operations_notices(lane, message, lane->message_size);
 		fabric_send(connection->fabric_lane, length);
+		*is_moving |= was_unsent;
 	}
+	connection->is_unsent = false;
 	return true;
 }
 
-bool network_send_notices(struct network *network)
+bool network_send_notices(struct network *network, bool *is_moving)
 {
 	struct connection *connection = network->noticed, *next;
 
@@ -313,7 +319,7 @@ bool network_send_notices(struct network *network)
 		next = connection->next_noticed;
 		connection->is_noticed = false;
 		connection->is_dirty = true;
-		if (!send_notices(connection))
+		if (!send_notices(connection, is_moving))
 			enlist(connection);
 		connection_flush(connection);
 	}

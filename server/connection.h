@@ -39,6 +39,7 @@ struct connection {
 	uint64_t closing_since_ns; // 0 = is_closing has not been acted on
 	bool is_dirty;             // has replies to flush
 	bool is_noticed;           // in network->noticed; the writer's
+	bool is_unsent;            // there because notices had no credit
 	struct connection *next_noticed;
 	bool is_shut; // only its end is awaited
 };
@@ -59,8 +60,8 @@ void connection_shut(struct connection *connection);
 // Handles a message, or keeps it for connection_resume.
 void connection_receive(struct connection *connection, const void *message, uint32_t length);
 
-// Sends notices where there are any. True if some have to wait for credit.
-bool network_send_notices(struct network *network);
+// Sends notices where there are any. True if some have to wait for credit. *is_moving is set if a lane took some of what waited, or has newly come to wait.
+bool network_send_notices(struct network *network, bool *is_moving);
 
 // Goes on with what waits. True if something still does.
 bool connection_resume(struct connection *connection);

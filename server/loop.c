@@ -37,7 +37,8 @@ struct loop {
 	bool is_reclaiming;
 	bool is_sweeping;   // deadlines are over that the sweep has not come to yet
 	bool is_sweep_held; // until readers have ended: the retry of reclaim looks again
-	int retry_ms;
+	// How long each waits until it looks again: apart, for a watcher that has stopped is waited for as long as it has.
+	int reclaim_retry_ms, unsent_retry_ms;
 	struct wait_budget budget;
 	bool has_blocked; // the last turn did
 	struct gather gather;
@@ -68,7 +69,7 @@ int loop_new(struct server *server, unsigned number, struct loop **out)
 	loop->server = server;
 	loop->number = number;
 	loop->bell.fd = -1;
-	loop->retry_ms = RETRY_MS_MIN;
+	loop->reclaim_retry_ms = loop->unsent_retry_ms = RETRY_MS_MIN;
 	loop->metrics_ns = UINT64_MAX;
 	loop->load.probing = server->probing;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -345,15 +346,29 @@ static int look(struct loop *loop)
 	return count;
 }
 
+// The next wait of something that is tried again, if it is: longer each time.
+static uint64_t back_off(bool is_waiting, int *retry_ms)
+{
+	if (!is_waiting) {
+		*retry_ms = RETRY_MS_MIN;
+		return UINT64_MAX;
+	}
+	if (*retry_ms < RETRY_MS_MAX)
+		*retry_ms *= 2;
+	return (uint64_t)*retry_ms * 1000000U;
+}
+
 static uint64_t retry_timeout_ns(struct loop *loop)
 {
-	if (!loop->has_stalled && !loop->is_reclaiming && !loop->has_unsent) {
-		loop->retry_ms = RETRY_MS_MIN;
-		return loop->load.is_busy ? LOAD_HOLD_NS : UINT64_MAX; // that it is calm again nobody else finds out
-	}
-	if (loop->retry_ms < RETRY_MS_MAX)
-		loop->retry_ms *= 2;
-	return (uint64_t)(loop->has_stalled ? RETRY_MS_MIN : loop->retry_ms) * 1000000U;
+	uint64_t reclaim = back_off(loop->is_reclaiming, &loop->reclaim_retry_ms);
+	uint64_t unsent = back_off(loop->has_unsent, &loop->unsent_retry_ms);
+	uint64_t retry = reclaim < unsent ? reclaim : unsent;
+
+	if (loop->has_stalled)
+		return (uint64_t)RETRY_MS_MIN * 1000000U;
+	if (retry == UINT64_MAX && loop->load.is_busy)
+		return LOAD_HOLD_NS; // that it is calm again nobody else finds out
+	return retry;
 }
 
 static uint64_t timeout_ns(struct loop *loop)
@@ -370,11 +385,24 @@ static uint64_t timeout_ns(struct loop *loop)
 // Notices arise from what others asked for, from their end, and from what the server does by itself: so behind all that.
 static void send_notices(struct loop *loop)
 {
+	bool is_moving = false;
+
 	loop->has_unsent = false;
 	bell_hear(&loop->bell);
 	for (int i = 0; i < loop->network_count; i++)
 		if (loop->networks[i].noticed)
-			loop->has_unsent |= network_send_notices(&loop->networks[i]);
+			loop->has_unsent |= network_send_notices(&loop->networks[i], &is_moving);
+	if (is_moving)
+		loop->unsent_retry_ms = RETRY_MS_MIN;
+}
+
+static void settle(struct loop *loop)
+{
+	uint64_t waited = reclaim_bytes(loop->server->reclaim);
+
+	loop->is_reclaiming = server_settle(loop->server);
+	if (reclaim_bytes(loop->server->reclaim) < waited)
+		loop->reclaim_retry_ms = RETRY_MS_MIN;
 }
 
 void loop_tell_metrics(struct loop *loop, uint64_t log_interval_ns)
@@ -444,7 +472,7 @@ static void tend(struct loop *loop, int count, uint32_t turns)
 	if (loop->has_stalled)
 		resume_stalled(loop);
 	sweep(loop);
-	loop->is_reclaiming = server_settle(loop->server);
+	settle(loop);
 	send_notices(loop);
 	if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))
 		publish(loop);
