@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fabric/alive.h"
 #include "fabric/listen.h"
 #include "fabric/resolve.h"
 #include "fabric/tcp.h"
@@ -63,6 +64,7 @@ static struct tcp_lane *lane_new(struct tcp *tcp, int socket, bool is_client)
 		return NULL;
 	}
 	setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	fabric_keep_alive(socket);
 	lane->next = tcp->lanes;
 	if (lane->next)
 		lane->next->link = &lane->next;

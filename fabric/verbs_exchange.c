@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fabric/alive.h"
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
 
@@ -16,9 +17,6 @@
 
 #define NUMBER_MAX 0xffffffU // 24 bits
 #define HOPS 64
-#define ALIVE_IDLE_S 10
-#define ALIVE_ASK_S 5
-#define ALIVE_TIMES 3
 
 static uint32_t new_psn(void)
 {
@@ -127,15 +125,11 @@ int verbs_exchange_move(struct verbs_lane *lane, const struct verbs_exchange *mi
 
 int verbs_lifeline_take(struct verbs_lane *lane, int fd)
 {
-	const int on = 1, idle = ALIVE_IDLE_S, ask = ALIVE_ASK_S, times = ALIVE_TIMES;
 	int result = verbs_watch(verbs_of(lane->base.fabric), fd, VERBS_WATCH_LANE, lane);
 
 	if (result)
 		return result;
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &ask, sizeof(ask));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+	fabric_keep_alive(fd);
 	lane->socket = fd;
 	return 0;
 }

@@ -6,11 +6,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -873,6 +876,37 @@ static void test_peer_killed__lane_closes(void **state)
 	fabric_disconnect(fixture->lane);
 }
 
+// Whether a descriptor is a connection's over a network.
+static bool is_connection(int fd)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t length = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &length) == 0 && peer.ss_family != AF_UNIX;
+}
+
+// A host that is gone sends nothing: its end shows only if it is asked.
+static void test_peer_host_gone__the_kernel_asks_for_it(void **state)
+{
+	int connections = 0;
+
+	(void)state;
+	for (int fd = 0; fd < 1024; fd++) {
+		socklen_t length = sizeof(int);
+		int is_on = 0, idle_s = 0;
+
+		if (!is_connection(fd))
+			continue;
+		connections++;
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_on, &length), 0);
+		assert_int_equal(is_on, 1);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &length), 0);
+		assert_int_equal(idle_s, 10);
+	}
+	if (strcmp(provider, "tcp") == 0)
+		assert_int_equal(connections, 1);
+}
+
 static void test_peer_killed__noticed_while_polling_too(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1057,6 +1091,7 @@ int main(int count, char **arguments)
 	        EACH(test_import__loads_show_the_servers_memory),
 	        EACH(test_push__wrong_rkey_or_bounds_ends_the_lane_only),
 	        EACH(test_peer_killed__lane_closes),
+	        EACH(test_peer_host_gone__the_kernel_asks_for_it),
 	        EACH(test_peer_killed__noticed_while_polling_too),
 	        EACH(test_disconnect__messages_sent_before_it_arrive),
 	        EACH(test_shut__messages_sent_before_it_arrive),
