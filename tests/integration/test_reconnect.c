@@ -412,6 +412,33 @@ static void test_reconnect__a_watch_keeps_no_key_that_cannot_be(void **state)
 	far_watch_free(watch);
 }
 
+// A server that is back may have no room for what it is asked for again: there may be some later.
+static void test_reconnect__a_watch_that_finds_no_room_comes_back_when_there_is(void **state)
+{
+	far_session *session = *state;
+	far_watch *large = watch_key(session, "a"), *small = watch_key(session, "b");
+	struct far_watch_event event;
+	int result;
+
+	for (int i = 2; i < 1024; i++)
+		assert_int_equal(far_watch_add(large, "a", 1, 0), 0);
+	assert_int_equal(far_watch_add(large, "a", 1, 0), -EMFILE);
+	end_server(SIGKILL);
+	assert_int_equal(next_by_poll(small, &event, 0), -ENOTCONN);
+	assert_int_equal(far_watch_add(small, "c", 1, 0), 0); // one more than the session may have
+	start_server();
+	assert_int_equal(far_watch_next(large, &event, 30000), 1);
+	assert_int_equal(next_by_poll(small, &event, -ENOTCONN), -EMFILE);
+	assert_non_null(strstr(far_last_error(), "1024"));
+	far_watch_free(large);
+	do
+		result = next_by_poll(small, &event, -EMFILE);
+	while (result == -ENOTCONN);
+	assert_int_equal(result, 1);
+	assert_int_equal(event.kind, FAR_WATCH_LOST);
+	far_watch_free(small);
+}
+
 // The server takes the connection, and then says nothing: who does not want to wait is not kept for the session's whole timeout.
 static void test_reconnect__a_watch_does_not_wait_long_for_a_server_that_hangs(void **state)
 {
@@ -454,6 +481,7 @@ int main(int argc, char **argv)
 	        TEST(test_reconnect__a_queue_whose_server_hangs_times_out),
 	        TEST(test_reconnect__a_watch_wakes_its_program_until_the_server_is_back),
 	        TEST(test_reconnect__a_watch_keeps_no_key_that_cannot_be),
+	        TEST(test_reconnect__a_watch_that_finds_no_room_comes_back_when_there_is),
 	        TEST(test_reconnect__a_watch_does_not_wait_long_for_a_server_that_hangs),
 	};
 	int failed;
