@@ -118,7 +118,7 @@ static void lose(struct far_queue *queue)
 	queue->many.lost = 0;
 }
 
-static void take_replies(struct far_queue *queue)
+void queue_take_replies(struct far_queue *queue)
 {
 	struct far_lane *lane = queue->lane;
 
@@ -171,9 +171,10 @@ static bool send_next(struct far_queue *queue)
 	return true;
 }
 
-// What waits is sent, as far as there is room.
+// What waits is sent, as far as there is room. Replies that are here come first: on a connection that turns out to be lost they would be lost, too; and it may have been lost already, by a get that was to be loaded.
 static void send_waiting(struct far_queue *queue)
 {
+	queue_take_replies(queue);
 	while (queue->next < queue->tail) {
 		int error = 0;
 
@@ -252,7 +253,7 @@ static void move(struct far_queue *queue)
 
 	if (queue->many.count > 0 && queue->lane->connection)
 		call_take(queue->lane, &error);
-	take_replies(queue);
+	queue_take_replies(queue);
 	if (!has_completions(queue))
 		end_late(queue, wait_now_ns());
 	far_queue_submit(queue);
@@ -273,7 +274,7 @@ static void await(struct far_queue *queue, uint64_t until_ns, uint64_t now_ns)
 	int left_ms = end_ns > now_ns ? (int)((end_ns - now_ns + 999999U) / 1000000U) : 0;
 
 	call_await(queue->lane, left_ms);
-	take_replies(queue);
+	queue_take_replies(queue);
 	if (!has_completions(queue))
 		end_late(queue, wait_now_ns());
 }
@@ -306,7 +307,6 @@ int far_queue_fd(const far_queue *queue)
 int far_queue_arm(far_queue *queue)
 {
 	far_queue_submit(queue);
-	take_replies(queue);
 	if (has_completions(queue))
 		return 1;
 	if (queue->head == queue->tail)

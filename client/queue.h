@@ -87,6 +87,9 @@ void queue_finish(struct far_queue *queue, size_t place, int result);
 // The operation, which was sent, is to be sent again.
 void queue_again(struct far_queue *queue, size_t place);
 
+// Takes the replies that the lane has. Before what may find out that the connection is lost: what has been answered is done. Without a connection, nothing is under way behind it.
+void queue_take_replies(struct far_queue *queue);
+
 // The waiting ones of a part have been sent.
 void queue_note_sent(struct far_queue *queue, const struct many_part *part);
 

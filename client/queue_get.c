@@ -182,11 +182,13 @@ static const struct queue_kind ask_kind = {.send = send_ask, .take = take_ask};
 static void begin_by_memory(struct far_queue *queue, size_t place)
 {
 	struct queue_operation *operation = &queue->operations[place];
-	bool is_loaded = queue->lane->caps->has_loads && queue_is_unchanging(queue, operation->ask.get.hash);
 	struct get *get = &operation->ask.get;
 	const struct located *located;
+	bool is_loaded;
 	int error = 0;
 
+	queue_take_replies(queue);
+	is_loaded = queue->lane->caps->has_loads && queue_is_unchanging(queue, get->hash);
 	if (is_loaded && get_is_still(get, &error)) {
 		queue_finish(queue, place, error ? error : take_whole(operation));
 		return;
@@ -251,6 +253,7 @@ static void load(struct far_queue *queue, size_t place)
 	struct far_lane *lane = queue->lane;
 	struct far_get_item *item = &queue->gets[place];
 
+	queue_take_replies(queue);
 	if (queue->changes > 0 && !queue_is_unchanging(queue, locate_hash_key(lane, item->key, item->key_length)))
 		return;
 	get_many_load(lane, item, 1);

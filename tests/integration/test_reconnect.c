@@ -271,6 +271,62 @@ static void test_reconnect__all_that_a_queue_has_under_way_ends_with_its_server(
 	free(large);
 }
 
+#define PUTS 16
+#define GETS 40
+
+// Gets for longer than the time between two looks at the connection (call_notice): where the pool is mapped, one of them finds out that it is lost.
+static void add_gets(far_queue *queue, char *byte)
+{
+	struct timespec pause = {0, 1000000};
+
+	for (int i = 0; i < GETS; i++) {
+		assert_int_equal(i % 2 ? far_queue_get(queue, "other", 5, NULL) : far_queue_get_into(queue, "other", 5, byte, 1, NULL), 0);
+		nanosleep(&pause, NULL);
+	}
+}
+
+// Puts are under way, or answered already, when the server goes. Each has one of two results then.
+static void lose_server_under_puts(far_session *session, bool is_answered, int result, int other_result)
+{
+	struct far_completion completion;
+	far_queue *queue;
+	char byte;
+
+	assert_int_equal(far_put(session, "other", 5, "value", 5, NULL), 0);
+	assert_int_equal(far_queue_new(session, PUTS + GETS, &queue), 0);
+	assert_int_equal(far_queue_get_into(queue, "other", 5, &byte, 1, NULL), 0); // remembered
+	assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	if (!is_answered)
+		kill(server, SIGSTOP);
+	for (int i = 0; i < PUTS; i++)
+		assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+	if (far_queue_arm(queue) == 0 && is_answered)
+		assert_int_equal(poll(&(struct pollfd){.fd = far_queue_fd(queue), .events = POLLIN}, 1, MUCH_MS), 1);
+	end_server(SIGKILL);
+	add_gets(queue, &byte);
+	for (int i = 0; i < PUTS + GETS; i++) {
+		assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+		free(completion.value);
+		if (i < PUTS)
+			assert_true(completion.result == result || completion.result == other_result);
+		else // those before the end was noticed may have been loaded
+			assert_true(completion.result == -EIO || completion.result == -ENOTCONN || completion.result == 0);
+	}
+	far_queue_free(queue);
+}
+
+static void test_reconnect__gets_may_find_out_that_what_is_under_way_is_lost(void **state)
+{
+	lose_server_under_puts(*state, false, -EIO, -EIO);
+}
+
+static void test_reconnect__what_was_answered_is_done_though_the_server_is_gone(void **state)
+{
+	bool is_kept = strcmp(provider, "shm") == 0; // what is in a socket may be lost with it
+
+	lose_server_under_puts(*state, true, 0, is_kept ? 0 : -EIO);
+}
+
 static void test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice(void **state)
 {
 	far_session *session = *state;
@@ -477,6 +533,8 @@ int main(int argc, char **argv)
 	        TEST(test_reconnect__a_server_that_dies_during_a_stream_ends_it),
 	        TEST(test_reconnect__a_server_that_hangs_is_a_timeout),
 	        TEST(test_reconnect__all_that_a_queue_has_under_way_ends_with_its_server),
+	        TEST(test_reconnect__gets_may_find_out_that_what_is_under_way_is_lost),
+	        TEST(test_reconnect__what_was_answered_is_done_though_the_server_is_gone),
 	        TEST(test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice),
 	        TEST(test_reconnect__a_queue_whose_server_hangs_times_out),
 	        TEST(test_reconnect__a_watch_wakes_its_program_until_the_server_is_back),
