@@ -251,8 +251,9 @@ static void move(struct far_queue *queue)
 {
 	int error;
 
-	if (queue->many.count > 0 && queue->lane->connection)
+	if ((queue->many.count > 0 || queue->is_armed) && queue->lane->connection)
 		call_take(queue->lane, &error);
+	queue->is_armed = false;
 	queue_take_replies(queue);
 	if (!has_completions(queue))
 		end_late(queue, wait_now_ns());
@@ -304,14 +305,16 @@ int far_queue_fd(const far_queue *queue)
 	return fabric_fd(queue->lane->fabric);
 }
 
+// An empty queue is armed, too: its connection may end, and the poll behind that is what makes the descriptor quiet again.
 int far_queue_arm(far_queue *queue)
 {
 	far_queue_submit(queue);
 	if (has_completions(queue))
 		return 1;
-	if (queue->head == queue->tail)
-		return 0;
-	return !queue->lane->connection || queue->lane->broken || fabric_arm(queue->lane->fabric) != 0;
+	if (!queue->lane->connection)
+		return queue->head < queue->tail;
+	queue->is_armed = true;
+	return queue->lane->broken || fabric_arm(queue->lane->fabric) != 0;
 }
 
 // --- the queue's life ---

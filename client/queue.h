@@ -62,6 +62,7 @@ struct far_queue {
 	uint64_t head, next, tail;
 	struct many many;
 	uint64_t heard_ns; // when the last reply came
+	bool is_armed;     // the descriptor may be readable, until the connection has been looked at
 	// By place. Items lie side by side, so that many go into one message (get_items.h, put_items.h).
 	struct queue_operation *operations;
 	struct far_get_item *gets;

@@ -458,7 +458,7 @@ FAR_API unsigned far_queue_poll(far_queue *queue, struct far_completion *complet
 FAR_API unsigned far_queue_wait(far_queue *queue, struct far_completion *completions, unsigned max, int timeout_ms);
 
 /* A descriptor for poll(2), epoll(7) and their like, beside others: the same for the queue's life, not to be read or written. It tells of completions only while it is armed: before each wait call far_queue_arm, which submits and returns 1 if there
- * may be completions already (do not wait: poll) or 0. Then the descriptor is readable once there may be something to take, and stays so until far_queue_poll. A wake-up may turn out to be for nothing. */
+ * may be completions already (do not wait: poll) or 0. Then the descriptor is readable once there may be something to take, and stays so until far_queue_poll. A wake-up may turn out to be for nothing; an empty queue has one when the server goes. */
 FAR_API int far_queue_fd(const far_queue *queue);
 FAR_API int far_queue_arm(far_queue *queue);
 

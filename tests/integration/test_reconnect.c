@@ -391,6 +391,31 @@ static void test_reconnect__a_queue_whose_server_hangs_times_out(void **state)
 	far_queue_free(queue);
 }
 
+// Or a loop beside other descriptors would spin for as long as the server is gone.
+static void test_reconnect__an_idle_queue_s_descriptor_falls_quiet(void **state)
+{
+	struct far_completion completion;
+	far_session *session = *state;
+	struct pollfd wake;
+	far_queue *queue;
+	int turns = 0;
+
+	assert_int_equal(far_queue_new(session, 8, &queue), 0);
+	wake = (struct pollfd){.fd = far_queue_fd(queue), .events = POLLIN};
+	while (far_queue_arm(queue))
+		assert_int_equal(far_queue_poll(queue, &completion, 1), 0);
+	end_server(SIGKILL);
+	assert_int_equal(poll(&wake, 1, MUCH_MS), 1);
+	while (far_queue_arm(queue) || poll(&wake, 1, 200) == 1) {
+		assert_int_equal(far_queue_poll(queue, &completion, 1), 0);
+		assert_in_range(++turns, 1, 10);
+	}
+	assert_int_equal(far_queue_put(queue, "key", 3, "value", 5, NULL, NULL), 0);
+	assert_int_equal(far_queue_wait(queue, &completion, 1, MUCH_MS), 1);
+	assert_int_equal(completion.result, -ENOTCONN);
+	far_queue_free(queue);
+}
+
 // --- watches ---
 
 static far_watch *watch_key(far_session *session, const char *key)
@@ -537,6 +562,7 @@ int main(int argc, char **argv)
 	        TEST(test_reconnect__what_was_answered_is_done_though_the_server_is_gone),
 	        TEST(test_reconnect__a_queue_asks_questions_again_and_changes_nothing_twice),
 	        TEST(test_reconnect__a_queue_whose_server_hangs_times_out),
+	        TEST(test_reconnect__an_idle_queue_s_descriptor_falls_quiet),
 	        TEST(test_reconnect__a_watch_wakes_its_program_until_the_server_is_back),
 	        TEST(test_reconnect__a_watch_keeps_no_key_that_cannot_be),
 	        TEST(test_reconnect__a_watch_that_finds_no_room_comes_back_when_there_is),
