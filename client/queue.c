@@ -29,26 +29,32 @@ ssize_t queue_begin(struct far_queue *queue, const struct queue_kind *kind, stru
 	operation->is_change = false;
 	operation->is_again = false;
 	operation->owns_value = false;
+	operation->is_counted = false;
 	operation->completion = (struct far_completion){.context = context};
 	operation->key = key;
 	return (ssize_t)(queue->tail++ & queue->mask);
 }
 
-void queue_begin_change(struct far_queue *queue, size_t place)
+static uint16_t bucket_of(const struct far_queue *queue, const struct queue_operation *operation)
+{
+	return locate_hash_key(queue->lane, operation->key.bytes, operation->key.length).low % QUEUE_BUCKETS;
+}
+
+bool queue_is_first(const struct far_queue *queue, size_t place)
+{
+	return queue->pending_count == 0 || queue->pending[bucket_of(queue, &queue->operations[place])] == 0;
+}
+
+void queue_note_pending(struct far_queue *queue, size_t place)
 {
 	struct queue_operation *operation = &queue->operations[place];
 
-	operation->is_change = true;
 	if (!queue->lane->caps->has_loads)
 		return;
-	operation->changed = locate_hash_key(queue->lane, operation->key.bytes, operation->key.length).low % QUEUE_CHANGING;
-	queue->changing[operation->changed]++;
-	queue->changes++;
-}
-
-bool queue_is_unchanging(const struct far_queue *queue, struct locate_hash hash)
-{
-	return queue->changing[hash.low % QUEUE_CHANGING] == 0;
+	operation->bucket = bucket_of(queue, operation);
+	operation->is_counted = true;
+	queue->pending[operation->bucket]++;
+	queue->pending_count++;
 }
 
 void queue_finish(struct far_queue *queue, size_t place, int result)
@@ -57,9 +63,9 @@ void queue_finish(struct far_queue *queue, size_t place, int result)
 
 	operation->state = QUEUE_DONE;
 	operation->completion.result = result;
-	if (operation->is_change && queue->lane->caps->has_loads) {
-		queue->changing[operation->changed]--;
-		queue->changes--;
+	if (operation->is_counted) {
+		queue->pending[operation->bucket]--;
+		queue->pending_count--;
 	}
 	if (result < 0 && operation->owns_value) {
 		free(operation->completion.value);

@@ -34,9 +34,10 @@ struct queue_operation {
 	const struct queue_kind *kind;
 	enum queue_state state;
 	bool is_change;
-	bool is_again;    // it was under way on a connection that was lost
-	bool owns_value;  // the value's memory is made for it
-	uint16_t changed; // is_change: its place in queue->changing
+	bool is_again;   // it was under way on a connection that was lost
+	bool owns_value; // the value's memory is made for it
+	bool is_counted; // in queue->pending[bucket]
+	uint16_t bucket;
 	struct far_completion completion;
 	struct far_span key;
 	union {
@@ -53,7 +54,7 @@ struct queue_operation {
 	};
 };
 
-#define QUEUE_CHANGING 1024U
+#define QUEUE_BUCKETS 1024U
 
 struct far_queue {
 	struct far_lane *lane;
@@ -67,9 +68,10 @@ struct far_queue {
 	struct queue_operation *operations;
 	struct far_get_item *gets;
 	struct far_put_item *puts;
-	// Changes that are not done, by their keys' hashes: what is read without a request must not be older than they are.
-	unsigned changes;
-	uint16_t changing[QUEUE_CHANGING];
+	// Where the pool is mapped: operations that are to be sent or answered, by their keys' hashes. A get that is loaded goes in front of them all, so one of the same key is not: it would miss the changes, and what the questions bring may be
+	// newer than what it brought.
+	unsigned pending_count;
+	uint32_t pending[QUEUE_BUCKETS];
 	// Bytes of the lane's buffer that pushes under way have, front to back; and how many those are.
 	uint64_t staged;
 	unsigned staging;
@@ -77,10 +79,10 @@ struct far_queue {
 
 // A new operation, waiting; its place, or a negative errno: -EAGAIN, or what is wrong with the key.
 ssize_t queue_begin(struct far_queue *queue, const struct queue_kind *kind, struct far_span key, void *context);
-void queue_begin_change(struct far_queue *queue, size_t place);
 
-// Whether no change of the key is under way.
-bool queue_is_unchanging(const struct far_queue *queue, struct locate_hash hash);
+// Whether no other operation of the same key is pending; and makes one pending until it is done.
+bool queue_is_first(const struct far_queue *queue, size_t place);
+void queue_note_pending(struct far_queue *queue, size_t place);
 
 // The operation is done. With a negative result a value that was made for it is freed.
 void queue_finish(struct far_queue *queue, size_t place, int result);

@@ -188,7 +188,7 @@ static void begin_by_memory(struct far_queue *queue, size_t place)
 	int error = 0;
 
 	queue_take_replies(queue);
-	is_loaded = queue->lane->caps->has_loads && queue_is_unchanging(queue, get->hash);
+	is_loaded = queue->lane->caps->has_loads && queue_is_first(queue, place);
 	if (is_loaded && get_is_still(get, &error)) {
 		queue_finish(queue, place, error ? error : take_whole(operation));
 		return;
@@ -210,8 +210,6 @@ static void ask_by_itself(struct far_queue *queue, size_t place, struct get get)
 	operation->ask.get.lane = queue->lane;
 	operation->ask.push = (struct get_push){0};
 	get_prepare(&operation->ask.get, operation->key);
-	if (operation->owns_value)
-		begin_by_memory(queue, place);
 }
 
 // --- calls ---
@@ -235,6 +233,9 @@ static int get_whole(far_queue *queue, const void *key, size_t key_length, bool 
 	queue->operations[place].owns_value = true;
 	queue->operations[place].ask.is_conditional = is_conditional;
 	ask_by_itself(queue, (size_t)place, (struct get){.known = known, .length = UINT64_MAX});
+	begin_by_memory(queue, (size_t)place);
+	if (queue->operations[place].state == QUEUE_WAITING)
+		queue_note_pending(queue, (size_t)place);
 	return 0;
 }
 
@@ -250,15 +251,15 @@ int far_queue_get_if_newer(far_queue *queue, const void *key, size_t key_length,
 
 static void load(struct far_queue *queue, size_t place)
 {
-	struct far_lane *lane = queue->lane;
 	struct far_get_item *item = &queue->gets[place];
 
 	queue_take_replies(queue);
-	if (queue->changes > 0 && !queue_is_unchanging(queue, locate_hash_key(lane, item->key, item->key_length)))
-		return;
-	get_many_load(lane, item, 1);
+	if (queue_is_first(queue, place))
+		get_many_load(queue->lane, item, 1);
 	if (item->result <= 0)
 		finish_item(queue, place);
+	else
+		queue_note_pending(queue, place);
 }
 
 int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, void *context)

@@ -118,8 +118,8 @@ static int begin(
 	operation->plain.question = question;
 	operation->plain.argument = argument;
 	operation->plain.answer = answer;
-	if (question->is_change)
-		queue_begin_change(queue, (size_t)place);
+	operation->is_change = question->is_change;
+	queue_note_pending(queue, (size_t)place);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ int far_queue_put(far_queue *queue, const void *key, size_t key_length, const vo
 	if (place < 0)
 		return (int)place;
 	queue->puts[place] = item;
-	queue_begin_change(queue, (size_t)place);
+	queue->operations[place].is_change = true;
+	queue_note_pending(queue, (size_t)place);
 	return 0;
 }

@@ -340,6 +340,39 @@ static void test_operations_on_one_key_happen_in_their_order(void **state)
 	delete_tree(sessions->ours, "queue");
 }
 
+// What is sent is answered later than what is loaded where the pool is mapped. Another session puts a newer value between the two.
+static void test_reads_of_one_key_do_not_go_back(void **state)
+{
+	struct sessions *sessions = *state;
+	far_queue *queue = queue_new(sessions->ours, 8);
+	struct far_completion c[5];
+	struct far_stat stat;
+	char byte;
+
+	for (int round = 0; round < 50; round++) {
+		assert_ok(put_text(sessions->other, "queue/k", "old"));
+		assert_ok(far_queue_get_into(queue, "queue/k", 7, &byte, 1, (void *)0));
+		if (round % 2) // remembered, before or behind the next
+			take_all(queue, c, 1, 0);
+		far_queue_submit(queue);
+		assert_ok(far_queue_get_into(queue, "queue/k", 7, &byte, 1, (void *)1));
+		for (int i = 0; i < 3; i++)
+			assert_ok(far_ping(sessions->other)); // the first has been answered
+		assert_ok(far_queue_get_into(queue, "queue/k", 7, &byte, 1, (void *)2));
+		assert_ok(far_queue_stat(queue, "queue/k", 7, &stat, (void *)3));
+		assert_ok(far_queue_get(queue, "queue/k", 7, (void *)4));
+		assert_ok(put_text(sessions->other, "queue/k", "new"));
+		take_all(queue, c, round % 2 ? 4 : 5, round % 2);
+		for (int i = 0; i < 5; i++)
+			assert_int_equal(c[i].result, 0);
+		assert_true(c[0].version <= c[1].version && c[1].version <= c[2].version);
+		assert_true(c[2].version <= stat.version && stat.version <= c[4].version);
+		free(c[4].value);
+	}
+	far_queue_free(queue);
+	delete_tree(sessions->ours, "queue");
+}
+
 static void test_value_is_fetched_only_if_it_is_newer(void **state)
 {
 	struct sessions *sessions = *state;
@@ -583,6 +616,7 @@ const struct CMUnitTest libfar_queue[] = {
         cmocka_unit_test(test_queue_takes_a_lane_of_the_session),
         cmocka_unit_test(test_each_has_its_own_result),
         cmocka_unit_test(test_operations_on_one_key_happen_in_their_order),
+        cmocka_unit_test(test_reads_of_one_key_do_not_go_back),
         cmocka_unit_test(test_value_is_fetched_only_if_it_is_newer),
         cmocka_unit_test(test_descriptor_wakes_a_loop_beside_others),
         cmocka_unit_test(test_queue_may_end_with_operations_under_way),
