@@ -138,14 +138,14 @@ void queue_take_replies(struct far_queue *queue)
 
 // --- requests ---
 
-// The end of the run that begins at a place: all of one kind, none of them sent.
+// The end of the run that begins at a place: all of one kind that gathers, none of them sent.
 static size_t run_end(const struct far_queue *queue, uint64_t first)
 {
 	const struct queue_kind *kind = operation_at(queue, first)->kind;
 	size_t place = first & queue->mask;
 	uint64_t number = first + 1;
 
-	while (number < queue->tail && number - first < RUN_MAX && (number & queue->mask) > place &&
+	while (kind->gathers && number < queue->tail && number - first < RUN_MAX && (number & queue->mask) > place &&
 	        operation_at(queue, number)->kind == kind && operation_at(queue, number)->state != QUEUE_SENT)
 		number++;
 	return place + (size_t)(number - first);

@@ -20,6 +20,7 @@ enum queue_state {
 struct queue_operation;
 
 struct queue_kind {
+	bool gathers; // many in a message; else `end` below is the next place
 	// Sends the operation at a place, and of those behind it, up to `end`, which are of the same kind and either waiting or done, those that fit the message: they are QUEUE_SENT then (or QUEUE_DONE).
 	// 1; 0: there is no room now, and replies are owed; or a negative errno: what becomes of the first.
 	int (*send)(struct far_queue *queue, size_t place, size_t end);

@@ -60,7 +60,7 @@ static void take_items(struct far_queue *queue, const struct many_part *part, in
 	}
 }
 
-static const struct queue_kind item_kind = {.send = send_items, .take = take_items};
+static const struct queue_kind item_kind = {.gathers = true, .send = send_items, .take = take_items};
 
 // --- by themselves ---
 
@@ -128,14 +128,13 @@ static int take_bytes(struct far_queue *queue, struct queue_operation *operation
 static int send_ask(struct far_queue *queue, size_t place, size_t end)
 {
 	struct queue_operation *operation = &queue->operations[place];
-	struct many_part part = {.first = place, .end = place + 1};
+	struct many_part part = {.first = place, .end = end};
 	struct get *get = &operation->ask.get;
 	uint64_t staging = get_push_staging(get);
 	struct far_get_request message;
 	struct call call;
 	int sent;
 
-	(void)end;
 	staging = (staging < LANE_STAGING ? staging + 63 : LANE_STAGING) & ~63ULL;
 	if (queue->staging == 0)
 		queue->staged = 0;

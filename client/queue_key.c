@@ -67,11 +67,10 @@ static const struct queue_question delete = {"delete", make_delete, sizeof(struc
 static int send_question(struct far_queue *queue, size_t place, size_t end)
 {
 	const struct queue_operation *operation = &queue->operations[place];
-	struct many_part part = {.first = place, .end = place + 1};
+	struct many_part part = {.first = place, .end = end};
 	struct key_request request;
 	int sent;
 
-	(void)end;
 	operation->plain.question->make(operation, &request);
 	if (operation->is_change)
 		locate_drop_key(queue->lane, locate_hash_key(queue->lane, operation->key.bytes, operation->key.length));

@@ -62,7 +62,7 @@ static void take_puts(struct far_queue *queue, const struct many_part *part, int
 			finish_put(queue, i);
 }
 
-static const struct queue_kind put_kind = {.send = send_puts, .take = take_puts};
+static const struct queue_kind put_kind = {.gathers = true, .send = send_puts, .take = take_puts};
 
 int far_queue_put(far_queue *queue, const void *key, size_t key_length, const void *value, size_t length,
         const struct far_put_options *options, void *context)
