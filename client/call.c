@@ -420,21 +420,29 @@ static int call_and_reconnect(struct far_lane *lane, const struct call *call, ui
 	return error;
 }
 
+int call_go_on(struct far_lane *lane, uint64_t *begun_ns)
+{
+	uint64_t now_ns = wait_now_ns();
+
+	*begun_ns = *begun_ns ? *begun_ns : now_ns;
+	if (now_ns - *begun_ns <= (uint64_t)lane->timeout_ms * 1000000U)
+		return 0;
+	return error_set(-ETIMEDOUT, "%s: not done within %d ms", lane->session->address_text, lane->timeout_ms);
+}
+
 int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply)
 {
 	uint64_t begun_ns = 0;
 	int error;
 
-	for (;;) {
+	do {
 		error = call_and_reconnect(lane, call, reply_minimum, reply);
 		if (error != -ERESTART)
 			return error;
-		// The server goes on piece by piece, so that it keeps nobody else waiting.
 		reply_release(lane, reply);
-		begun_ns = begun_ns ? begun_ns : wait_now_ns();
-		if (wait_now_ns() - begun_ns > (uint64_t)lane->timeout_ms * 1000000U)
-			return error_set(-ETIMEDOUT, "%s: not done within %d ms", lane->session->address_text, lane->timeout_ms);
-	}
+		error = call_go_on(lane, &begun_ns);
+	} while (!error);
+	return error;
 }
 
 void call_send_forgets(struct far_lane *lane)

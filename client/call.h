@@ -30,6 +30,9 @@ struct reply {
 int call(struct far_lane *lane, const struct call *call, uint32_t reply_minimum, struct reply *reply);
 void reply_release(struct far_lane *lane, struct reply *reply);
 
+// A reply said ERESTART: the server goes on piece by piece, so that it keeps nobody else waiting. Whether to send the request again: 0, or -ETIMEDOUT. *begun_ns is 0 at first.
+int call_go_on(struct far_lane *lane, uint64_t *begun_ns);
+
 // In two steps, for several on their way: call_send posts one, call_queue does so with the next flush or wait; call_receive takes the replies in order.
 int call_queue(struct far_lane *lane, const struct call *call);
 

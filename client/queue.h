@@ -51,6 +51,7 @@ struct queue_operation {
 			const struct queue_question *question;
 			uint64_t argument;
 			void *answer;
+			uint64_t begun_ns; // when the server had done the first part of it; 0 = not yet
 		} plain;
 	};
 };

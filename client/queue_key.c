@@ -86,9 +86,12 @@ static void take_answer(struct far_queue *queue, const struct many_part *part, i
 
 	if (!reply->message)
 		return;
-	if (error == -ERESTART) { // the server did a part, as call() knows
-		queue_again(queue, part->first);
-		return;
+	if (error == -ERESTART) {
+		error = call_go_on(queue->lane, &operation->plain.begun_ns);
+		if (!error) {
+			queue_again(queue, part->first);
+			return;
+		}
 	}
 	if (!error && reply->length < operation->plain.question->reply_length)
 		error = call_lost(queue->lane, -EPROTO);
@@ -117,6 +120,7 @@ static int begin(
 	operation->plain.question = question;
 	operation->plain.argument = argument;
 	operation->plain.answer = answer;
+	operation->plain.begun_ns = 0;
 	operation->is_change = question->is_change;
 	queue_note_pending(queue, (size_t)place);
 	return 0;

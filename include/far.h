@@ -424,10 +424,11 @@ FAR_API void far_queue_free(far_queue *queue);
  * or -EINVAL and -ENAMETOOLONG: something is wrong with the arguments, and nothing was begun. Keys, values, options, buffers and what results go to are lent to the operation until its completion is taken.
  *
  * Operations are gathered, and leave with far_queue_submit, far_queue_poll or far_queue_wait, small ones many in a message. On one key they happen in the order in which they were called: a get sees what was put before it, and no older value than the
- * gets before it. (A get of a value that does not fit a message, by itself or beside the others there, may be asked for again, and see what is put behind it.) Those on different keys are sent in their order, but a get may happen sooner than changes in front of it. Completions come in the order of the calls.
+ * gets before it. (A get of a value that does not fit a message, by itself or beside the others there, may be asked for again, and see what is put behind it; a delete of a directory with many
+ * names whose time to live is over is sent more than once, and may happen behind what was called after it.) Those on different keys are sent in their order, but a get may happen sooner than changes in front of it. Completions come in the order of the calls.
  *
  * When the connection is lost, gets and other questions are asked again once, on a new one; changes that had been submitted have -EIO, and may or may not have happened. -ENOTCONN: the server is gone, the operation had not been sent, or was a
- * question. -ETIMEDOUT: no answer within the session's time limit.
+ * question. -ETIMEDOUT: no answer within the session's time limit, or such a delete is not done within it.
  *
  * Cost: none where the pool is mapped (shm) and it is remembered where the value is: then a get is complete at once. Else 1 for all that is under way together, large values included: they move as those of far_get_into and far_put do. Two for a far_queue_get or
  * far_queue_get_if_newer of a value that does not fit a message and whose size is not remembered. A put larger than the lane's grants (about 4 MiB) waits for what is under way, and inside of the submitting call until it is stored. */

@@ -217,18 +217,25 @@ static void test_what_cannot_be_is_refused_with_a_text(void **state)
 	delete_tree(ours, "d");
 }
 
-// The sweep takes a while; who asks need not wait for it, and the directory of all that is over can be removed at once.
+static void name_one_of_many(char *key, size_t room, size_t number)
+{
+	snprintf(key, room, "%s/%zu", number % 2 ? "more" : "many", number);
+}
+
+// The sweep takes a while; who asks need not wait for it, and a directory of which all is over can be removed at once, by a queue as well.
 static void test_many_are_gone_at_once(void **state)
 {
 	struct sessions *sessions = *state;
 	size_t count = 0;
 	uint64_t begin = now_ns(), latest = 0; // the deadline that is over last: a put may have waited before it was carried out
+	struct far_completion completion;
+	far_queue *queue;
 	char key[32];
 
 	for (; count < fewer(3000); count++) {
 		uint64_t passed_ms = (now_ns() - begin) / 1000000U;
 
-		snprintf(key, sizeof(key), "many/%zu", count);
+		name_one_of_many(key, sizeof(key), count);
 		if (passed_ms >= 5000)
 			break; // on a slow machine fewer will do
 		assert_ok(put_ttl(sessions->ours, key, "value", 5, 6000 - passed_ms, 0));
@@ -239,8 +246,13 @@ static void test_many_are_gone_at_once(void **state)
 	while (now_ns() < latest + EXACT_NS)
 		sleep_ms(1);
 	expect_absent(sessions->other, "many/0");
-	snprintf(key, sizeof(key), "many/%zu", count - 1);
+	name_one_of_many(key, sizeof(key), count - 1);
 	expect_absent(sessions->ours, key);
+	assert_ok(far_queue_new(sessions->ours, 1, &queue));
+	assert_ok(far_queue_delete(queue, "more", 4, NULL));
+	assert_int_equal(far_queue_wait(queue, &completion, 1, 60000), 1);
+	assert_int_equal(completion.result, 0);
+	far_queue_free(queue);
 	assert_ok(delete_key(sessions->ours, "many"));
 }
 
