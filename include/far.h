@@ -423,9 +423,12 @@ FAR_API void far_queue_free(far_queue *queue);
 /* The operations: as the calls of the same name, with their results and errors in a struct far_completion. They return 0: there will be one; -EAGAIN: `depth` operations are under way or not taken yet, far_queue_poll first;
  * or -EINVAL and -ENAMETOOLONG: something is wrong with the arguments, and nothing was begun. Keys, values, options, buffers and what results go to are lent to the operation until its completion is taken.
  *
- * Operations are gathered, and leave with far_queue_submit, far_queue_poll or far_queue_wait, small ones many in a message. On one key they happen in the order in which they were called: a get sees what was put before it, and no older value than the
- * gets before it. (A get of a value that does not fit a message, by itself or beside the others there, may be asked for again, and see what is put behind it; a delete of a directory with many
- * names whose time to live is over is sent more than once, and may happen behind what was called after it.) Those on different keys are sent in their order, but a get may happen sooner than changes in front of it. Completions come in the order of the calls.
+ * Operations are gathered, and leave with far_queue_submit, far_queue_poll or far_queue_wait. Neighbours that are a far_queue_get_into of little room, or a far_queue_put of a small value, go many in a message. All others
+ * (far_queue_get, too) are a message each, and 32 messages are under way at most: for many small values use far_queue_get_into.
+ *
+ * On one key operations happen in the order in which they were called: a get sees what was put before it, and no older value than the gets before it. (A get of a value that does not fit a message, by itself or beside the others
+ * there, may be asked for again, and see what is put behind it; a delete of a directory with many names whose time to live is over is sent more than once, and may happen behind what was called after it.) Those on different keys are
+ * sent in their order, but a get may happen sooner than changes in front of it. Completions come in the order of the calls.
  *
  * When the connection is lost, gets and other questions are asked again once, on a new one; changes that had been submitted have -EIO, and may or may not have happened. -ENOTCONN: the server is gone, the operation had not been sent, or was a
  * question. -ETIMEDOUT: no answer within the session's time limit, or such a delete is not done within it.
