@@ -194,14 +194,19 @@ bool expiry_sweep(struct server *server, uint64_t budget_ns)
 	return is_more;
 }
 
-uint64_t expiry_wait_ns(const struct server *server)
+uint64_t expiry_due_ns(const struct server *server)
 {
 	const struct expiry *expiry = server->expiry;
-	uint64_t now, next;
 
-	if (expiry->table.count == 0)
+	return expiry->table.count > 0 ? expiry->next * WHEEL_TICK_NS : UINT64_MAX;
+}
+
+uint64_t expiry_wait_ns(const struct server *server)
+{
+	uint64_t due = expiry_due_ns(server), now;
+
+	if (due == UINT64_MAX)
 		return UINT64_MAX;
 	now = server->monotonic_ns();
-	next = expiry->next * WHEEL_TICK_NS;
-	return next > now ? next - now : 0;
+	return due > now ? due - now : 0;
 }

@@ -48,7 +48,10 @@ static inline bool expiry_is_over(struct server *server, const struct far_record
 // Removes what is due, for about so long. True: there is more, and the next turn is to go on.
 bool expiry_sweep(struct server *server, uint64_t budget_ns);
 
-// How long until there is something to sweep; UINT64_MAX: nothing has a deadline.
+// When there is something to sweep, CLOCK_MONOTONIC; UINT64_MAX: nothing has a deadline.
+uint64_t expiry_due_ns(const struct server *server);
+
+// The same as how long until then.
 uint64_t expiry_wait_ns(const struct server *server);
 
 #endif

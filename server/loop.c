@@ -27,6 +27,7 @@
 
 struct loop {
 	struct server *server;
+	struct loop *keeper; // of the deadlines, for all loops: the first, maybe this one
 	unsigned number;
 	struct bell bell;
 	struct network networks[NETWORKS_MAX];
@@ -37,6 +38,7 @@ struct loop {
 	bool is_reclaiming;
 	bool is_sweeping;   // deadlines are over that the sweep has not come to yet
 	bool is_sweep_held; // until readers have ended: the retry of reclaim looks again
+	uint64_t kept_ns;   // the keeper's: it sleeps until the deadline of that time (expiry_due_ns), 0 = it is awake; the writer's
 	// How long each waits until it looks again: apart, for a watcher that has stopped is waited for as long as it has.
 	int reclaim_retry_ms, unsent_retry_ms;
 	struct wait_budget budget;
@@ -67,6 +69,7 @@ int loop_new(struct server *server, unsigned number, struct loop **out)
 	if (!loop)
 		return -ENOMEM;
 	loop->server = server;
+	loop->keeper = loop;
 	loop->number = number;
 	loop->bell.fd = -1;
 	loop->reclaim_retry_ms = loop->unsent_retry_ms = RETRY_MS_MIN;
@@ -181,6 +184,7 @@ int loop_share(struct loop *loop, struct loop *first, struct fabric_error *error
 {
 	int result = hang_bell(first);
 
+	loop->keeper = first;
 	if (!result)
 		result = hang_bell(loop);
 	for (int i = 0; i < first->network_count && !result; i++) {
@@ -371,15 +375,24 @@ static uint64_t retry_timeout_ns(struct loop *loop)
 	return retry;
 }
 
+// Until the next deadline, which one loop alone wakes for.
+static uint64_t deadline_timeout_ns(struct loop *loop)
+{
+	if (loop->keeper != loop || (loop->is_sweep_held && loop->is_reclaiming))
+		return UINT64_MAX;
+	loop->kept_ns = expiry_due_ns(loop->server);
+	return expiry_wait_ns(loop->server);
+}
+
 static uint64_t timeout_ns(struct loop *loop)
 {
 	uint64_t retry = retry_timeout_ns(loop);
-	uint64_t expiry;
+	uint64_t deadline;
 
 	if (loop->is_sweeping)
 		return 0;
-	expiry = loop->is_sweep_held && loop->is_reclaiming ? UINT64_MAX : expiry_wait_ns(loop->server);
-	return retry < expiry ? retry : expiry;
+	deadline = deadline_timeout_ns(loop);
+	return retry < deadline ? retry : deadline;
 }
 
 // Notices arise from what others asked for, from their end, and from what the server does by itself: so behind all that.
@@ -453,8 +466,20 @@ static int block(struct loop *loop)
 
 static void sweep(struct loop *loop)
 {
+	loop->kept_ns = 0;
 	loop->is_sweep_held = loop->is_reclaiming && reclaim_bytes(loop->server->reclaim) > FAR_EXPIRY_WAITING_MAX;
 	loop->is_sweeping = !loop->is_sweep_held && expiry_sweep(loop->server, FAR_EXPIRY_STEP_NS);
+}
+
+// Deadlines are kept by one loop: it sweeps, or is told if it sleeps for longer than until the one that requests have just set.
+static void keep_deadlines(struct loop *loop)
+{
+	struct loop *keeper = loop->keeper;
+
+	if (keeper == loop)
+		sweep(loop);
+	else if (expiry_due_ns(loop->server) < keeper->kept_ns)
+		bell_ring(&keeper->bell);
 }
 
 static bool is_stopped(int stop_fd)
@@ -471,7 +496,7 @@ static void tend(struct loop *loop, int count, uint32_t turns)
 	tell_busy(loop, count);
 	if (loop->has_stalled)
 		resume_stalled(loop);
-	sweep(loop);
+	keep_deadlines(loop);
 	settle(loop);
 	send_notices(loop);
 	if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))

@@ -69,15 +69,67 @@ sleepers_are_told() {
 	stop_server
 }
 
-# Deadlines are one thread's to set and every thread's to keep.
-expires_everywhere() {
-	start_server 16M
-	for number in 1 2 3 4 5 6; do
-		echo value | "$FAR" put --ttl 200ms - "key-$number"
+# sleeps_of NAME: how often the thread of that name has gone to sleep.
+sleeps_of() {
+	local task
+	for task in /proc/"$server_pid"/task/*; do
+		[ "$(cat "$task/comm")" != "$1" ] || sed -n 's/^voluntary_ctxt_switches:\t//p' "$task/status"
 	done
-	wait_until 100 refuse "$FAR" get key-6
-	[ "$("$FAR" df --json | json_field objects)" -eq 0 ]
+}
+
+has_slept() {
+	[ "$(sleeps_of far-server)" -ge "$1" ]
+}
+
+# Deadlines are any thread's to set and the first one's to keep: the others sleep on.
+first_keeps_deadlines() {
+	local first others
+	start_server 16M
+	for number in {1..40}; do
+		echo value | "$FAR" put --ttl 5s - "key-$number"
+	done
+	first=$(sleeps_of far-server)
+	others=$(($(sleeps_of far-io-1) + $(sleeps_of far-io-2)))
+	wait_until 300 has_slept $((first + 30))
+	others=$(($(sleeps_of far-io-1) + $(sleeps_of far-io-2) - others))
+	[ $others -lt 20 ] || { echo "the others were woken $others times"; return 1; }
+	wait_until 100 has_no_objects
 	stop_server
+}
+
+has_no_objects() {
+	[ "$("$FAR" df --json | json_field objects)" -eq 0 ]
+}
+
+speaks_to_first() {
+	"$FAR" ping -c 1 && grep '^debug lane opened' "$temp/server.log" | tail -1 | grep 'io_thread=0$'
+}
+
+# One that is set on another thread's lane, while the first sleeps without an end: nothing but its bell wakes it.
+first_is_told_of_deadlines() {
+	: >"$temp/server.log"
+	start_server 16M --log-level debug
+	echo value | "$FAR" put - brief
+	wait_until 100 speaks_to_first
+	mkfifo "$temp/typed"
+	"$FAR" repl <"$temp/typed" >"$temp/answers" &
+	exec 3>"$temp/typed"
+	echo 'get brief' >&3 # the lane is there from then on
+	wait_until 100 grep value "$temp/answers"
+	grep '^debug lane opened' "$temp/server.log" | tail -1 | grep 'io_thread=1$'
+	sleep 0.1
+	echo 'expire brief 1s' >&3
+	wait_until 50 asks_and_is_told_of_none
+	exec 3>&-
+	wait $!
+	stop_server
+}
+
+# By the lane that is there.
+asks_and_is_told_of_none() {
+	echo 'df --json' >&3
+	sleep 0.1
+	grep -o '"objects": *[0-9]*' "$temp/answers" | tail -1 | grep '[^0-9]0$'
 }
 
 # Threads with clients in the middle of requests end with the server.
@@ -139,7 +191,8 @@ if [ "$provider" != tcp ] || [ "$(uname -m)" != x86_64 ]; then
 fi
 check "lanes go round" lanes_go_round
 check "threads are pinned" threads_are_pinned
-check "deadlines are kept by whoever is awake" expires_everywhere
+check "the first keeps deadlines" first_keeps_deadlines
+check "the first is told of deadlines" first_is_told_of_deadlines
 if [ -e /dev/fuse ]; then
 	check "sleepers are told" sleepers_are_told
 else
