@@ -36,9 +36,10 @@ struct loop {
 	bool has_stalled; // some connection has waiting messages or a stalled reply, or is closing
 	bool has_unsent;  // notices or events wait for credit
 	bool is_reclaiming;
-	bool is_sweeping;   // deadlines are over that the sweep has not come to yet
-	bool is_sweep_held; // until readers have ended: the retry of reclaim looks again
-	uint64_t kept_ns;   // the keeper's: it sleeps until the deadline of that time (expiry_due_ns), 0 = it is awake; the writer's
+	bool is_sweeping;    // deadlines are over that the sweep has not come to yet
+	bool is_sweep_held;  // until readers have ended: the retry of reclaim looks again
+	uint32_t sweep_debt; // to those who wait for the writer's role (writer.h)
+	uint64_t kept_ns;    // the keeper's: it sleeps until the deadline of that time (expiry_due_ns), 0 = it is awake; the writer's
 	// How long each waits until it looks again: apart, for a watcher that has stopped is waited for as long as it has.
 	int reclaim_retry_ms, unsent_retry_ms;
 	struct wait_budget budget;
@@ -81,7 +82,7 @@ int loop_new(struct server *server, unsigned number, struct loop **out)
 		return -errno;
 	}
 	wait_budget_init(&loop->budget, (struct wait_limits){.spin_max_ns = WAIT_SPIN_MAX_NS});
-	writer_begin(&server->writer);
+	writer_begin(&server->writer, number);
 	tell_busy(loop, 0);
 	writer_end(&server->writer);
 	*out = loop;
@@ -103,7 +104,7 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	writer_begin(&loop->server->writer);
+	writer_begin(&loop->server->writer, loop->number);
 	while (loop->connections)
 		connection_end(loop, loop->connections);
 	if (loop->has_told_busy)
@@ -256,7 +257,7 @@ static int take_events(struct loop *loop, struct network *network, const struct 
 {
 	int left = 0;
 
-	writer_begin(&loop->server->writer);
+	writer_begin(&loop->server->writer, loop->number);
 	for (int i = 0; i < count; i++) {
 		if ((events[i].kind == FABRIC_CLOSED) == is_ending)
 			take_event(loop, network, &events[i]);
@@ -456,8 +457,10 @@ static int block(struct loop *loop)
 		wait_budget_blocked(&loop->budget);
 		if (gather_before_block(&loop->gather))
 			sched_yield();
+	} else if (writer_is_awaited(&loop->server->writer)) {
+		sched_yield();
 	}
-	writer_begin(&loop->server->writer);
+	writer_begin(&loop->server->writer, loop->number);
 	wait_ns = timeout_ns(loop);
 	writer_end(&loop->server->writer);
 	result = fabric_block(place->fabric, loop->epoll_fd, wait_ns < loop->metrics_ns ? wait_ns : loop->metrics_ns);
@@ -466,9 +469,14 @@ static int block(struct loop *loop)
 
 static void sweep(struct loop *loop)
 {
+	const struct writer *writer = &loop->server->writer;
+
 	loop->kept_ns = 0;
+	if (writer_owes(writer, loop->sweep_debt))
+		return;
 	loop->is_sweep_held = loop->is_reclaiming && reclaim_bytes(loop->server->reclaim) > FAR_EXPIRY_WAITING_MAX;
 	loop->is_sweeping = !loop->is_sweep_held && expiry_sweep(loop->server, FAR_EXPIRY_STEP_NS);
+	loop->sweep_debt = writer_debt(writer);
 }
 
 // Deadlines are kept by one loop: it sweeps, or is told if it sleeps for longer than until the one that requests have just set.
@@ -492,7 +500,7 @@ static bool is_stopped(int stop_fd)
 // What a turn has left to do behind its requests.
 static void tend(struct loop *loop, int count, uint32_t turns)
 {
-	writer_begin(&loop->server->writer);
+	writer_begin(&loop->server->writer, loop->number);
 	tell_busy(loop, count);
 	if (loop->has_stalled)
 		resume_stalled(loop);

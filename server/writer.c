@@ -20,6 +20,15 @@ void writer_fini(struct writer *writer)
 	pthread_mutex_destroy(&writer->role);
 }
 
+void writer_wait(struct writer *writer, unsigned io_thread)
+{
+	atomic_fetch_add_explicit(&writer->waiting, 1, memory_order_relaxed);
+	pthread_mutex_lock(&writer->role);
+	atomic_fetch_sub_explicit(&writer->waiting, 1, memory_order_relaxed);
+	if (io_thread != 0)
+		writer->served++;
+}
+
 void writer_share(struct writer *writer)
 {
 	writer->is_shared = true;
