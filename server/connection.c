@@ -63,11 +63,14 @@ static void enlist(struct connection *connection)
 	connection->network->noticed = connection;
 }
 
-// By any I/O thread's hand: the lane's own is told.
+// By any I/O thread's hand: the lane's own is told. It looks by itself behind what it does (tend in loop.c).
 static void transport_notify(struct lane *lane)
 {
+	const struct network *network = connection_of(lane)->network;
+
 	enlist(connection_of(lane));
-	bell_ring(connection_of(lane)->network->bell);
+	if (lane->server->writer.io_thread != network->io_thread)
+		bell_ring(network->bell);
 }
 
 static uint64_t transport_read_section(const struct lane *lane)
