@@ -105,7 +105,7 @@ speaks_to_first() {
 	"$FAR" ping -c 1 && grep '^debug lane opened' "$temp/server.log" | tail -1 | grep 'io_thread=0$'
 }
 
-# One that is set on another thread's lane, while the first sleeps without an end: nothing but its bell wakes it.
+# One that is set on another thread's lane is swept at its time, too.
 first_is_told_of_deadlines() {
 	: >"$temp/server.log"
 	start_server 16M --log-level debug
