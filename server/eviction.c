@@ -21,10 +21,11 @@
 
 // Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
 #define WAITING_PART 4U
-// From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long in all, until one need not.
+// From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long while nothing of it comes back, and each for so long in all.
 #define PATIENT_PART 8U
 #define SOON_PART 64U
 #define PATIENCE_NS 2000000000U
+#define PATIENCE_IN_ALL_NS 10000000000U
 
 // --- what the policy asks ---
 
@@ -187,14 +188,14 @@ static enum fate fate_of(const struct eviction *eviction, const struct far_recor
 static void end(struct eviction *eviction, struct far_record *object)
 {
 	struct server *server = eviction->server;
-	uint64_t before = reclaim_bytes(server->reclaim);
+	uint64_t before = reclaim_bytes_retired(server->reclaim);
 	uint64_t bytes;
 
 	if (object->value_kind >= FAR_VALUE_EXTENT)
 		eviction->freed_pages += (uint64_t)object->u.value.pages << FAR_PAGE_SHIFT;
 	eviction_policy_remember(eviction->policy, object->id);
 	namespace_remove_names(server, object, NAMES_MAX);
-	bytes = reclaim_bytes(server->reclaim) - before;
+	bytes = reclaim_bytes_retired(server->reclaim) - before;
 	eviction->freed += bytes;
 	server->figures.evicted++;
 	server->figures.evicted_bytes += bytes;
@@ -287,13 +288,17 @@ static bool is_waiting(const struct server *server, uint32_t part)
 	return reclaim_bytes(server->reclaim) > pool_length(server->pool) / part;
 }
 
-// A reader that does not end is not to stop the others.
+// A reader that does not end is not to stop the others: behind it nothing comes back (reclaim.c gives back in order), however often it is asked for and by whomever. Something waits.
 static bool has_patience(struct eviction *eviction)
 {
+	const struct reclaim *reclaim = eviction->server->reclaim;
+	uint64_t returned = reclaim_bytes_retired(reclaim) - reclaim_bytes(reclaim);
 	uint64_t now_ns = eviction->server->monotonic_ns();
 
-	if (eviction->waiting_since_ns == 0)
+	if (eviction->waiting_since_ns == 0 || eviction->returned != returned) {
 		eviction->waiting_since_ns = now_ns;
+		eviction->returned = returned;
+	}
 	return now_ns - eviction->waiting_since_ns < PATIENCE_NS;
 }
 
@@ -301,30 +306,27 @@ bool eviction_has_to_wait(struct server *server)
 {
 	if (is_waiting(server, PATIENT_PART))
 		reclaim_run(server->reclaim);
-	if (is_waiting(server, PATIENT_PART))
-		return has_patience(server->eviction);
-	server->eviction->waiting_since_ns = 0;
-	return false;
+	return is_waiting(server, PATIENT_PART) && has_patience(server->eviction);
 }
 
-void eviction_let_wait(struct server *server, bool can_wait)
+void eviction_let_wait(struct server *server, bool can_wait, uint64_t late_since_ns)
 {
 	struct eviction *eviction = server->eviction;
 
 	if (!eviction)
 		return;
 	eviction->is_short = false;
-	eviction->can_wait = can_wait && (eviction->waiting_since_ns == 0 || has_patience(eviction));
+	eviction->can_wait = can_wait && (late_since_ns == 0 || server->monotonic_ns() - late_since_ns < PATIENCE_IN_ALL_NS);
 }
 
 // Evicted memory is on its way back: no use in evicting more.
 static bool is_enough(struct eviction *eviction)
 {
-	bool is_soon = eviction->can_wait && is_waiting(eviction->server, SOON_PART);
-
-	if (is_soon)
-		eviction->is_short = has_patience(eviction);
-	return is_soon || is_waiting(eviction->server, WAITING_PART);
+	if (eviction->can_wait && is_waiting(eviction->server, SOON_PART) && has_patience(eviction)) {
+		eviction->is_short = true;
+		return true;
+	}
+	return is_waiting(eviction->server, WAITING_PART);
 }
 
 bool eviction_make_room(struct server *server)
@@ -340,8 +342,7 @@ bool eviction_make_room(struct server *server)
 	if (!has_gone)
 		has_gone = evict_few(eviction);
 	eviction->is_evicting = false;
-	if (!reclaim_run(server->reclaim))
-		eviction->waiting_since_ns = 0;
+	reclaim_run(server->reclaim);
 	return has_gone;
 }
 

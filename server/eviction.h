@@ -33,7 +33,8 @@ struct eviction {
 	uint64_t freed_pages; // of them, in pages
 	uint32_t slabs;       // emptied
 	bool is_evicting;
-	uint64_t waiting_since_ns; // 0: nobody had to
+	uint64_t waiting_since_ns; // somebody has to, and nothing has come back; 0: nobody ever had to
+	uint64_t returned;         // bytes that had come back by then, ever
 	bool can_wait;             // the request under way, if it is not carried out now
 	bool is_short;             // it found no memory, but there will be some
 };
@@ -85,8 +86,9 @@ int eviction_unpin(struct server *server, struct far_record *object);
 // Evicts some objects for a request that found no memory. False: nothing has gone. Called by space.c alone.
 bool eviction_make_room(struct server *server);
 
-// Whether the request that begins can be carried out later instead: then it evicts little while what it has evicted waits for readers, and if it fails for that it is short.
-void eviction_let_wait(struct server *server, bool can_wait);
+// Whether the request that begins can be carried out later instead: then it evicts little while what it has evicted waits for readers, and if it fails for that it is short. It has been late since then (0: it
+// has not), and not for ever.
+void eviction_let_wait(struct server *server, bool can_wait, uint64_t late_since_ns);
 
 static inline bool eviction_is_short(const struct server *server)
 {

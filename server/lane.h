@@ -38,6 +38,7 @@ struct lane {
 	uint64_t number;  // unique over the server's life
 	uint64_t pool_rkey;
 	uint32_t message_size;
+	uint64_t late_since_ns;  // its message under way could not be carried out at first, monotonic; 0: none is late
 	bool is_closing;         // broke the protocol: to be disconnected once its last reply is out
 	struct session *session; // NULL before hello
 	struct watcher *watcher; // NULL: it watches nothing

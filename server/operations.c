@@ -105,7 +105,8 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .request_size = sizeof(struct far_many_request),
                 .has_tail = true,
                 .is_mutation = true,
-                .wants_memory = true},
+                .wants_memory = true,
+                .has_results = true},
         [FAR_OP_PUT_RANGE] = {.name = "put-range",
                 .handle = handle_put_range,
                 .request_size = sizeof(struct far_put_range_request),
@@ -345,6 +346,12 @@ static uint16_t busy_flags(const struct server *server)
 	return probing == FAR_PROBING_ALL ? FAR_REPLY_BUSY | FAR_REPLY_PROBE : probing ? FAR_REPLY_BUSY : 0;
 }
 
+// What has used grants up, or has told of -ENOSPC in its reply, cannot be carried out again.
+static bool can_be_late(const struct operation *operation, const struct far_request *header)
+{
+	return operation->wants_memory && !operation->has_results && !(header->flags & operation->granted);
+}
+
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply_bytes)
 {
 	const struct far_request *header = message;
@@ -373,11 +380,15 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	        .reply = reply,
 	        .reply_room = lane->message_size - (uint32_t)sizeof(struct far_grant),
 	};
-	eviction_let_wait(server, operation->wants_memory && !(header->flags & operation->granted));
+	eviction_let_wait(server, can_be_late(operation, header), lane->late_since_ns);
 	error = operation->handle(&request);
 	index_settle(server->index);
-	if (error == -ENOSPC && eviction_is_short(server))
+	if (error == -ENOSPC && eviction_is_short(server)) {
+		if (lane->late_since_ns == 0)
+			lane->late_since_ns = server->monotonic_ns();
 		return OPERATIONS_LATER;
+	}
+	lane->late_since_ns = 0;
 	metrics_end(figures, begun_ns, error);
 	if (error == -EPROTO)
 		return refuse(lane, header, length, operation->name, reply);

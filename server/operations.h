@@ -15,6 +15,7 @@ struct operation {
 	bool has_tail;         // a variable part may follow; its length is the handler's to check
 	bool is_mutation;      // changes what others can see: never beside the writer
 	bool wants_memory;     // values, mostly: waits while eviction has to wait
+	bool has_results;      // of its parts, each with its own -ENOSPC: carried out once
 	uint16_t granted;      // the flag by which its value is in grants, which are used up whatever becomes of it
 	bool has_no_reply;
 };

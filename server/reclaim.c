@@ -116,6 +116,7 @@ static void add(struct reclaim *reclaim, struct item item)
 	}
 	batch->items[batch->count++] = item;
 	reclaim->bytes += item_bytes(&item);
+	reclaim->retired += item_bytes(&item);
 }
 
 void reclaim_pages(struct reclaim *reclaim, uint32_t page, uint32_t pages)
@@ -237,4 +238,9 @@ bool reclaim_run(struct reclaim *reclaim)
 uint64_t reclaim_bytes(const struct reclaim *reclaim)
 {
 	return reclaim->bytes;
+}
+
+uint64_t reclaim_bytes_retired(const struct reclaim *reclaim)
+{
+	return reclaim->retired;
 }

@@ -47,4 +47,7 @@ bool reclaim_run(struct reclaim *reclaim);
 // Bytes that wait here: free space for statfs.
 uint64_t reclaim_bytes(const struct reclaim *reclaim);
 
+// Bytes that were ever handed in, whether they wait still or not: never falls.
+uint64_t reclaim_bytes_retired(const struct reclaim *reclaim);
+
 #endif

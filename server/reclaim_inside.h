@@ -29,7 +29,8 @@ struct reclaim {
 	struct batch *spare; // one kept, so that the usual run allocates nothing
 	struct batch *oldest;
 	struct batch *newest;
-	uint64_t bytes;
+	uint64_t bytes;   // waiting
+	uint64_t retired; // ever handed in
 	// Transfers: tickets [low, next) may be under way; done[] remembers which of them are over, a ring of `window` (a power of two).
 	uint64_t low;
 	uint64_t next;

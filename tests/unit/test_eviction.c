@@ -462,6 +462,87 @@ static void test_put__evicted_bytes_stay_while_a_reader_is_at_them(void **state)
 	served_leave(reader);
 }
 
+// As a connection carries a request out: it may have to wait before, or be late.
+static int put_as_connections_do(unsigned number, uint32_t length)
+{
+	struct far_put_request message = {.header = {.op = FAR_OP_PUT, .length = sizeof(message)}};
+
+	if (operations_must_wait(server, &message, sizeof(message)))
+		return SERVED_LATER;
+	return put(number, length);
+}
+
+// What waits is between the two marks from which requests wait: each try asks twice, and others ask meanwhile. In the end it is carried out, or fails.
+static void test_put__stopped_reader_stops_nobody_for_ever(void **state)
+{
+	struct served_lane *reader = served_join_mapped(server);
+	unsigned tries = 0;
+
+	(void)state;
+	put_all(0, 1, 1000);
+	reader->section = 1;
+	for (unsigned number = 1; put(number, 1000) == FAR_STATUS_OK; number++)
+		assert_true(number < 100000);
+	assert_in_range(reclaim_bytes(server->reclaim), POOL / 64, POOL / 8);
+	while (put_as_connections_do(1000000, 1000) == SERVED_LATER) {
+		clock_ns += 100000000;
+		assert_false(eviction_has_to_wait(server));
+		put_as_connections_do(2000000 + tries, 64);
+		assert_in_range(++tries, 1, 20);
+	}
+	reader->section = 2;
+	put_all(100000, 150000, 1000);
+	served_leave(reader);
+}
+
+// While something comes back patience has no end: the reader of now is not the one that was waited for.
+static void test_put__readers_that_go_on_are_waited_for(void **state)
+{
+	struct served_lane *reader = served_join_mapped(server);
+	unsigned number = 1;
+
+	(void)state;
+	put_all(0, 1, 1000);
+	for (unsigned turn = 0; turn < 5; turn++) {
+		reader->section = 2 * turn + 1;
+		while (put(number, 1000) == FAR_STATUS_OK)
+			assert_true(++number < 100000);
+		clock_ns += 1900000000;
+		assert_int_equal(put(number, 1000), SERVED_LATER);
+		reader->section = 2 * turn + 2;
+		assert_int_equal(put(number++, 1000), FAR_STATUS_OK);
+	}
+	served_leave(reader);
+}
+
+// Its results tell of each item, so it cannot be carried out again.
+static void test_put_many__evicts_more_where_others_wait(void **state)
+{
+	struct served_lane *reader = served_join_mapped(server);
+	const struct far_many_reply *reply = (const struct far_many_reply *)client->reply;
+	const struct far_many_result *results = (const struct far_many_result *)(reply + 1);
+	const struct far_many_item items[2] = {{.key_length = 1, .length = 1000}, {.key_length = 1, .length = 1000}};
+	struct far_many_request message = {.count = 2, .mode = 0644};
+	char keys_and_values[2 * 1001] = {0};
+
+	(void)state;
+	put_all(0, 1, 1000);
+	reader->section = 1;
+	for (unsigned number = 1; put(number, 1000) == FAR_STATUS_OK; number++)
+		assert_true(number < 100000);
+	for (unsigned char number = 0; number < 100; number++) {
+		keys_and_values[0] = keys_and_values[1001] = (char)(128 + number);
+		assert_int_equal(served_call(client, FAR_OP_PUT_MANY, 0, &message, sizeof(message),
+		                         (struct served_parts){items, sizeof(items), keys_and_values, sizeof(keys_and_values)}),
+		        FAR_STATUS_OK);
+		if (results[0].status == FAR_STATUS_NO_SPACE)
+			break;
+	}
+	assert_true(reclaim_bytes(server->reclaim) > POOL / 4); // not before
+	reader->section = 2;
+	served_leave(reader);
+}
+
 // A slab full of small ones is emptied, instead of most of what there is going until one becomes empty.
 static void test_put__large_value_after_small_ones_costs_few_of_them(void **state)
 {
@@ -541,6 +622,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_change__object_under_way_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__nothing_to_evict_is_full, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__evicted_bytes_stay_while_a_reader_is_at_them, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put__stopped_reader_stops_nobody_for_ever, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put__readers_that_go_on_are_waited_for, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),
