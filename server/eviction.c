@@ -13,7 +13,7 @@
 
 #define VICTIMS_AT_ONCE 8U      // of one turn: the next requests find their memory without
 #define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request
-#define LOOKED_AT_MAX 4096U     // items that turned out to have to stay, in a row
+#define STAYING_MAX 4096U       // items that turned out to have to stay, in a row: from then on any other is welcome
 #define NAMES_MAX 16U           // an object with more stays: they would all go at once
 #define FREED_BEFORE_SLABS SLAB // bytes, hardly any in pages: from then on slabs are emptied
 #define SLABS_MAX 16U           // of one request
@@ -37,18 +37,25 @@ static uint8_t *state_of(void *context, uint64_t id)
 	return object ? &object->eviction : NULL;
 }
 
-// Sessions that hold it may do so for no reason but that their kernel remembers the name. What finds no place is asked for when its turn comes again.
-static void ask_holders(struct server *server, const struct far_record *object)
+// Sessions that hold it may do so for no reason but that their kernel remembers the name. False: one of them is asked for so many that this one finds no place.
+static bool ask_holders(struct server *server, const struct far_record *object)
 {
+	bool are_asked = true;
+
 	for (uint32_t place = 0, left = server->session_count; place < FAR_SESSIONS_MAX && left > 0; place++) {
 		struct session *session = server->sessions[place];
 
 		if (!session)
 			continue;
 		left--;
-		if (session->let_go_count < SESSION_LET_GO_MAX && hold_exists(session, object->id))
+		if (!hold_exists(session, object->id))
+			continue;
+		if (session->let_go_count < SESSION_LET_GO_MAX)
 			session->let_go[session->let_go_count++] = object->id;
+		else
+			are_asked = false;
 	}
+	return are_asked;
 }
 
 // What another word would not be right for is not read one-sidedly by key either, or is under way.
@@ -201,27 +208,33 @@ static void end(struct eviction *eviction, struct far_record *object)
 	server->figures.evicted_bytes += bytes;
 }
 
-// The next one by the policy, out of the queues. NULL: there is none.
+// An object that must not go is out of the queues. One that is kept comes back when that ends; one that nobody could be asked for, when its turn comes again.
+static void pass_over(struct eviction *eviction, const struct far_record *object, enum fate fate)
+{
+	bool is_held = fate == FATE_IS_KEPT && !(object->flags & FAR_RECORD_PINNED);
+
+	if (fate == FATE_STAYS_FOR_NOW || (is_held && !ask_holders(eviction->server, object)))
+		eviction_policy_return(eviction->policy, object->id);
+}
+
+// The next one by the policy, out of the queues. Where many have to stay each that is queued is looked at once more, used or not. NULL: there is none.
 static struct far_record *choose(struct eviction *eviction)
 {
+	struct eviction_policy *policy = eviction->policy;
+	uint64_t limit = eviction_policy_items(policy) + STAYING_MAX;
 	uint64_t id;
 
-	for (uint32_t looked_at = 0; looked_at < LOOKED_AT_MAX; looked_at++) {
+	for (uint64_t staying = 0; staying < limit; staying++) {
 		struct far_record *object;
+		enum fate fate;
 
-		if (eviction_policy_reserve(eviction->policy) || !eviction_policy_take(eviction->policy, &id))
+		if (eviction_policy_reserve(policy) || !eviction_policy_take(policy, staying >= STAYING_MAX, &id))
 			return NULL;
 		object = record_by_id(eviction->server->pool, id);
-		switch (fate_of(eviction, object)) {
-		case FATE_GOES:
+		fate = fate_of(eviction, object);
+		if (fate == FATE_GOES)
 			return object;
-		case FATE_STAYS_FOR_NOW:
-			eviction_policy_return(eviction->policy, id);
-			break;
-		case FATE_IS_KEPT:
-			ask_holders(eviction->server, object);
-			break;
-		}
+		pass_over(eviction, object, fate);
 	}
 	return NULL;
 }

@@ -184,17 +184,21 @@ static uint8_t *pop(struct eviction_policy *policy, enum eviction_queue from, ui
 	return state;
 }
 
-static uint64_t live(const struct eviction_policy *policy)
+static uint64_t small_items(const struct eviction_policy *policy)
 {
-	return policy->queues[EVICTION_QUEUE_YOUNG].live + policy->queues[EVICTION_QUEUE_OLD].live +
-	       policy->queues[EVICTION_QUEUE_MAIN].live;
+	return policy->queues[EVICTION_QUEUE_YOUNG].live + policy->queues[EVICTION_QUEUE_OLD].live;
+}
+
+uint64_t eviction_policy_items(const struct eviction_policy *policy)
+{
+	return small_items(policy) + policy->queues[EVICTION_QUEUE_MAIN].live;
 }
 
 static bool is_small_too_long(const struct eviction_policy *policy)
 {
-	uint64_t small = policy->queues[EVICTION_QUEUE_YOUNG].live + policy->queues[EVICTION_QUEUE_OLD].live;
+	uint64_t small = small_items(policy);
 
-	return small > 0 && small * SMALL_PART >= live(policy);
+	return small > 0 && small * SMALL_PART >= eviction_policy_items(policy);
 }
 
 // --- the sweep ---
@@ -235,7 +239,7 @@ static void sweep(struct eviction_policy *policy)
 
 	for (unsigned i = EVICTION_QUEUE_YOUNG; i < EVICTION_QUEUES; i++)
 		slots += policy->queues[i].slots;
-	if (slots <= 2 * live(policy) + 2 * EVICTION_CHUNK_SLOTS)
+	if (slots <= 2 * eviction_policy_items(policy) + 2 * EVICTION_CHUNK_SLOTS)
 		return;
 	policy->swept = chunk;
 	if (!chunk) {
@@ -339,10 +343,10 @@ static void keep(struct eviction_policy *policy, uint64_t id, uint8_t *state, un
 	recall(policy, id);
 }
 
-bool eviction_policy_take(struct eviction_policy *policy, uint64_t *id)
+bool eviction_policy_take(struct eviction_policy *policy, bool is_any, uint64_t *id)
 {
-	for (unsigned chances = CHANCES; live(policy) > 0;) {
-		bool is_of_small = is_small_too_long(policy);
+	for (unsigned chances = is_any ? 0 : CHANCES; eviction_policy_items(policy) > 0;) {
+		bool is_of_small = is_any ? small_items(policy) > 0 : is_small_too_long(policy);
 		enum eviction_queue from = !is_of_small                                  ? EVICTION_QUEUE_MAIN
 		                           : policy->queues[EVICTION_QUEUE_OLD].live > 0 ? EVICTION_QUEUE_OLD
 		                                                                         : EVICTION_QUEUE_YOUNG;

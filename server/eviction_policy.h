@@ -49,8 +49,9 @@ void eviction_policy_return(struct eviction_policy *policy, uint64_t id);
 // The item ends without having been taken, or is not to be evicted any more.
 void eviction_policy_drop(struct eviction_policy *policy, uint8_t *state);
 
-// The next one to go, behind a reserve: it is in no queue from then on. False: there is none.
-bool eviction_policy_take(struct eviction_policy *policy, uint64_t *id);
+// The next one to go, behind a reserve: it is in no queue from then on. Any: of the small queue while there is one, and used or not, so that as many takes as there are items give each of them once, whatever
+// returns meanwhile. False: there is none.
+bool eviction_policy_take(struct eviction_policy *policy, bool is_any, uint64_t *id);
 
 // What take gave is about to end.
 void eviction_policy_remember(struct eviction_policy *policy, uint64_t id);
@@ -61,6 +62,9 @@ static inline void eviction_policy_use(uint8_t *state)
 	if (EVICTION_USES(*state) < EVICTION_USES_MAX)
 		++*state;
 }
+
+// Items in all queues.
+uint64_t eviction_policy_items(const struct eviction_policy *policy);
 
 // Items in a queue, and bytes of the heap that all of it takes.
 uint64_t eviction_policy_count(const struct eviction_policy *policy, enum eviction_queue queue);

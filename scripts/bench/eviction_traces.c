@@ -305,7 +305,7 @@ static bool chosen(struct cache *cache, uint32_t key)
 	}
 	if (eviction_policy_reserve(cache->policy))
 		exit(1);
-	if (cache->used == cache->room && eviction_policy_take(cache->policy, &victim)) {
+	if (cache->used == cache->room && eviction_policy_take(cache->policy, false, &victim)) {
 		eviction_policy_remember(cache->policy, victim);
 		cache->items[victim].is_cached = false;
 		cache->used--;

@@ -253,6 +253,70 @@ static void test_let_go__long_lists_come_in_parts(void **state)
 	assert_in_range(parts, 8, 20);
 }
 
+// As a mount does: what it is asked for is forgotten. Returns how many files that were.
+static unsigned let_go(void)
+{
+	const struct far_let_go_reply *reply = (const struct far_let_go_reply *)client->reply;
+	uint64_t ids[2 * SESSION_LET_GO_MAX];
+	unsigned count = 0;
+	struct far_request message;
+
+	do {
+		const uint8_t *at = (const uint8_t *)(reply + 1);
+		struct far_let_go entry;
+
+		assert_int_equal(served_call(client, FAR_OP_LET_GO, 0, &message, sizeof(message), (struct served_parts){0}), FAR_STATUS_OK);
+		for (uint32_t i = 0; i < reply->count; i++, at += sizeof(entry) + entry.name_length) {
+			memcpy(&entry, at, sizeof(entry));
+			ids[count++] = entry.id;
+		}
+	} while (reply->count > 0);
+	for (unsigned i = 0; i < count; i++)
+		served_forget(client, ids[i], 1);
+	return count;
+}
+
+static void hold_all(unsigned first, unsigned end)
+{
+	uint64_t directory = id_in_root("d");
+	struct far_attr attr;
+
+	for (unsigned number = first; number < end; number++)
+		assert_int_equal(served_lookup(client, directory, key_of(number) + 2, &attr), FAR_STATUS_OK);
+}
+
+// More than are asked for at once: the others' turn comes again.
+static void test_let_go__all_that_is_held_is_asked_for_in_the_end(void **state)
+{
+	unsigned gone = 0, rounds = 0;
+
+	(void)state;
+	put_all(0, 1000, 1000);
+	hold_all(0, 1000);
+	for (unsigned first = 1000; gone < 1000; first += 30000) {
+		put_and_use_all(first, first + 30000, 1000);
+		gone += let_go();
+		assert_in_range(++rounds, 1, 20);
+	}
+	put_and_use_all(1000000, 1100000, 1000);
+	for (unsigned number = 0; number < 1000; number++)
+		assert_false(is_there(number));
+}
+
+// However many of them there are, and whether or not they can be asked for.
+static void test_put__files_behind_many_that_stay_are_found(void **state)
+{
+	const unsigned held = 10000;
+
+	(void)state;
+	put_all(0, held, 64);
+	hold_all(0, held);
+	put_all(held, held + 200000, 64);
+	for (unsigned number = 0; number < held; number++)
+		assert_true(is_there(number));
+	let_go();
+}
+
 static void test_put__deleted_but_held_value_stays_readable(void **state)
 {
 	struct far_attr attr;
@@ -612,6 +676,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__what_is_held_stays_until_it_is_not, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_let_go__held_files_are_asked_for_by_name, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_let_go__long_lists_come_in_parts, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_let_go__all_that_is_held_is_asked_for_in_the_end, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put__files_behind_many_that_stay_are_found, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__deleted_but_held_value_stays_readable, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, tear_down),

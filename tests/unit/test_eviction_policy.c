@@ -74,7 +74,7 @@ static uint64_t take(void)
 	uint64_t id;
 
 	assert_int_equal(eviction_policy_reserve(policy), 0);
-	if (!eviction_policy_take(policy, &id))
+	if (!eviction_policy_take(policy, false, &id))
 		return 0;
 	assert_true(items[id].is_there);
 	assert_int_equal(EVICTION_QUEUE(items[id].state), EVICTION_QUEUE_NONE);
@@ -242,6 +242,30 @@ static void test_eviction_policy_return__is_taken_again_later(void **state)
 	assert_int_equal(evict(), id);
 }
 
+// Of the small queue, too, though it be short, and though all were used.
+static void test_eviction_policy_take__any_gives_each_once(void **state)
+{
+	bool has_come[1101] = {false};
+
+	(void)state;
+	add_all(1, 1001);
+	for (uint64_t id = 1; id < 1001; id++)
+		eviction_policy_use(&items[id].state);
+	assert_int_not_equal(evict(), 0);
+	add_all(1001, 1101);
+	assert_int_equal(eviction_policy_items(policy), 1099);
+	for (unsigned i = 0; i < 1099; i++) {
+		uint64_t id = 0;
+
+		assert_int_equal(eviction_policy_reserve(policy), 0);
+		assert_true(eviction_policy_take(policy, true, &id));
+		assert_false(has_come[id]);
+		has_come[id] = true;
+		assert_int_equal(eviction_policy_reserve(policy), 0);
+		eviction_policy_return(policy, id);
+	}
+}
+
 static void test_eviction_policy_bytes__are_some_ten_an_item(void **state)
 {
 	(void)state;
@@ -262,6 +286,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__ended_items_are_passed_over, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__ended_items_are_swept, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_return__is_taken_again_later, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_policy_take__any_gives_each_once, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_bytes__are_some_ten_an_item, set_up, tear_down),
 	};
 
