@@ -273,8 +273,10 @@ int handle_put(struct request *request)
 	if (error)
 		return error;
 	new.bytes = request_take(request, request->tail_length);
-	request->server->figures.bytes_in += new.bytes.length;
-	return put_store(request, key, &new);
+	error = put_store(request, key, &new);
+	if (!error)
+		request->server->figures.bytes_in += new.bytes.length;
+	return error;
 }
 
 int handle_upload(struct request *request)

@@ -64,18 +64,17 @@ static inline void metrics_add(_Atomic uint64_t *counter, uint64_t more)
 }
 
 // A request begins. Returns when, ns, or 0: this one is not timed.
-static inline uint64_t metrics_begin(struct metrics_operation *operation)
+static inline uint64_t metrics_begin(const struct metrics_operation *operation)
 {
-	uint64_t number = metrics_get(&operation->count);
-
-	atomic_store_explicit(&operation->count, number + 1, memory_order_relaxed);
-	return number % METRICS_TIMED_EVERY == 0 ? wait_now_ns() : 0;
+	return metrics_get(&operation->count) % METRICS_TIMED_EVERY == 0 ? wait_now_ns() : 0;
 }
 
+// It has been carried out, or has failed: it counts from now on.
 static inline void metrics_end(struct metrics_operation *operation, uint64_t begun_ns, bool has_failed)
 {
 	uint64_t took_ns;
 
+	metrics_add(&operation->count, 1);
 	if (has_failed)
 		metrics_add(&operation->errors, 1);
 	if (begun_ns == 0)

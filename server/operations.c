@@ -364,10 +364,11 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	uint16_t flags;
 	int error;
 
-	server->figures.operations++;
 	server_begin(server);
-	if (wrong)
+	if (wrong) {
+		server->figures.operations++;
 		return refuse(lane, header, length, wrong, reply);
+	}
 	figures = &server->metrics->operations[header->op];
 	begun_ns = metrics_begin(figures);
 	request = (struct request){
@@ -389,6 +390,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 		return OPERATIONS_LATER;
 	}
 	lane->late_since_ns = 0;
+	server->figures.operations++;
 	metrics_end(figures, begun_ns, error);
 	if (error == -EPROTO)
 		return refuse(lane, header, length, operation->name, reply);

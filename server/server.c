@@ -169,7 +169,7 @@ bool server_settle(struct server *server)
 {
 	bool is_waiting = reclaim_run(server->reclaim);
 
-	if (server->reserve_page == 0 && !server->eviction) // a request that needs it evicts for it
-		space_keep_reserve(server);
+	if (server->reserve_page == 0) // nothing is evicted for it before a request needs it
+		server->reserve_page = pool_pages_alloc(server->pool, SPACE_RESERVE_PAGES);
 	return is_waiting;
 }

@@ -8,6 +8,7 @@
 #include "served.h"
 #include "server/check.h"
 #include "server/eviction.h"
+#include "server/metrics.h"
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
@@ -499,6 +500,8 @@ static void test_put__evicted_bytes_stay_while_a_reader_is_at_them(void **state)
 	struct served_lane *reader = served_join_mapped(server);
 	const char *bytes;
 	struct far_record *record;
+	struct server_figures before;
+	uint64_t puts;
 	uint64_t word;
 
 	(void)state;
@@ -512,10 +515,15 @@ static void test_put__evicted_bytes_stay_while_a_reader_is_at_them(void **state)
 	assert_false(is_there(0));
 	assert_memory_equal(bytes, value_of(0, 1000), 1000);
 	assert_int_not_equal(atomic_load(&record->word), word);
-	// Whoever wants memory waits for it, but not for ever, and little goes meanwhile.
+	// Whoever wants memory waits for it, but not for ever, and little goes meanwhile. What is late is no work done.
 	clock_ns += 1999999999;
+	before = server->figures;
+	puts = metrics_get(&server->metrics->operations[FAR_OP_PUT].count);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(put(1000000, 1000), SERVED_LATER);
+	assert_int_equal(server->figures.operations, before.operations);
+	assert_int_equal(server->figures.bytes_in, before.bytes_in);
+	assert_int_equal(metrics_get(&server->metrics->operations[FAR_OP_PUT].count), puts);
 	assert_in_range(server->figures.evicted_bytes, POOL / 64, POOL / 32);
 	clock_ns++;
 	assert_int_equal(put(1000000, 1000), FAR_STATUS_NO_SPACE);
@@ -625,6 +633,26 @@ static void test_put__large_value_after_small_ones_costs_few_of_them(void **stat
 		assert_value(number, VALUE_MAX);
 }
 
+static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state)
+{
+	static uint32_t page[(POOL >> FAR_PAGE_SHIFT) + 1];
+	uint32_t count;
+
+	(void)state;
+	put_all(0, 10, 1000);
+	space_use_reserve(server);
+	server_settle(server);
+	assert_int_not_equal(server->reserve_page, 0);
+	space_use_reserve(server);
+	for (count = 0; (page[count] = pool_pages_alloc(server->pool, SPACE_RESERVE_PAGES)) != 0; count++)
+		assert_true(count + 1 < sizeof(page) / sizeof(page[0]));
+	server_settle(server);
+	assert_int_equal(server->reserve_page, 0);
+	assert_int_equal(server->figures.evicted, 0);
+	while (count > 0)
+		pool_pages_free(server->pool, page[--count], SPACE_RESERVE_PAGES);
+}
+
 static void test_put__times_to_live_go_with_their_objects(void **state)
 {
 	(void)state;
@@ -692,6 +720,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__readers_that_go_on_are_waited_for, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),
 	};
