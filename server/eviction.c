@@ -16,8 +16,10 @@
 #define STAYING_MAX 4096U       // items that turned out to have to stay, in a row: from then on any other is welcome
 #define NAMES_MAX 16U           // an object with more stays: they would all go at once
 #define FREED_BEFORE_SLABS SLAB // bytes, hardly any in pages: from then on slabs are emptied
-#define SLABS_MAX 16U           // of one request
+#define SLABS_IN_VAIN 16U       // none of them could be: as many bytes go by turn before the next are tried
 #define SLAB (64U << 10)
+#define ENDED_MAX 4096U         // objects of one try of a request that can be carried out again
+#define ENDED_IN_ALL (1U << 17) // of one that cannot: it is to end within a second
 
 // Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
 #define WAITING_PART 4U
@@ -96,6 +98,7 @@ int eviction_new(struct server *server)
 	if (!eviction)
 		return -ENOMEM;
 	eviction->server = server;
+	eviction_effort_begin(&eviction->request);
 	error = eviction_policy_new(&items, pool_length(server->pool) / sizeof(struct far_record), &eviction->policy);
 	if (error)
 		free(eviction);
@@ -192,18 +195,19 @@ static enum fate fate_of(const struct eviction *eviction, const struct far_recor
 	return object->nlink > NAMES_MAX || locks_exist(&server->locks, object->id) ? FATE_STAYS_FOR_NOW : FATE_GOES;
 }
 
-static void end(struct eviction *eviction, struct far_record *object)
+static void end(struct eviction *eviction, struct eviction_effort *effort, struct far_record *object)
 {
 	struct server *server = eviction->server;
 	uint64_t before = reclaim_bytes_retired(server->reclaim);
 	uint64_t bytes;
 
 	if (object->value_kind >= FAR_VALUE_EXTENT)
-		eviction->freed_pages += (uint64_t)object->u.value.pages << FAR_PAGE_SHIFT;
+		effort->freed_pages += (uint64_t)object->u.value.pages << FAR_PAGE_SHIFT;
 	eviction_policy_remember(eviction->policy, object->id);
 	namespace_remove_names(server, object, NAMES_MAX);
 	bytes = reclaim_bytes_retired(server->reclaim) - before;
-	eviction->freed += bytes;
+	effort->freed += bytes;
+	effort->ended++;
 	server->figures.evicted++;
 	server->figures.evicted_bytes += bytes;
 }
@@ -240,7 +244,7 @@ static struct far_record *choose(struct eviction *eviction)
 }
 
 // First all are chosen, then all end: what the index has of them comes to the cache meanwhile.
-static bool evict_few(struct eviction *eviction)
+static bool evict_few(struct eviction *eviction, struct eviction_effort *effort)
 {
 	struct far_record *victims[VICTIMS_AT_ONCE];
 	uint32_t count = 0;
@@ -248,7 +252,7 @@ static bool evict_few(struct eviction *eviction)
 	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL)
 		index_expect(eviction->server->index, victims[count++]->name_hash);
 	for (uint32_t i = 0; i < count; i++)
-		end(eviction, victims[i]);
+		end(eviction, effort, victims[i]);
 	return count > 0;
 }
 
@@ -275,23 +279,39 @@ static bool can_be_emptied(const struct eviction *eviction, const struct pool_sl
 	return true;
 }
 
-static bool empty_slab(struct eviction *eviction)
+// False: not this one; or all that was in it waits in reclaim.
+static bool empty_slab(struct eviction *eviction, struct eviction_effort *effort)
 {
+	uint64_t before = effort->ended;
 	struct pool_slab slab;
 
-	eviction->slabs++;
 	if (!pool_records_sparse(eviction->server->pool, &eviction->slabs_at, &slab) || !can_be_emptied(eviction, &slab))
 		return false;
 	for (uint32_t i = 0; i < slab.records; i++)
 		if (is_in_use(slab_record(eviction, &slab, i)))
-			end(eviction, slab_record(eviction, &slab, i));
-	return true;
+			end(eviction, effort, slab_record(eviction, &slab, i));
+	return effort->ended > before;
 }
 
 // What was freed so far was small objects, and did not help.
-static bool is_wanting_pages(const struct eviction *eviction)
+static bool is_wanting_pages(const struct eviction_effort *effort)
 {
-	return eviction->freed >= FREED_BEFORE_SLABS && eviction->freed_pages < eviction->freed / 2 && eviction->slabs < SLABS_MAX;
+	return effort->freed >= effort->slabs_from && effort->freed_pages < effort->freed / 2;
+}
+
+// One that can be, of the next ones.
+static bool empty_some_slab(struct eviction *eviction, struct eviction_effort *effort)
+{
+	for (uint32_t tries = 0; tries < SLABS_IN_VAIN; tries++)
+		if (empty_slab(eviction, effort))
+			return true;
+	effort->slabs_from = effort->freed + FREED_BEFORE_SLABS;
+	return false;
+}
+
+void eviction_effort_begin(struct eviction_effort *effort)
+{
+	*effort = (struct eviction_effort){.slabs_from = FREED_BEFORE_SLABS};
 }
 
 // --- when there is need ---
@@ -342,23 +362,32 @@ static bool is_enough(struct eviction *eviction)
 	return is_waiting(eviction->server, WAITING_PART);
 }
 
+// So much has gone at once that others are to have their turn; who can come again is short till then.
+static bool has_ended_many(struct eviction *eviction)
+{
+	if (eviction->request.ended < (eviction->can_wait ? ENDED_MAX : ENDED_IN_ALL))
+		return false;
+	eviction->is_short = eviction->can_wait;
+	return true;
+}
+
 bool eviction_make_room(struct server *server)
 {
 	struct eviction *eviction = server->eviction;
-	bool has_gone = false;
+	bool has_gone;
 
-	if (!eviction || eviction->is_evicting || is_enough(eviction))
+	if (!eviction || eviction->is_evicting || is_enough(eviction) || has_ended_many(eviction))
 		return false;
 	eviction->is_evicting = true;
-	while (!has_gone && is_wanting_pages(eviction))
-		has_gone = empty_slab(eviction);
+	has_gone = is_wanting_pages(&eviction->request) && empty_some_slab(eviction, &eviction->request);
 	if (!has_gone)
-		has_gone = evict_few(eviction);
+		has_gone = evict_few(eviction, &eviction->request);
 	eviction->is_evicting = false;
 	reclaim_run(server->reclaim);
 	return has_gone;
 }
 
+// Slabs are emptied for a request's own need only.
 void eviction_keep_free(struct server *server, uint64_t bytes)
 {
 	struct eviction *eviction = server->eviction;
@@ -371,7 +400,7 @@ void eviction_keep_free(struct server *server, uint64_t bytes)
 
 		if (!victim)
 			break;
-		end(eviction, victim);
+		end(eviction, &eviction->request, victim);
 		reclaim_run(server->reclaim);
 	}
 	eviction->is_evicting = false;

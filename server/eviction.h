@@ -22,16 +22,21 @@
 
 #define EVICTION_MET 8U // more than a request finds of files that it still needs
 
+// What has been evicted for one purpose so far.
+struct eviction_effort {
+	uint64_t freed;       // bytes
+	uint64_t freed_pages; // of them, in pages
+	uint64_t slabs_from;  // bytes from which on slabs are emptied, unless much was in pages
+	uint64_t ended;       // objects
+};
+
 struct eviction {
 	struct server *server;
 	struct eviction_policy *policy;
 	const struct far_record *met[EVICTION_MET]; // by the request under way, the last ones
 	uint32_t met_next;
-	uint32_t slabs_at; // where to look for a slab to be emptied
-	// For the request under way:
-	uint64_t freed;       // bytes
-	uint64_t freed_pages; // of them, in pages
-	uint32_t slabs;       // emptied
+	uint32_t slabs_at;              // where to look for a slab to be emptied
+	struct eviction_effort request; // for the one under way
 	bool is_evicting;
 	uint64_t waiting_since_ns; // somebody has to, and nothing has come back; 0: nobody ever had to
 	uint64_t returned;         // bytes that had come back by then, ever
@@ -42,6 +47,8 @@ struct eviction {
 int eviction_new(struct server *server); // -ENOMEM
 void eviction_free(struct eviction *eviction);
 
+void eviction_effort_begin(struct eviction_effort *effort);
+
 // A request begins.
 static inline void eviction_begin(struct eviction *eviction)
 {
@@ -49,7 +56,7 @@ static inline void eviction_begin(struct eviction *eviction)
 		return;
 	for (uint32_t i = 0; i < EVICTION_MET; i++)
 		eviction->met[i] = NULL;
-	eviction->freed = eviction->freed_pages = eviction->slabs = 0;
+	eviction_effort_begin(&eviction->request);
 }
 
 // The request under way has found this object, which stays while it goes on.

@@ -334,6 +334,7 @@ void eviction_policy_drop(struct eviction_policy *policy, uint8_t *state)
 	if (EVICTION_QUEUE(*state) != EVICTION_QUEUE_NONE)
 		policy->queues[EVICTION_QUEUE(*state)].live--;
 	*state = 0;
+	sweep(policy);
 }
 
 // One that was used moves on, or has another turn.

@@ -6,7 +6,8 @@
 // ask again, and the first that does is seen. That is why the small queue is two, young and old.
 //
 // Items are the owner's: ids and, with each, a byte that this module keeps its state in (how often it was used, which queue it is in). A queue is a list of chunks of ids; an item that ends in another way
-// leaves its id there, which is passed over later, and swept away where these become too many. A call looks at two or three items; at most, where many were used or have ended, at some EVICTION_CHUNK_SLOTS for each queue. 8 bytes an item in a queue and 2 bytes one
+// leaves its id there, which is passed over later, and swept away where these become too many: by adds and drops, a chunk at a time. A call looks at two or three items, where many were used or swept at some EVICTION_CHUNK_SLOTS; a take
+// also passes over what has ended and was not swept yet, each id but once. 8 bytes an item in a queue and 2 bytes one
 // remembered, of the heap. No threads of its own; FIFO and LRU, to compare it with, are in scripts/bench/eviction_traces.c.
 #ifndef SERVER_EVICTION_POLICY_H
 #define SERVER_EVICTION_POLICY_H

@@ -32,10 +32,11 @@ static uint32_t pages_affordable(const struct server *server)
 }
 
 // With eviction there is room for lanes that use grants: as much is kept free as lets the next one be large.
-static uint32_t take_pages(const struct lane *lane, uint32_t *pages)
+static uint32_t take_pages(const struct lane *lane, bool is_mutation, uint32_t *pages)
 {
 	struct server *server = lane->server;
-	bool may_evict = server->eviction && lane->grants.wanted > 0 && server->granted_pages < pool_length(server->pool) >> GRANTED_SHIFT;
+	bool may_evict = server->eviction && is_mutation && lane->grants.wanted > 0 &&
+	                 server->granted_pages < pool_length(server->pool) >> GRANTED_SHIFT;
 	uint32_t page;
 
 	if (may_evict)
@@ -48,7 +49,7 @@ static uint32_t take_pages(const struct lane *lane, uint32_t *pages)
 	return page;
 }
 
-bool grant_offer(struct lane *lane, struct far_grant *wire)
+bool grant_offer(struct lane *lane, bool is_mutation, struct far_grant *wire)
 {
 	struct lane_grants *grants = &lane->grants;
 	struct server *server = lane->server;
@@ -57,7 +58,7 @@ bool grant_offer(struct lane *lane, struct far_grant *wire)
 
 	if (grants->count >= (grants->wanted ? grants->wanted : 1))
 		return false;
-	page = take_pages(lane, &pages);
+	page = take_pages(lane, is_mutation, &pages);
 	if (!page)
 		return false;
 	grant = grant_at(grants, grants->count);

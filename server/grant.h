@@ -31,8 +31,8 @@ struct lane_grants {
 	uint32_t last_id;
 };
 
-// Makes one more grant if the lane is due one and the pool has room. False: none.
-bool grant_offer(struct lane *lane, struct far_grant *wire);
+// Makes one more grant if the lane is due one and the pool has room; behind a mutation room is made for it by eviction, if the server evicts. False: none.
+bool grant_offer(struct lane *lane, bool is_mutation, struct far_grant *wire);
 
 // The lane is due one more than it has, up to FAR_GRANTS_PER_LANE.
 void grant_want_more(struct lane *lane);

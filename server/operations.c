@@ -328,11 +328,11 @@ static uint32_t refuse(struct lane *lane, const struct far_request *header, uint
 }
 
 // Returns the reply's length with it. A reply may lie where the client can write (shm): nothing is read back from there.
-static uint32_t append_grant(struct lane *lane, struct far_reply *reply, uint32_t length, uint16_t *flags)
+static uint32_t append_grant(struct lane *lane, bool is_mutation, struct far_reply *reply, uint32_t length, uint16_t *flags)
 {
 	struct far_grant grant;
 
-	if (!lane->session || !grant_offer(lane, &grant))
+	if (!lane->session || !grant_offer(lane, is_mutation, &grant))
 		return length;
 	memcpy((char *)reply + length, &grant, sizeof(grant));
 	*flags |= FAR_REPLY_GRANT;
@@ -402,7 +402,8 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	flags = request.reply_flags | busy_flags(server);
 	if (lane->session && lane->session->let_go_count > 0)
 		flags |= FAR_REPLY_LET_GO;
-	length = append_grant(lane, reply, request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply), &flags);
+	length = append_grant(
+	        lane, operation->is_mutation, reply, request.reply_length ? request.reply_length : (uint32_t)sizeof(*reply), &flags);
 	*reply = (struct far_reply){
 	        .op = header->op,
 	        .status = (uint16_t)far_status_of_error(error),

@@ -75,10 +75,20 @@ static int put(unsigned number, uint32_t length)
 	return served_put(client, key_of(number), value_of(number, length), length);
 }
 
+// Where much has to go it takes several turns.
+static int put_in_the_end(unsigned number, uint32_t length)
+{
+	int status;
+
+	for (unsigned turn = 0; (status = put(number, length)) == SERVED_LATER; turn++)
+		assert_true(turn < 100);
+	return status;
+}
+
 static void put_all(unsigned first, unsigned end, uint32_t length)
 {
 	for (unsigned number = first; number < end; number++)
-		if (put(number, length) != FAR_STATUS_OK)
+		if (put_in_the_end(number, length) != FAR_STATUS_OK)
 			fail_msg("put %u of %u to %u", number, first, end);
 }
 
@@ -633,6 +643,34 @@ static void test_put__large_value_after_small_ones_costs_few_of_them(void **stat
 		assert_value(number, VALUE_MAX);
 }
 
+// However many slabs it takes.
+static void test_fallocate__large_one_after_small_values_costs_few_of_them(void **state)
+{
+	const struct far_fallocate_reply *reply = (const struct far_fallocate_reply *)client->reply;
+	const uint64_t length = 4U << 20;
+	struct far_fallocate_request message = {0};
+	unsigned kept, turns = 0;
+	struct far_attr attr;
+
+	(void)state;
+	assert_int_equal(served_create(client, FAR_ROOT_ID, "large", S_IFREG | 0644, &attr), FAR_STATUS_OK);
+	put_all(0, 200000, 64);
+	kept = (unsigned)server->figures.objects;
+	message.id = attr.id;
+	while (message.offset < length) {
+		int status;
+
+		message.length = length - message.offset;
+		status = served_call(client, FAR_OP_FALLOCATE, 0, &message, sizeof(message), (struct served_parts){0});
+		assert_true(status == FAR_STATUS_OK || status == SERVED_LATER);
+		if (status == FAR_STATUS_OK)
+			message.offset += reply->done;
+		assert_in_range(++turns, 1, 100);
+	}
+	assert_true(server->figures.objects > kept / 2);
+	served_forget(client, attr.id, 1);
+}
+
 static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state)
 {
 	static uint32_t page[(POOL >> FAR_PAGE_SHIFT) + 1];
@@ -720,6 +758,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__readers_that_go_on_are_waited_for, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_fallocate__large_one_after_small_values_costs_few_of_them, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),

@@ -225,6 +225,17 @@ static void test_eviction_policy_drop__ended_items_are_swept(void **state)
 	assert_int_equal(evict(), 4);
 }
 
+// Without any that come.
+static void test_eviction_policy_drop__sweeps_when_all_end(void **state)
+{
+	(void)state;
+	add_all(1, ITEMS);
+	for (uint64_t id = 1; id < ITEMS - 100; id++)
+		end(id);
+	assert_true(eviction_policy_bytes(policy) <= 20 * 4096);
+	assert_int_equal(evict(), ITEMS - 100);
+}
+
 static void test_eviction_policy_return__is_taken_again_later(void **state)
 {
 	uint64_t id;
@@ -285,6 +296,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_add__items_are_recalled_halfway, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__ended_items_are_passed_over, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__ended_items_are_swept, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__sweeps_when_all_end, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_return__is_taken_again_later, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_take__any_gives_each_once, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_bytes__are_some_ten_an_item, set_up, tear_down),
