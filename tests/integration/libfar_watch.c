@@ -226,6 +226,7 @@ static void test_watch__says_which_limit_it_has_met(void **state)
 	struct sessions *sessions = *state;
 	struct rlimit limit, low;
 	far_watch *watch = NULL;
+	struct far_statistics statistics = statistics_of(sessions->ours);
 	int lowest = dup(0); // all below are in use
 	int error;
 
@@ -236,7 +237,8 @@ static void test_watch__says_which_limit_it_has_met(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	error = far_watch_new(sessions->ours, "a", 1, 0, &watch);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(error, -EMFILE);
+	assert_true(error == -EMFILE ||
+	            (error == -ENODEV && strcmp(statistics.provider, "rdma") == 0)); // librdmacm of a device that it cannot open
 	assert_null(strstr(far_last_error(), "lane left"));
 	watch = watch_key(sessions->ours, "a", 0);
 	far_watch_free(watch);
