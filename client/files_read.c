@@ -6,13 +6,9 @@
 #include "client/fetch.h"
 #include "client/file_location.h"
 #include "client/files.h"
+#include "far/least.h"
 
 // Reading files by id. The extents of a file are remembered; while its word is the same (no new or moved pages, no other size) reads are one-sided and ask nobody.
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 // The remembered location if it tells about the whole range, which is cut at the end of the file.
 const struct located *file_find(const struct far_lane *lane, uint64_t id, uint64_t offset, uint64_t *length)

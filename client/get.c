@@ -6,13 +6,9 @@
 
 #include "client/error.h"
 #include "client/probe.h"
+#include "far/least.h"
 
 // Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: requests (get_ask.c).
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 bool get_warm(struct get *get, int *error)
 {

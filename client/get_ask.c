@@ -3,17 +3,13 @@
 
 #include "client/error.h"
 #include "client/get_inside.h"
+#include "far/least.h"
 
 // A get's request and its reply, which has the bytes (eager), or follows on their being pushed into our memory, or tells where they are. A value in more pieces than one reply locates is put together from
 // several, all of one version; if it changes meanwhile, all starts again.
 
 #define PUSH_MAX (16U << 20) // bytes of one push: the time limit is for one, not for a whole value
 #define RESTARTS_FEW 4       // so often the value is fetched in the ways that cost least; then in those that changes cannot outrun
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 static bool is_pushed(const struct get *get)
 {

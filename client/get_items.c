@@ -2,12 +2,8 @@
 
 #include <string.h>
 
+#include "far/least.h"
 #include "far/status.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 void get_item_finish(struct far_lane *lane, struct far_get_item *item, uint64_t size, uint64_t version)
 {

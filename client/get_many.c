@@ -4,15 +4,11 @@
 #include "client/get_items.h"
 #include "client/get_many_load.h"
 #include "far/key.h"
+#include "far/least.h"
 
 // Many gets. What is known to be somewhere is read there, without a request: by loads, or, where reads take none of the server's processor, all posted together. The rest is asked for, as many keys in a message as
 // there may be, all messages on their way at once. What then is only located, because it is large, is read where it is, again together. A value that changes meanwhile, or is in many pieces, is fetched by itself in the
 // end, by the rules of a single get.
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 // --- without asking ---
 

@@ -3,6 +3,7 @@
 
 #include "client/error.h"
 #include "client/put.h"
+#include "far/least.h"
 
 // Grants are filled front to back; a range begins at a page boundary. Memory the fabric must know (caps.is_registered_only) is copied through staging, unless it lies in
 // the lane's buffer already.
@@ -10,11 +11,6 @@
 // One part of staging: copied and posted while the server takes over the one before. A put of 1 MiB over shm, both sides on one CPU, median of 3000: 124..126 us
 // with parts of 512 KiB, 141 of 1 MiB, 128..131 of 256 KiB, 144 of 128 KiB. On two CPUs no difference could be told.
 #define PART (512U << 10)
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 uint64_t put_granted(const struct far_lane *lane)
 {

@@ -8,6 +8,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
+#include "far/least.h"
 
 // One call of libfar delivers bytes of one version. A value that needs several calls is held together here: each must report the version that a stat before the first found,
 // and a stat behind the last must find the same object unchanged. The version alone would not do: a key deleted and put again begins with version 1 anew.
@@ -45,11 +46,6 @@ static int fail(const struct get_value *get, int error)
 {
 	progress_hide(get->progress);
 	return -report_error(error);
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 static int look(const struct get_value *get, struct far_stat *stat)
