@@ -243,14 +243,16 @@ static struct far_record *choose(struct eviction *eviction)
 	return NULL;
 }
 
-// First all are chosen, then all end: what the index has of them comes to the cache meanwhile.
+// First all are chosen, then all end: what index and policy have of them comes to the cache meanwhile.
 static bool evict_few(struct eviction *eviction, struct eviction_effort *effort)
 {
 	struct far_record *victims[VICTIMS_AT_ONCE];
 	uint32_t count = 0;
 
-	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL)
-		index_expect(eviction->server->index, victims[count++]->name_hash);
+	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL) {
+		index_expect(eviction->server->index, victims[count]->name_hash);
+		eviction_policy_expect(eviction->policy, victims[count++]->name_hash);
+	}
 	for (uint32_t i = 0; i < count; i++)
 		end(eviction, effort, victims[i]);
 	return count > 0;

@@ -75,6 +75,13 @@ static inline void eviction_use(struct server *server, struct far_record *object
 		eviction_policy_use(&object->eviction);
 }
 
+// One whose name has this hash gets it soon.
+static inline void eviction_expect(const struct server *server, uint32_t name_hash)
+{
+	if (server->eviction)
+		eviction_policy_expect(server->eviction->policy, name_hash);
+}
+
 // An object has got its first name, and is published. It stays while the request goes on.
 void eviction_add(struct server *server, const struct far_record *object);
 

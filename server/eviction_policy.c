@@ -269,6 +269,13 @@ static uint16_t *ghost_line(const struct eviction_policy *policy, uint32_t hash,
 	return policy->ghost.lines[far_bucket_number(ghost_lines(policy), hash * 0x9e3779b1U)];
 }
 
+void eviction_policy_expect(const struct eviction_policy *policy, uint32_t hash)
+{
+	uint16_t fingerprint;
+
+	__builtin_prefetch(ghost_line(policy, hash, &fingerprint), 1);
+}
+
 static void ghost_add(struct eviction_policy *policy, uint32_t hash)
 {
 	uint16_t fingerprint;

@@ -41,6 +41,9 @@ void eviction_policy_free(struct eviction_policy *policy); // NULL: nothing
 // Makes sure that the next add, return or take finds memory: -ENOMEM.
 int eviction_policy_reserve(struct eviction_policy *policy);
 
+// An item whose name has this hash is added or remembered soon: what is looked at for it is on its way to the cache then.
+void eviction_policy_expect(const struct eviction_policy *policy, uint32_t hash);
+
 // A new item, behind a reserve.
 void eviction_policy_add(struct eviction_policy *policy, uint64_t id);
 

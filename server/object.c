@@ -119,8 +119,10 @@ int object_make(struct server *server, const struct object_new *new, struct far_
 		object->u.special.device = new->device;
 	object->btime_ns = server_now(server);
 	object->atime_ns = object->mtime_ns = object->ctime_ns = object->btime_ns;
-	if (new->directory)
+	if (new->directory) {
 		object->name_hash = (uint32_t)index_hash(server->index, parent, new->name);
+		eviction_expect(server, object->name_hash);
+	}
 	atomic_store_explicit(&object->version, server->last_version + 1, memory_order_relaxed);
 	error = object_acl_inherit(server, new->directory, object, new->umask);
 	if (error)
