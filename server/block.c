@@ -12,6 +12,9 @@
 // chained through their own memory (records: behind the word, which must keep its count, layout.h R1). The slab of an address is found through a table by page.
 // An empty block slab goes back to the pages at once, an empty record slab only under need: records are type-stable (R3).
 
+#define CACHE_LINE 64U
+#define EXPECTED_MAX 2048U // bytes of one block
+
 static uint32_t class_of(uint32_t size)
 {
 	uint32_t step;
@@ -161,6 +164,20 @@ static uint32_t slab_new(struct pool *pool, enum slab_kind kind, uint32_t class)
 	return index;
 }
 
+// What is handed out next is written to soon; where it was used long ago it is in no cache. Fresh memory lies in a row, which the processor sees by itself.
+static void expect_next(const struct pool *pool, enum slab_kind kind, uint32_t class)
+{
+	uint32_t index = pool->slabs.with_room[kind][class];
+	const struct slab *slab = &pool->slabs.slabs[index];
+	const char *next;
+
+	if (index == SLAB_NONE || slab->free_head == UINT16_MAX)
+		return;
+	next = pool_at(pool, block_offset(slab, slab->free_head));
+	for (uint32_t line = 0; line < slab->size && line < EXPECTED_MAX; line += CACHE_LINE)
+		__builtin_prefetch(next + line, 1);
+}
+
 static uint64_t slab_take(struct pool *pool, enum slab_kind kind, uint32_t size)
 {
 	struct slabs *slabs = &pool->slabs;
@@ -192,6 +209,7 @@ static uint64_t slab_take(struct pool *pool, enum slab_kind kind, uint32_t size)
 	if (slab->used == slab->capacity)
 		room_list_remove(slabs, index);
 	slabs_note(slabs, block_offset(slab, number));
+	expect_next(pool, kind, class);
 	return block_offset(slab, number);
 }
 
