@@ -2,8 +2,8 @@
 // one by one, each by asking the server, before that moment and then until all have been cleared away; and tells how long gets took at most, before and meanwhile.
 //
 // usage: expire_many ADDRESS COUNT [SECONDS]
-// SECONDS (default: what storing takes here, guessed from COUNT) is how long after the start the objects end. Prints one line of JSON; times are microseconds. A machine has delays of its own, of
-// many milliseconds if it is virtual: `slow_per_s`, gets of more than 1 ms a second, is to be compared between the two.
+// SECONDS (default: guessed from COUNT) is how long after the start the objects end; where storing takes too long for that, it begins again, for twice as long. Prints one line of JSON; times are
+// microseconds. A machine has delays of its own, of many milliseconds if it is virtual: `slow_per_s`, gets of more than 1 ms a second, is to be compared between the two.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +51,21 @@ static uint64_t objects(far_session *session)
 	return space.objects;
 }
 
+// Returns the moment at which all of them end.
+static uint64_t store(far_session *session, uint64_t count, double seconds)
+{
+	uint64_t moment_ns = wait_now_ns() + (uint64_t)(seconds * 1e9);
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t now_ns = wait_now_ns();
+
+		if (now_ns + BEFORE_NS > moment_ns)
+			return store(session, count, 2 * seconds); // what is there gets the later deadline
+		put(session, "ending/%llu", i, (moment_ns - now_ns) / 1000000U);
+	}
+	return moment_ns;
+}
+
 // Gets until the time, or, if that is UINT64_MAX, until only so many objects are left.
 static void measure(far_session *session, uint64_t until_ns, uint64_t left, struct times *times)
 {
@@ -87,9 +102,8 @@ int main(int argc, char **argv)
 	static struct times before, meanwhile;
 	struct far_options options = {.size = sizeof(options), .lanes = 1, .name = "expire_many", .cache_entries = UINT64_MAX};
 	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-	double seconds = argc > 3 ? atof(argv[3]) : 5 + (double)count / 40000;
-	uint64_t moment_ns = wait_now_ns() + (uint64_t)(seconds * 1e9);
-	uint64_t left;
+	double seconds = argc > 3 ? atof(argv[3]) : 3 + (double)count / 250000;
+	uint64_t moment_ns, left;
 	far_session *session;
 
 	if (count == 0) {
@@ -100,16 +114,11 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	for (uint64_t i = 0; i < STAYING; i++)
 		put(session, "staying/%llu", i, 0);
-	left = objects(session) + 1; // and the directory of the others
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t now_ns = wait_now_ns();
-
-		if (now_ns + BEFORE_NS > moment_ns) {
-			fprintf(stderr, "expire_many: storing took too long: give more SECONDS\n");
-			return 1;
-		}
-		put(session, "ending/%llu", i, (moment_ns - now_ns) / 1000000U);
-	}
+	put(session, "ending/%llu", 0, 0); // so that their directory is there, as it will be in the end
+	if (far_delete(session, "ending/0", strlen("ending/0")))
+		die("ending/0");
+	left = objects(session);
+	moment_ns = store(session, count, seconds);
 	while (wait_now_ns() + BEFORE_NS < moment_ns)
 		usleep(1000);
 	measure(session, moment_ns - 20000000U, 0, &before);
