@@ -4,7 +4,8 @@ import shutil
 import tempfile
 import time
 
-from . import machine, part_connections, part_depth, part_idle, part_key_value, part_metadata, part_mount, part_objects, part_rdma, part_small, part_threads, programs, report
+from . import machine, part_connections, part_depth, part_eviction, part_expiry, part_idle, part_key_value, part_many, part_metadata, part_metrics, part_mount, \
+    part_objects, part_rdma, part_small, part_threads, programs, report
 from .failure import Failure
 from .results import Results
 from .settings import FULL, QUICK
@@ -14,6 +15,10 @@ MODULES = (
     part_connections,
     part_depth,
     part_threads,
+    part_many,
+    part_eviction,
+    part_expiry,
+    part_metrics,
     part_mount,
     part_metadata,
     part_small,

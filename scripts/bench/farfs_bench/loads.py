@@ -8,11 +8,11 @@ START_SECONDS = 0.1  # of a client, its warm-up included; for plans
 FIO_START_SECONDS = 0.38  # most of it sleep of its own, and the ramp; filling the page cache, where that is asked for
 
 
-def far_bench(bench, stage, placement, address, size, seconds, operations, keys, threads=1, depth=1):
-    """By operation: the quantiles, ops (a second), and one_sided (part of them). Each call is timed by itself."""
+def far_bench(bench, stage, placement, address, size, seconds, operations, keys, threads=1, depth=1, options=(), meanwhile=None):
+    """By operation: the quantiles, and ops (a second). Each call is timed by itself."""
     out = stage.client(placement.client, [
         bench.programs.far, "-s", address, "bench", "--json", "--batch=1", f"--depth={depth}", "--ops=" + ",".join(operations),
-        f"--sizes={size}", f"--seconds={seconds}", f"--threads={threads}", f"--keys={keys}"], seconds * len(operations))
+        f"--sizes={size}", f"--seconds={seconds}", f"--threads={threads}", f"--keys={keys}", *options], seconds * len(operations), meanwhile)
     figures = {}
     for result in json.loads(out)["results"]:
         latency = result["latency_ns"]

@@ -39,6 +39,8 @@ class Programs:
         self.small_files = self._find("scripts/bench/small_files")
         self.peer_bench = self._find("scripts/bench/peer_bench")
         self.many_objects = self._find("scripts/bench/many_objects")
+        self.many_keys = self._find("scripts/bench/many_keys")
+        self.expire_many = self._find("scripts/bench/expire_many")
         self.valkey = valkey.find(folder)
 
     def _find(self, path):

@@ -2,9 +2,9 @@
 import datetime
 import os
 
-from . import plots, report_metadata, report_mount, report_rdma
+from . import plots, report_metadata, report_mount, report_rdma, report_server
 from .part_depth import case_of
-from .settings import ALL, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES, sizes_of
+from .settings import ALL, BATCH_KEYS, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES, sizes_of
 from .tables import around, median, micro, number, spread, table
 from .target import BEST
 from .targets import targets
@@ -147,6 +147,22 @@ def _threads(results, settings):
             *table(["", "two / one", "one", "two"], rows)]
 
 
+def _many(results, settings):
+    if not results.ran("many"):
+        return []
+    rows = []
+    for placement in ALL:
+        for provider in results.cases("many", placement.name):
+            for label, way in (("get, server asked", "{}_asked"), ("get, places known", "{}_known"), ("put", "{}")):
+                op = label.partition(",")[0]
+                one, many = (("many", placement.name, provider, way.format(name), "ns") for name in (op, op + "_many"))
+                rows.append([f"{placement.name}, {provider}, {label}", spread(results.ratio(one, many)), *(around(results.spread(*key)) for key in (many, one))])
+    return [f"## {BATCH_KEYS} keys in one call", "",
+            f"`scripts/bench/many_keys.c`, {settings.many_rounds} rounds of {settings.many_seconds} s: nanoseconds a key of 64 B, of {BATCH_KEYS} in one call (`far_get_many`, `far_put_many`), and of a call for each. *Places known*: over shared memory the client "
+            "reads the values itself, without a message in either case.", "",
+            *table(["", "times as fast", "in one call", "a call for each"], rows)]
+
+
 def _small(results, settings):
     if not results.ran("small"):
         return []
@@ -198,8 +214,8 @@ def _pictures(pictures, part):
 
 def write(results, about, settings, path):
     pictures = plots.draw(results, os.path.splitext(path)[0])
-    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings), *_depth(results, settings), *_threads(results, settings),
-             *report_mount.section(results, settings), *_pictures(pictures, "mount"), *report_metadata.section(results, settings), *_pictures(pictures, "metadata"), *_small(results, settings), *_pictures(pictures, "small"),
+    lines = [*_head(about), *_targets(results, settings), *_placements(), *_key_value(results, settings), *_pictures(pictures, "kv"), *_connections(results, settings), *_depth(results, settings), *_threads(results, settings), *_many(results, settings),
+             *report_server.section(results, settings), *report_mount.section(results, settings), *_pictures(pictures, "mount"), *report_metadata.section(results, settings), *_pictures(pictures, "metadata"), *_small(results, settings), *_pictures(pictures, "small"),
              *_objects(results, settings), *_idle(results), *report_rdma.section(results, settings)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")

@@ -32,13 +32,20 @@ class Results:
         spread = self.spread(*key)
         return spread.median if spread else None
 
+    def _rounds(self, *keys):
+        """What each round has of all of them; None if one is missing."""
+        columns = [self.samples.get(tuple(key)) for key in keys]
+        return list(zip(*columns)) if all(columns) else None
+
     def ratio(self, key, base):
         """Of the first to the second, round by round: what disturbs a round disturbs both. None if one is missing."""
-        above = self.samples.get(tuple(key))
-        below = self.samples.get(tuple(base))
-        if not above or not below:
-            return None
-        return Spread.of([a / b for a, b in zip(above, below)])
+        rounds = self._rounds(key, base)
+        return Spread.of([above / below for above, below in rounds]) if rounds else None
+
+    def difference(self, key, base):
+        """Of the first from the second, likewise."""
+        rounds = self._rounds(key, base)
+        return Spread.of([more - less for more, less in rounds]) if rounds else None
 
     def cases(self, part, placement=None):
         """In the order in which they were measured."""

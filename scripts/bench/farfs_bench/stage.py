@@ -105,16 +105,20 @@ class Stage:
 
     # --- what ends by itself ---
 
-    def client(self, cpus, command, seconds):
-        """Runs a command that should take about so long; returns what it prints."""
-        try:
-            result = subprocess.run(self._pinned(cpus, command), capture_output=True, text=True, timeout=3 * seconds + 30,
-                                    stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, check=False)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"no end within {3 * seconds + 30:.0f} s: {' '.join(command)}" + self._all_logs()) from None
-        if result.returncode:
-            raise Failure(f"status {result.returncode} from: {' '.join(command)}\n{result.stderr.strip()}" + self._all_logs())
-        return result.stdout
+    def client(self, cpus, command, seconds, meanwhile=None):
+        """Runs a command that should take about so long; returns what it prints. Meanwhile: (every so many seconds, what is called)."""
+        limit = 3 * seconds + 30
+        with subprocess.Popen(self._pinned(cpus, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent) as process:
+            try:
+                out, said = wait_for(process, limit, meanwhile or (limit, lambda: None))
+            except subprocess.TimeoutExpired:
+                raise Failure(f"no end within {limit:.0f} s: {' '.join(command)}" + self._all_logs()) from None
+            finally:
+                process.kill()  # nothing, where it has ended
+        if process.returncode:
+            raise Failure(f"status {process.returncode} from: {' '.join(command)}\n{said.strip()}" + self._all_logs())
+        return out
 
     def start_client(self, cpus, command):
         """One that runs meanwhile; what it prints is lost."""
@@ -125,6 +129,19 @@ class Stage:
 
     def _all_logs(self):
         return "".join(self.log_of(name) for name in self.processes if not name.startswith("client "))
+
+
+def wait_for(process, limit, meanwhile):
+    """What it writes. TimeoutExpired after so many seconds."""
+    every, call = meanwhile
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            return process.communicate(timeout=every)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+        call()
 
 
 def end(process):

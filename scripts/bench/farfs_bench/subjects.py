@@ -35,6 +35,7 @@ class FarServer:
         bound = said.decode().splitlines()
         self.addresses = {provider: next(address for address in bound if address.startswith(provider + "://"))
                           for provider in ("shm", network.partition(":")[0])}
+        self.metrics = next((address for address in bound if address.startswith("http://")), None)
 
     def memory_beside_pool(self):
         """Bytes of resident memory that are not the pool, which is shared."""

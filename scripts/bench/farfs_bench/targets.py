@@ -1,7 +1,7 @@
 """The figures that FarFS is to reach, each held against what was measured."""
-from . import targets_mount
+from . import targets_mount, targets_server
 from .part_depth import case_of
-from .settings import CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES
+from .settings import BATCH_KEYS, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES
 from .target import Target, by_placement
 
 
@@ -42,6 +42,11 @@ def _threads(results):
         for size in THREADS_SIZES:
             keys = [("threads", NOT_PINNED.name, size, f"{op} {count}", "ops") for count in (2, 1)]
             yield Target(f"tcp, {THREADS_CLIENTS} clients, {op} of {size}: throughput of 2 I/O threads on two CPUs / one's", 0.9, True, " x", {NOT_PINNED.name: results.ratio(*keys)})
+
+
+def _many(results):
+    yield Target(f"shm, {BATCH_KEYS} gets of 64 B in one call: times as fast as as many calls, the server asked", 3, True, " x", by_placement(
+        lambda place: results.ratio(("many", place, "shm", "get_asked", "ns"), ("many", place, "shm", "get_many_asked", "ns"))))
 
 
 def _small(results):
@@ -91,5 +96,5 @@ def _rdma(results):
 
 def targets(results, settings):
     """Those of which at least one figure was measured."""
-    every = [*_one_sided(results), *_tcp(results), *_depth(results), *_threads(results), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
+    every = [*_one_sided(results), *_tcp(results), *_depth(results), *_threads(results), *_many(results), *targets_server.targets(results, settings), *targets_mount.targets(results), *_small(results), *_idle(results), *_objects(results, settings), *_rdma(results)]
     return [target for target in every if any(value is not None for value in target.measured.values())]
