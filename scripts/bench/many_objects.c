@@ -3,7 +3,7 @@
 //
 // usage: many_objects ADDRESS load COUNT
 //        many_objects ADDRESS get COUNT KEYS SECONDS cold|warm
-// Objects are objects/0, objects/1, ... of 64 bytes. `get` takes KEYS of the COUNT, lying evenly among them: cold asks the server each time, warm remembers the places of all KEYS, and reads
+// Objects are objects/00000000, objects/00000001, ... of 64 bytes: keys of 16 bytes, up to 100 million. `get` takes KEYS of the COUNT, lying evenly among them: cold asks the server each time, warm remembers the places of all KEYS, and reads
 // one-sided. Prints one line of JSON.
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ static void die(const char *what)
 
 static size_t name_of(uint64_t number, char name[48])
 {
-	return (size_t)snprintf(name, 48, "objects/%llu", (unsigned long long)number);
+	return (size_t)snprintf(name, 48, "objects/%08llu", (unsigned long long)number);
 }
 
 // Each object's value tells its number, eight times.

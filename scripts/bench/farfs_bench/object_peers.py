@@ -16,11 +16,13 @@ def _redis_used(stage, redis):
     return int(re.search(r"^used_memory:(\d+)", info, re.MULTILINE).group(1))
 
 
-def redis(bench, count, value):
+def redis(bench, count, key, value):
+    """Its keys end with their number: some are shorter."""
+    prefix = "objects".ljust(key - 1 - len(str(count - 1)), "-")
     with Stage(bench.folder(), bench.cpus) as stage:
         server = Redis(stage, TWO_CPUS.server, "--enable-debug-command", "local")
         before = _redis_used(stage, server)
-        said = stage.client(TWO_CPUS.client, ["redis-cli", "-p", server.port, "debug", "populate", str(count), "objects",
+        said = stage.client(TWO_CPUS.client, ["redis-cli", "-p", server.port, "debug", "populate", str(count), prefix,
                                               str(value)], STORE_SECONDS)
         if said.strip() != "OK":
             raise Failure("redis-server: DEBUG POPULATE: " + said.strip())
@@ -43,13 +45,14 @@ def _memcached_used(connection):
     return int(slabs["total_malloced"]) + int(stats["hash_bytes"]), int(stats["curr_items"])
 
 
-def memcached(bench, count, value):
+def memcached(bench, count, key, value):
+    digits = key - len("objects:")
     with Stage(bench.folder(), bench.cpus) as stage:
         server = Memcached(stage, TWO_CPUS.server)
         with socket.create_connection(("127.0.0.1", int(server.port)), STORE_SECONDS) as connection:
             before, _ = _memcached_used(connection)
             for begin in range(0, count, BATCH):
-                connection.sendall(b"".join(b"set objects:%d 0 0 %d noreply\r\n%s\r\n" % (number, value, b"x" * value)
+                connection.sendall(b"".join(b"set objects:%0*d 0 0 %d noreply\r\n%s\r\n" % (digits, number, value, b"x" * value)
                                             for number in range(begin, min(begin + BATCH, count))))
             after, items = _memcached_used(connection)
         if items != count:

@@ -4,6 +4,7 @@ import os
 
 from . import plots, report_metadata, report_mount, report_rdma, report_server
 from .part_depth import case_of
+from .part_objects import KEY, VALUE
 from .settings import ALL, BATCH_KEYS, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES, sizes_of
 from .tables import around, median, micro, number, spread, table
 from .target import BEST
@@ -184,16 +185,16 @@ def _objects(results, settings):
     for case, label in (("shm asked", "shm, server asked"), ("tcp asked", "tcp, server asked"), ("shm one-sided", "shm, one-sided")):
         keys = [("objects", place, case, count, "p50") for count in (many, FEW_OBJECTS)]
         rows.append([label, spread(results.ratio(*keys)), *(micro(results.median(*key)) for key in keys)])
-    bytes_each = [("FarFS (of the pool)", results.median("objects", place, "load", many, "bytes")),
-                  ("Redis", results.median("objects", place, "peers", "redis", "bytes")),
-                  ("memcached", results.median("objects", place, "peers", "memcached", "bytes"))]
+    bytes_each = [(label, results.median("objects", place, case, subject, "all_bytes")) for label, case, subject in (
+        ("FarFS", "load", many), ("FarFS, --full=evict", "load, evict", many), ("Redis", "peers", "redis"), ("memcached", "peers", "memcached"))]
     return ["## Many objects", "",
-            f"{many:,} objects of 64 bytes in a pool of {settings.objects_pool}, stored by one thread over shared memory in {number(results.median('objects', place, 'load', many, 'seconds'))} s "
+            f"{many:,} objects of {VALUE} bytes with keys of {KEY} in a pool of {settings.objects_pool}, stored by one thread over shared memory in {number(results.median('objects', place, 'load', many, 'seconds'))} s "
             f"({number(results.median('objects', place, 'load', many, 'ops'))} a second). Gets at random over all, in turns with a second server that holds {FEW_OBJECTS:,}; median latency in us. One-sided: over "
             "500,000 of them, evenly among all, whose places the client remembers. Far more memory is touched than caches and TLBs hold, which a get that asks the server hardly shows, and a one-sided one does.", "",
             *table(["", f"among {many:,} / among {FEW_OBJECTS:,}", f"among {many:,}", f"among {FEW_OBJECTS:,}"], rows),
-            "Bytes each object takes, key, value and all structures included:", "",
-            *table(["", "bytes"], [[label, number(value)] for label, value in bytes_each])]
+            f"Bytes each object takes, key, value and all structures included; FarFS's are of the pool and of the server's other resident memory. Beyond: without the {KEY + VALUE} of key and value. With `--full=evict` the server "
+            "also remembers what is to go first. Some of Redis's keys are shorter: they end with a number.", "",
+            *table(["", "bytes", "beyond"], [[label, number(value), number(value and value - KEY - VALUE)] for label, value in bytes_each])]
 
 
 def _idle(results):

@@ -1,6 +1,7 @@
 """The figures that FarFS is to reach, each held against what was measured."""
 from . import targets_mount, targets_server
 from .part_depth import case_of
+from .part_objects import KEY, VALUE
 from .settings import BATCH_KEYS, CONNECTION_SIZES, DEPTH, DEPTH_CONNECTIONS, DEPTH_SIZES, FEW_OBJECTS, NOT_PINNED, THREADS_CLIENTS, THREADS_OPERATIONS, THREADS_SIZES
 from .target import Target, by_placement
 
@@ -79,6 +80,10 @@ def _objects(results, settings):
     stored = results.median("objects", "two CPUs", "load", settings.objects, "bytes")
     yield Target(f"bytes of the pool for each of {settings.objects:,} objects of 64 bytes (so that 10,000,000 fit in 4 GiB)",
                  (4 << 30) / 10_000_000, False, "", {"two CPUs": stored})
+    for case, words in (("load", ""), ("load, evict", " with --full=evict")):
+        each = results.median("objects", "two CPUs", case, settings.objects, "all_bytes")
+        yield Target(f"bytes beyond key and value of {settings.objects:,} objects of {KEY} and {VALUE} bytes{words}, the server's other memory included", 160, False, "",
+                     {"two CPUs": each and each - KEY - VALUE})
     for case, words in (("shm asked", "shm, the server asked"), ("tcp asked", "tcp, the server asked"), ("shm one-sided", "shm, one-sided")):
         yield Target(f"get among {settings.objects:,} objects / among {FEW_OBJECTS:,}: {words}", 1.3, False, " x", {
             "two CPUs": results.ratio(("objects", "two CPUs", case, settings.objects, "p50"),
