@@ -86,10 +86,10 @@ FULL = Settings(
     mount_seconds=0.3, mount_sequential_seconds=0.4, mount_rounds=2, mount_has_all=True,
     metadata_files=3_000, metadata_rounds=2, small_files=10_000, small_rounds=2,
     objects=10_000_000, objects_pool="4G", objects_seconds=1.0, objects_rounds=3,
-    many_seconds=0.25, many_rounds=3,
-    eviction_seconds=0.3, eviction_rounds=7, eviction_pool="256M",
-    expiry_objects=1_000_000, expiry_rounds=3,
-    metrics_seconds=0.5, metrics_rounds=9,
+    many_seconds=0.25, many_rounds=2,
+    eviction_seconds=0.25, eviction_rounds=7, eviction_pool="256M",
+    expiry_objects=1_000_000, expiry_rounds=2,
+    metrics_seconds=0.4, metrics_rounds=9,
     rdma_seconds=0.7, rdma_rounds=3, rdma_files=200)
 QUICK = Settings(
     key_value_seconds=0.06, key_value_rounds=1, connections_seconds=0.1, connections_rounds=1,
