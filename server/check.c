@@ -21,7 +21,7 @@ static check_part *const parts[] = {
         check_owners,   // all other owners of memory, and the sums of free space
         check_slabs,    // blocks and records
         check_segments, // pages
-        check_count,    // names and objects
+        check_count,    // names, objects and queues of eviction
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 

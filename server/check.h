@@ -7,7 +7,7 @@
 //  2. That memory has one owner, and all that is handed out has one, needs the whole walk. Owners are noted as they are met; the pool notes what changes hands meanwhile
 //     (watch.h). Memory that did is not judged (it counts as unsettled); any other has had one owner all along. Owners that are few are met in one step (check_owners.c).
 //  3. A directory too large for one step is counted over several and judged if it has not changed meanwhile; else it is counted again, a few times, then given up
-//     (unsettled). Likewise the numbers of names and objects, at the end.
+//     (unsettled). Likewise the numbers of names and objects, and what is in the queues of eviction, at the end.
 // A check of a server at rest judges everything. Writer thread only; one check at a time.
 #ifndef SERVER_CHECK_H
 #define SERVER_CHECK_H

@@ -1,5 +1,5 @@
-// The check, counts: as many names in the index, and as many objects, as the server counts. A count has a longer step, so that of a server of middling size all is counted
-// at one moment; more is counted over several steps and judged if no name came or went meanwhile.
+// The check, counts: as many names in the index, as many objects, and as many of them in each queue of eviction, as the server counts. A count has a longer step, so that of a server of middling size all is counted
+// at one moment; more is counted over several steps and judged if no name and no object of a queue came or went meanwhile.
 #include <stdatomic.h>
 
 #include "server/check_inside.h"
@@ -10,6 +10,7 @@ static void begin(struct check *check)
 {
 	check->count_changes = check->server->index->changes;
 	check->names = check->objects = 0;
+	check_queues_begin(check);
 	if (check->deadline_ns != UINT64_MAX)
 		check->deadline_ns += FAR_CHECK_COUNT_NS;
 	check_rewind(check);
@@ -30,13 +31,17 @@ static void count_slab(struct check *check, const struct slab *slab)
 	uint64_t base = (uint64_t)slab->page << FAR_PAGE_SHIFT;
 
 	for (uint32_t number = 0; number < slab->fresh; number++) {
-		unsigned state = check_state(record_at(check->server->pool, base + (uint64_t)number * slab->size));
+		const struct far_record *record = record_at(check->server->pool, base + (uint64_t)number * slab->size);
+		unsigned state = check_state(record);
 
-		check->objects += state == FAR_RECORD_LIVE || state == FAR_RECORD_WRITTEN;
+		if (state != FAR_RECORD_LIVE && state != FAR_RECORD_WRITTEN)
+			continue;
+		check->objects++;
+		check->queued[EVICTION_QUEUE(record->eviction)]++;
 	}
 }
 
-// Buckets first, then the slabs of records. True: all are counted.
+// Buckets first, then the slabs of records, then the queues. True: all are counted.
 static bool go_on(struct check *check)
 {
 	const struct index *index = check->server->index;
@@ -53,7 +58,7 @@ static bool go_on(struct check *check)
 		if (slabs->slabs[check->at[1]].size && slabs->slabs[check->at[1]].kind == SLAB_RECORDS)
 			count_slab(check, &slabs->slabs[check->at[1]]);
 	}
-	return true;
+	return check_queues_go_on(check);
 }
 
 static void judge(struct check *check)
@@ -66,6 +71,7 @@ static void judge(struct check *check)
 	if (check->objects != server->figures.objects + 1)
 		check_found(check, FAR_CHECK_COUNT, NULL, "%llu objects are counted, but there are %llu",
 		        (unsigned long long)server->figures.objects, (unsigned long long)check->objects - 1);
+	check_queues_judge(check);
 }
 
 bool check_count(struct check *check)
@@ -76,7 +82,7 @@ bool check_count(struct check *check)
 	}
 	if (!go_on(check))
 		return false;
-	if (check->count_changes == check->server->index->changes) {
+	if (check->count_changes == check->server->index->changes && check_queues_are_unchanged(check)) {
 		judge(check);
 		return true;
 	}

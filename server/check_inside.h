@@ -4,6 +4,7 @@
 
 #include "far/layout.h"
 #include "server/check.h"
+#include "server/eviction_policy.h"
 #include "server/pool_inside.h"
 
 #define CHECK_FINDINGS_MAX 1000U // told; more are counted
@@ -40,6 +41,8 @@ struct check {
 
 	uint64_t count_changes, names, objects; // check_count.c
 	unsigned count_tries;
+	uint64_t queued[EVICTION_QUEUES]; // objects, by the queue that their state names
+	struct eviction_walk queues;
 
 	struct far_check_figures figures;
 	struct check_finding *findings; // CHECK_FINDINGS_MAX at most
@@ -114,6 +117,13 @@ void check_place_of_value(struct check *check, const struct far_record *value);
 // check_expiry.c: whether the object has a deadline by its flags and by the table; and the pages that the table owns.
 void check_deadline(struct check *check, const struct far_record *object);
 void check_own_expiry(struct check *check);
+
+// check_eviction.c: whether the object is in a queue of eviction by its state. Then, as a part of the count, how many the queues lead to: true: all is counted.
+void check_eviction(struct check *check, const struct far_record *object);
+void check_queues_begin(struct check *check);
+bool check_queues_go_on(struct check *check);
+bool check_queues_are_unchanged(const struct check *check);
+void check_queues_judge(struct check *check);
 
 // check_attributes.c: extended attributes.
 void check_attributes(struct check *check, const struct far_record *object);

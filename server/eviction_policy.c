@@ -42,6 +42,7 @@ struct eviction_policy {
 	struct chunk *spare;
 	uint32_t spare_count;
 	uint64_t chunks;     // in queues
+	uint64_t changes;    // of queues: what they lead to, and which chunks they are
 	struct chunk *swept; // the sweep goes on behind this one
 	enum eviction_queue swept_queue;
 };
@@ -122,6 +123,7 @@ static void push(struct eviction_policy *policy, enum eviction_queue to, uint64_
 			queue->head = chunk;
 		queue->tail = chunk;
 	}
+	policy->changes++;
 	chunk->slots[chunk->end++] = id;
 	queue->slots++;
 	queue->live++;
@@ -169,6 +171,7 @@ static uint8_t *pop(struct eviction_policy *policy, enum eviction_queue from, ui
 	struct queue *queue = &policy->queues[from];
 	uint8_t *state = NULL;
 
+	policy->changes++;
 	for (unsigned passed = 0; queue->head && !state && passed < EVICTION_CHUNK_SLOTS; passed++) {
 		if (queue->head->first + AHEAD < queue->head->end)
 			policy->items.expect(policy->items.context, queue->head->slots[queue->head->first + AHEAD]);
@@ -341,6 +344,7 @@ void eviction_policy_drop(struct eviction_policy *policy, uint8_t *state)
 	if (EVICTION_QUEUE(*state) != EVICTION_QUEUE_NONE)
 		policy->queues[EVICTION_QUEUE(*state)].live--;
 	*state = 0;
+	policy->changes++;
 	sweep(policy);
 }
 
@@ -374,6 +378,36 @@ bool eviction_policy_take(struct eviction_policy *policy, bool is_any, uint64_t 
 void eviction_policy_remember(struct eviction_policy *policy, uint64_t id)
 {
 	ghost_add(policy, policy->items.hash(policy->items.context, id));
+}
+
+// --- the walk ---
+
+void eviction_policy_walk_begin(const struct eviction_policy *policy, struct eviction_walk *walk)
+{
+	*walk = (struct eviction_walk){.changes = policy->changes, .queue = EVICTION_QUEUE_NONE};
+}
+
+bool eviction_policy_is_unchanged(const struct eviction_policy *policy, const struct eviction_walk *walk)
+{
+	return policy->changes == walk->changes;
+}
+
+bool eviction_policy_walk(const struct eviction_policy *policy, struct eviction_walk *walk)
+{
+	const struct chunk *chunk;
+
+	if (!eviction_policy_is_unchanged(policy, walk))
+		return false;
+	while (!walk->next) {
+		if (walk->queue == EVICTION_QUEUE_MAIN)
+			return false;
+		walk->next = policy->queues[++walk->queue].head;
+	}
+	chunk = walk->next;
+	for (uint32_t i = chunk->first; i < chunk->end; i++)
+		walk->found[walk->queue] += state_in(policy, walk->queue, chunk->slots[i]) != NULL;
+	walk->next = chunk->next;
+	return true;
 }
 
 // --- figures ---

@@ -70,6 +70,19 @@ static inline void eviction_policy_use(uint8_t *state)
 // Items in all queues.
 uint64_t eviction_policy_items(const struct eviction_policy *policy);
 
+// A look through all queues, for as long as nothing changes in them.
+struct eviction_walk {
+	uint64_t changes; // as it began
+	enum eviction_queue queue;
+	const void *next;                // chunk of that queue
+	uint64_t found[EVICTION_QUEUES]; // items, by the queue that leads to them and that their state names
+};
+void eviction_policy_walk_begin(const struct eviction_policy *policy, struct eviction_walk *walk);
+bool eviction_policy_is_unchanged(const struct eviction_policy *policy, const struct eviction_walk *walk);
+
+// Looks at the next EVICTION_CHUNK_SLOTS ids. False: there are no more, or something has changed.
+bool eviction_policy_walk(const struct eviction_policy *policy, struct eviction_walk *walk);
+
 // Items in a queue, and bytes of the heap that all of it takes.
 uint64_t eviction_policy_count(const struct eviction_policy *policy, enum eviction_queue queue);
 uint64_t eviction_policy_bytes(const struct eviction_policy *policy);

@@ -30,6 +30,7 @@ enum far_check_kind {
 	FAR_CHECK_COUNT,      // counts of names and objects
 	FAR_CHECK_ATTRIBUTE,  // an extended attribute, or the list of them
 	FAR_CHECK_DEADLINE,   // the deadline of an object, or the table of them
+	FAR_CHECK_EVICTION,   // an object's place in the queues of eviction
 	FAR_CHECK_LIMIT,
 };
 
@@ -61,6 +62,7 @@ static inline const char *far_check_name(unsigned kind)
 	        [FAR_CHECK_COUNT] = "count",
 	        [FAR_CHECK_ATTRIBUTE] = "attribute",
 	        [FAR_CHECK_DEADLINE] = "deadline",
+	        [FAR_CHECK_EVICTION] = "eviction",
 	};
 
 	return kind < FAR_CHECK_LIMIT && names[kind] ? names[kind] : "unknown";

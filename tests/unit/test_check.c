@@ -7,6 +7,7 @@
 #include "served.h"
 #include "server/check.h"
 #include "server/directory_inside.h"
+#include "server/eviction.h"
 #include "server/expiry_inside.h"
 #include "server/extent_leaf_inside.h"
 #include "server/index_inside.h"
@@ -91,10 +92,9 @@ static void make_files(void)
 	assert_int_equal(served_unlink(world.client, FAR_OP_UNLINK, world.directory->id, "gone"), FAR_STATUS_OK);
 }
 
-static int set_up(void **state)
+static int set_up_on(struct server *server)
 {
-	(void)state;
-	world.server = served_open(POOL);
+	world.server = server;
 	world.pool = world.server->pool;
 	world.client = served_join(world.server);
 	assert_int_equal(served_mkdir(world.client, "d"), FAR_STATUS_OK);
@@ -103,6 +103,18 @@ static int set_up(void **state)
 	world.inner = record_of("d/inner");
 	make_files();
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_on(served_open(POOL));
+}
+
+static int set_up_evicting(void **state)
+{
+	(void)state;
+	return set_up_on(served_open_evicting(POOL));
 }
 
 static int tear_down(void **state)
@@ -430,6 +442,64 @@ static void test_check__finds_hold_on_nothing(void **state)
 	finds(FAR_CHECK_HOLD, "not there");
 	id_table_remove(holds, 987654321);
 	is_clean();
+}
+
+// --- eviction ---
+
+static void test_check__finds_object_that_is_in_no_queue(void **state)
+{
+	uint8_t before = world.small->eviction;
+
+	(void)state;
+	assert_int_equal(EVICTION_QUEUE(before), EVICTION_QUEUE_OLD);
+	is_clean();
+	world.small->eviction = 0;
+	finds(FAR_CHECK_EVICTION, "it is in no queue, and nothing keeps it (/d/small)");
+	finds(FAR_CHECK_EVICTION, "2 objects say that they are in the old queue; it leads to 2, and counts 3");
+	world.small->flags |= FAR_RECORD_PINNED;
+	finds(FAR_CHECK_EVICTION, "counts 3");
+	assert_int_equal(found.of_kind[FAR_CHECK_EVICTION], 1);
+	world.small->flags ^= FAR_RECORD_PINNED;
+	world.small->eviction = before;
+	is_clean();
+}
+
+static void test_check__finds_object_in_a_queue_where_nothing_is_evicted(void **state)
+{
+	(void)state;
+	world.small->eviction = EVICTION_QUEUE_OLD << 2;
+	finds(FAR_CHECK_EVICTION, "it is in the old queue, but is never evicted (/d/small)");
+	world.small->eviction = 0;
+	is_clean();
+}
+
+static void test_check__finds_orphan_and_directory_in_a_queue(void **state)
+{
+	(void)state;
+	world.orphan->eviction = world.inner->eviction = EVICTION_QUEUE_MAIN << 2;
+	finds(FAR_CHECK_EVICTION, "it is in the main queue, but is never evicted (/d/inner)");
+	world.orphan->eviction = world.inner->eviction = 0;
+	is_clean();
+}
+
+static void test_check__finds_queue_that_leads_elsewhere(void **state)
+{
+	uint8_t before = world.small->eviction;
+
+	(void)state;
+	world.small->eviction = EVICTION_QUEUE_MAIN << 2;
+	finds(FAR_CHECK_EVICTION, "1 objects say that they are in the main queue; it leads to 0, and counts 0");
+	world.small->eviction = before;
+	is_clean();
+}
+
+static void test_check__finds_wrong_count_of_a_queue(void **state)
+{
+	uint8_t copy = world.small->eviction;
+
+	(void)state;
+	eviction_policy_drop(world.server->eviction->policy, &copy);
+	finds(FAR_CHECK_EVICTION, "3 objects say that they are in the old queue; it leads to 3, and counts 2");
 }
 
 static void test_check__finds_window_by_halves(void **state)
@@ -780,6 +850,7 @@ static void test_check__finds_reserve_that_is_free(void **state)
 }
 
 #define DAMAGE(name) cmocka_unit_test_setup_teardown(test_check__##name, set_up, tear_down)
+#define DAMAGE_EVICTING(name) cmocka_unit_test_setup_teardown(test_check__##name, set_up_evicting, tear_down)
 
 int main(void)
 {
@@ -809,6 +880,11 @@ int main(void)
 	        DAMAGE(finds_deadline_by_halves),
 	        DAMAGE(finds_deadline_of_nobody),
 	        DAMAGE(finds_wheel_that_does_not_hold_together),
+	        DAMAGE_EVICTING(finds_object_that_is_in_no_queue),
+	        DAMAGE(finds_object_in_a_queue_where_nothing_is_evicted),
+	        DAMAGE_EVICTING(finds_orphan_and_directory_in_a_queue),
+	        DAMAGE_EVICTING(finds_queue_that_leads_elsewhere),
+	        DAMAGE_EVICTING(finds_wrong_count_of_a_queue),
 	        DAMAGE(finds_window_by_halves),
 	        DAMAGE(finds_wrong_checksum),
 	        DAMAGE(finds_size_that_its_place_does_not_have),

@@ -25,13 +25,12 @@ struct world {
 
 static struct world world;
 
-static int set_up(void **state)
+static int set_up_on(struct server *server)
 {
 	struct far_attr attr;
 	char name[16];
 
-	(void)state;
-	world.server = served_open(POOL);
+	world.server = server;
 	world.client = served_join(world.server);
 	world.checker = served_join(world.server);
 	world.reader = served_join_mapped(world.server);
@@ -44,6 +43,18 @@ static int set_up(void **state)
 		world.directories[i] = attr.id;
 	}
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_on(served_open(POOL));
+}
+
+static int set_up_evicting(void **state)
+{
+	(void)state;
+	return set_up_on(served_open_evicting(POOL));
 }
 
 static int tear_down(void **state)
@@ -387,13 +398,16 @@ static void test_check_live__one_at_a_time_until_its_session_ends(void **state)
 }
 
 #define LIVE(name) cmocka_unit_test_setup_teardown(test_check_live__##name, set_up, tear_down)
+#define LIVE_EVICTING(name) cmocka_unit_test_setup_teardown(test_check_live__##name, set_up_evicting, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        LIVE(finds_nothing_false_between_requests),
+	        LIVE_EVICTING(finds_nothing_false_between_requests),
 	        LIVE(what_is_still_is_judged),
 	        LIVE(large_directory_is_counted_over_steps),
+	        LIVE_EVICTING(large_directory_is_counted_over_steps),
 	        LIVE(directory_that_changes_all_the_time_is_given_up),
 	        LIVE(requests_step_to_the_end),
 	        LIVE(findings_come_with_their_texts),

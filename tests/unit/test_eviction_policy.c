@@ -277,6 +277,50 @@ static void test_eviction_policy_take__any_gives_each_once(void **state)
 	}
 }
 
+static void test_eviction_policy_walk__finds_what_the_queues_count(void **state)
+{
+	struct eviction_walk walk;
+
+	(void)state;
+	add_all(1, 3001);
+	for (uint64_t id = 1; id < 3001; id += 3)
+		eviction_policy_use(&items[id].state);
+	for (unsigned i = 0; i < 1000; i++)
+		evict();
+	add_all(3001, 4001);
+	for (uint64_t id = 2500; id < 3100; id++)
+		if (items[id].is_there)
+			end(id);
+	eviction_policy_walk_begin(policy, &walk);
+	while (eviction_policy_walk(policy, &walk))
+		;
+	assert_true(eviction_policy_is_unchanged(policy, &walk));
+	for (unsigned queue = EVICTION_QUEUE_YOUNG; queue < EVICTION_QUEUES; queue++) {
+		assert_true(walk.found[queue] > 0);
+		assert_int_equal(walk.found[queue], eviction_policy_count(policy, queue));
+	}
+}
+
+// Whatever the change: the chunk that comes next may be gone.
+static void test_eviction_policy_walk__ends_at_a_change(void **state)
+{
+	void (*const changes[])(uint64_t) = {add, end};
+	struct eviction_walk walk;
+
+	(void)state;
+	add_all(1, 3001);
+	for (unsigned i = 0; i < 3; i++) {
+		eviction_policy_walk_begin(policy, &walk);
+		assert_true(eviction_policy_walk(policy, &walk));
+		if (i < 2)
+			changes[i](3001);
+		else
+			evict();
+		assert_false(eviction_policy_walk(policy, &walk));
+		assert_false(eviction_policy_is_unchanged(policy, &walk));
+	}
+}
+
 static void test_eviction_policy_bytes__are_some_ten_an_item(void **state)
 {
 	(void)state;
@@ -299,6 +343,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_drop__sweeps_when_all_end, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_return__is_taken_again_later, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_take__any_gives_each_once, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_policy_walk__finds_what_the_queues_count, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_policy_walk__ends_at_a_change, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_policy_bytes__are_some_ten_an_item, set_up, tear_down),
 	};
 
