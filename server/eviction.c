@@ -12,7 +12,7 @@
 #include "server/session.h"
 
 #define VICTIMS_AT_ONCE 8U      // of one turn: the next requests find their memory without
-#define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request
+#define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request, unless it was in vain
 #define STAYING_MAX 4096U       // items that turned out to have to stay, in a row: from then on any other is welcome
 #define NAMES_MAX 16U           // an object with more stays: they would all go at once
 #define FREED_BEFORE_SLABS SLAB // bytes, hardly any in pages: from then on slabs are emptied
@@ -98,6 +98,7 @@ int eviction_new(struct server *server)
 	if (!eviction)
 		return -ENOMEM;
 	eviction->server = server;
+	eviction->ahead = VICTIMS_AHEAD;
 	eviction_effort_begin(&eviction->request);
 	error = eviction_policy_new(&items, pool_length(server->pool) / sizeof(struct far_record), &eviction->policy);
 	if (error)
@@ -389,22 +390,29 @@ bool eviction_make_room(struct server *server)
 	return has_gone;
 }
 
-// Slabs are emptied for a request's own need only.
+// Slabs are emptied for a request's own need only. One object goes however often it was in vain: it tells when large ones are due again.
 void eviction_keep_free(struct server *server, uint64_t bytes)
 {
 	struct eviction *eviction = server->eviction;
+	struct eviction_effort before;
+	struct far_record *victim;
 
 	if (!eviction)
 		return;
+	before = eviction->request;
 	eviction->is_evicting = true;
-	for (uint32_t i = 0; i < VICTIMS_AHEAD && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART); i++) {
-		struct far_record *victim = choose(eviction);
-
+	for (uint32_t left = eviction->ahead; left > 0 && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART);
+	        left--) {
+		victim = choose(eviction);
 		if (!victim)
 			break;
 		end(eviction, &eviction->request, victim);
 		reclaim_run(server->reclaim);
 	}
 	eviction->is_evicting = false;
+	if (eviction->request.freed_pages - before.freed_pages < (eviction->request.freed - before.freed) / 2)
+		eviction->ahead -= eviction->ahead / 2;
+	else if (eviction->request.ended > before.ended)
+		eviction->ahead = VICTIMS_AHEAD;
 	index_settle(server->index);
 }

@@ -37,6 +37,7 @@ struct eviction {
 	uint32_t met_next;
 	uint32_t slabs_at;              // where to look for a slab to be emptied
 	struct eviction_effort request; // for the one under way
+	uint32_t ahead;                 // objects that eviction_keep_free may evict next time
 	bool is_evicting;
 	uint64_t waiting_since_ns; // somebody has to, and nothing has come back; 0: nobody ever had to
 	uint64_t returned;         // bytes that had come back by then, ever
@@ -112,7 +113,7 @@ static inline bool eviction_is_short(const struct server *server)
 // Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
 bool eviction_has_to_wait(struct server *server);
 
-// Between operations: evicts a few objects if there are fewer bytes free in whole pages than this.
+// Between operations: evicts a few objects if there are fewer bytes free in whole pages than this. Where small ones are all that goes, which bring no pages back, half as many the next time, down to one.
 void eviction_keep_free(struct server *server, uint64_t bytes);
 
 #endif

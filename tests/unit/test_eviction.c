@@ -686,6 +686,29 @@ static void test_fallocate__large_one_after_small_values_costs_few_of_them(void 
 	served_forget(client, attr.id, 1);
 }
 
+// Small values bring no pages back, so few of them go for pages that somebody may want; as many as ever do when large ones are due.
+static void test_keep_free__small_values_hardly_go_in_vain(void **state)
+{
+	const unsigned calls = 1000;
+	uint64_t evicted;
+
+	(void)state;
+	put_all(0, 200000, 64);
+	evicted = server->figures.evicted;
+	for (unsigned call = 0; call < calls; call++) {
+		server_begin(server);
+		eviction_keep_free(server, POOL / 2);
+	}
+	assert_true(server->figures.evicted - evicted >= calls);
+	assert_true(server->figures.evicted - evicted <= calls + 2 * 64);
+	put_all(200000, 200000 + 2 * POOL / VALUE_MAX, VALUE_MAX);
+	for (unsigned call = 0; call < calls && pool_free_bytes(server->pool) < POOL / 8; call++) {
+		server_begin(server);
+		eviction_keep_free(server, POOL / 8);
+	}
+	assert_true(pool_free_bytes(server->pool) >= POOL / 8);
+}
+
 static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state)
 {
 	static uint32_t page[(POOL >> FAR_PAGE_SHIFT) + 1];
@@ -774,6 +797,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_fallocate__large_one_after_small_values_costs_few_of_them, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_keep_free__small_values_hardly_go_in_vain, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),
