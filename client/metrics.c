@@ -56,6 +56,8 @@ static int take_server(struct entries *entries, struct far_metrics *metrics)
 	metrics->malformed = entry.malformed;
 	metrics->bytes_in = entry.bytes_in;
 	metrics->bytes_out = entry.bytes_out;
+	metrics->evicted = entry.evicted;
+	metrics->evicted_bytes = entry.evicted_bytes;
 	metrics->now_ns = entry.now_ns;
 	metrics->uptime_ns = entry.now_ns - entry.started_ns;
 	return 0;

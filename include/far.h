@@ -107,6 +107,8 @@ struct far_metrics {
 	        free_bytes; /* bytes: pool is the sum of the others */
 	uint64_t objects, lanes, malformed;
 	uint64_t bytes_in, bytes_out; /* of values, by requests: what clients read or wrote by themselves is not known */
+	uint64_t evicted,
+	        evicted_bytes; /* objects that went from a full pool (far-server --full=evict), and the memory that they had; 0 where nothing is evicted */
 	uint64_t now_ns, uptime_ns;
 	struct far_operation_metrics *operations;
 	size_t operation_count;

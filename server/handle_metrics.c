@@ -41,6 +41,8 @@ static void tell_server(const struct server *server, struct filling *filling)
 	        .malformed = metrics_get(&metrics->malformed),
 	        .bytes_in = server->figures.bytes_in,
 	        .bytes_out = server->figures.bytes_out,
+	        .evicted = server->figures.evicted,
+	        .evicted_bytes = server->figures.evicted_bytes,
 	        .now_ns = wait_now_ns(),
 	        .started_ns = server->started_ns,
 	};

@@ -20,6 +20,7 @@ static void add_up(const struct metrics *metrics, struct metrics_log *now)
 	}
 	now->bytes_in = metrics_get(&metrics->gauges[METRICS_BYTES_IN]);
 	now->bytes_out = metrics_get(&metrics->gauges[METRICS_BYTES_OUT]);
+	now->evicted = metrics_get(&metrics->gauges[METRICS_EVICTED]);
 }
 
 void metrics_log_begin(struct metrics_log *log, const struct metrics *metrics, uint64_t interval_ns)
@@ -36,10 +37,11 @@ static void write_line(const struct metrics_log *last, const struct metrics_log 
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
 		buckets[i] = now->buckets[i] - last->buckets[i];
 	log_info("statistics seconds=%.1f operations_per_s=%.0f in_bytes_per_s=%.0f out_bytes_per_s=%.0f p50_us=%.1f p99_us=%.1f "
-	         "sessions=%llu objects=%llu pool_used_bytes=%llu pool_bytes=%llu",
+	         "evicted_per_s=%.0f sessions=%llu objects=%llu pool_used_bytes=%llu pool_bytes=%llu",
 	        seconds, (double)(now->operations - last->operations) / seconds, (double)(now->bytes_in - last->bytes_in) / seconds,
 	        (double)(now->bytes_out - last->bytes_out) / seconds, (double)latency_quantile(buckets, 500) * 1e-3,
-	        (double)latency_quantile(buckets, 990) * 1e-3, (unsigned long long)metrics_get(&metrics->gauges[METRICS_SESSIONS]),
+	        (double)latency_quantile(buckets, 990) * 1e-3, (double)(now->evicted - last->evicted) / seconds,
+	        (unsigned long long)metrics_get(&metrics->gauges[METRICS_SESSIONS]),
 	        (unsigned long long)metrics_get(&metrics->gauges[METRICS_OBJECTS]),
 	        (unsigned long long)(metrics_object_bytes(metrics) + metrics_get(&metrics->gauges[METRICS_INDEX])),
 	        (unsigned long long)metrics_get(&metrics->gauges[METRICS_POOL]));

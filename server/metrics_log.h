@@ -7,7 +7,7 @@
 struct metrics_log {
 	uint64_t interval_ns; // 0 = none
 	uint64_t last_ns;
-	uint64_t operations, bytes_in, bytes_out;
+	uint64_t operations, bytes_in, bytes_out, evicted;
 	uint64_t buckets[LATENCY_BUCKETS];
 };
 

@@ -24,6 +24,7 @@ struct top_delta {
 	const struct far_metrics *now;
 	double seconds;
 	double operations_per_second, in_per_second, out_per_second;
+	double evicted_per_second, evicted_bytes_per_second;
 	struct top_operation *operations; // those that there were, the most first
 	size_t operation_count;
 	struct top_session *sessions; // the busiest first

@@ -99,6 +99,8 @@ int top_delta_make(const struct far_metrics *before, const struct far_metrics *n
 	}
 	delta->in_per_second = (double)(now->bytes_in - before->bytes_in) / delta->seconds;
 	delta->out_per_second = (double)(now->bytes_out - before->bytes_out) / delta->seconds;
+	delta->evicted_per_second = (double)(now->evicted - before->evicted) / delta->seconds;
+	delta->evicted_bytes_per_second = (double)(now->evicted_bytes - before->evicted_bytes) / delta->seconds;
 	compare_operations(before, now, delta);
 	compare_sessions(before, now, delta);
 	return 0;

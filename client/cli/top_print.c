@@ -23,6 +23,10 @@ static void print_head(FILE *to, const struct top_delta *delta, const char *addr
 	fprintf(to, "pool %s: objects %s, index %s, free %s", size_text(now->pool, texts[0]), size_text(now->objects_bytes, texts[1]),
 	        size_text(now->index_bytes, texts[2]), size_text(now->free_bytes, texts[3]));
 	fprintf(to, ", granted %s, reclaim %s\n", size_text(now->granted_bytes, texts[0]), size_text(now->reclaim_bytes, texts[1]));
+	if (now->evicted > 0)
+		fprintf(to, "evicted/s %.0f objects, %s  in all %" PRIu64 " objects, %s\n", delta->evicted_per_second,
+		        size_text((uint64_t)delta->evicted_bytes_per_second, texts[0]), now->evicted,
+		        size_text(now->evicted_bytes, texts[1]));
 }
 
 static void print_time(FILE *to, uint64_t ns)
@@ -131,6 +135,10 @@ void top_print_json(const struct top_delta *delta, const char *address)
 	json_add_double(object, "operations_per_second", delta->operations_per_second);
 	json_add_double(object, "bytes_in_per_second", delta->in_per_second);
 	json_add_double(object, "bytes_out_per_second", delta->out_per_second);
+	json_add_u64(object, "evicted", delta->now->evicted);
+	json_add_u64(object, "evicted_bytes", delta->now->evicted_bytes);
+	json_add_double(object, "evicted_per_second", delta->evicted_per_second);
+	json_add_double(object, "evicted_bytes_per_second", delta->evicted_bytes_per_second);
 	json_object_object_add(object, "memory", json_of_memory(delta->now));
 	json_object_object_add(object, "operations", json_of_operations(delta));
 	json_object_object_add(object, "sessions", json_of_sessions(delta));

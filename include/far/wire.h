@@ -13,7 +13,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool are little-endian; big-endian hosts are not supported");
 
 #define FAR_WIRE_MAGIC 0x3130305352414657ULL // "WFARS001"
-#define FAR_WIRE_VERSION 6U
+#define FAR_WIRE_VERSION 7U
 #define FAR_ROOT_ID 1ULL // the root directory's id on the wire, whatever its record is
 
 enum far_op {
@@ -350,10 +350,12 @@ struct far_metrics_server {
 	uint64_t malformed; // messages
 	uint64_t bytes_in;  // of values, with requests
 	uint64_t bytes_out;
+	uint64_t evicted; // objects
+	uint64_t evicted_bytes;
 	uint64_t now_ns; // of the server's monotonic clock
 	uint64_t started_ns;
 };
-static_assert(sizeof(struct far_metrics_server) == 120, "wire");
+static_assert(sizeof(struct far_metrics_server) == 136, "wire");
 
 struct far_metrics_operation {
 	uint64_t count;

@@ -73,6 +73,11 @@ storm() {
 	for pid in "${pids[@]}"; do wait "$pid"; done
 	"$FAR" fsck
 }
+top_shows_evictions() {
+	[ "$("$FAR" top -n 1 -i 0.1 --json | json_field evicted)" -gt 0 ]
+	[ "$("$FAR" top -n 1 -i 0.1 --json | json_field evicted_bytes)" -gt $pool ]
+	"$FAR" top -n 1 -i 0.1 | grep -E '^evicted/s [0-9]+ objects, .* in all [1-9][0-9]* objects, '
+}
 press() { # puts as much as the pool has, twice, each read at once: nothing that is neither used nor kept stays
 	local i
 	for i in $(seq $((2 * pool / 300000))); do
@@ -178,6 +183,7 @@ check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
 check 'a mount writes three times as much as the pool, though its kernel remembers all names' mount_writes_more_than_the_pool
+check 'far top shows what was evicted' top_shows_evictions
 check 'a storm of puts and gets by several processes and a mount finds whole values, and nothing broken' storm
 check 'pinned keys stay, under another name and with another value, until they are unpinned' pinned_keys_stay
 check 'user.far.pinned pins, shows and unpins' attribute_pins

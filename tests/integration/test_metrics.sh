@@ -99,7 +99,7 @@ logs_figures() {
 	grep ' statistics ' "$temp/server.log" | tail -3
 	for _ in $(seq 20); do "$FAR" ping -q -c 5 -i 0 >/dev/null; done
 	sleep 0.5
-	grep -E '^info statistics seconds=0\.[0-9] operations_per_s=[1-9][0-9]* .* p50_us=[0-9.]+ p99_us=[0-9.]+ sessions=[0-9]+ .* pool_bytes=67108864$' "$temp/server.log"
+	grep -E '^info statistics seconds=0\.[0-9] operations_per_s=[1-9][0-9]* .* p50_us=[0-9.]+ p99_us=[0-9.]+ evicted_per_s=0 sessions=[0-9]+ .* pool_bytes=67108864$' "$temp/server.log"
 }
 
 top_as_json() {
@@ -127,6 +127,7 @@ top_for_people() {
 	cat "$temp/top"
 	grep -Eq '^operation +per s' "$temp/top" && grep -Eq '^metrics +[0-9]+' "$temp/top" && grep -Eq '^far +[0-9]+' "$temp/top"
 	refuse grep -q $'\033' "$temp/top"
+	refuse grep -q evicted "$temp/top" # nothing is
 	script -qec "stty rows 24 cols 80; '$FAR' top -i 0.2 -n 1" /dev/null >"$temp/live"
 	grep -q $'\033\\[H' "$temp/live"
 	timeout --preserve-status -s INT 2 "$FAR" top -i 0.2 >"$temp/top"

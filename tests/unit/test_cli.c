@@ -4,10 +4,11 @@
 #include "client/cli/histogram.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
+#include "client/cli/top.h"
 #include "client/cli/utf8.h"
 #include "tests/unit/testing.h"
 
-// The parts of `far` that need no server: keys and numbers from the command line, UTF-8, the histogram.
+// The parts of `far` that need no server: keys and numbers from the command line, UTF-8, the histogram, what far top tells of two looks.
 
 static void test_key_of_argument__slashes_at_the_ends_are_cut(void **state)
 {
@@ -173,6 +174,27 @@ static void test_histogram_merge__keeps_both(void **state)
 	assert_int_equal(histogram_quantile(&a, 0.5), 10);
 }
 
+static void test_top_delta__rates_are_of_the_time_between(void **state)
+{
+	const struct far_metrics before = {
+	        .now_ns = 5000000000, .uptime_ns = 4000000000, .bytes_in = 10, .evicted = 100, .evicted_bytes = 5000};
+	const struct far_metrics now = {
+	        .now_ns = 7000000000, .uptime_ns = 6000000000, .bytes_in = 30, .evicted = 300, .evicted_bytes = 9000};
+	const struct far_metrics anew = {.now_ns = 9000000000, .uptime_ns = 1000000000, .bytes_in = 7, .evicted = 3, .evicted_bytes = 70};
+	struct top_delta delta;
+
+	(void)state;
+	assert_int_equal(top_delta_make(&before, &now, &delta), 0);
+	assert_int_equal((int)delta.in_per_second, 10);
+	assert_int_equal((int)delta.evicted_per_second, 100);
+	assert_int_equal((int)delta.evicted_bytes_per_second, 2000);
+	top_delta_free(&delta);
+	assert_int_equal(top_delta_make(&now, &anew, &delta), 0); // another server
+	assert_int_equal((int)delta.in_per_second, 7);
+	assert_int_equal((int)delta.evicted_per_second, 3);
+	top_delta_free(&delta);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -189,6 +211,7 @@ int main(void)
 	        cmocka_unit_test(test_histogram__quantiles_are_within_a_128th),
 	        cmocka_unit_test(test_histogram__small_and_huge_values_have_a_place),
 	        cmocka_unit_test(test_histogram_merge__keeps_both),
+	        cmocka_unit_test(test_top_delta__rates_are_of_the_time_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

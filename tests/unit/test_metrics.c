@@ -186,6 +186,22 @@ static int ask(struct served_lane *client, unsigned part, uint64_t cursor)
 	return served_call(client, FAR_OP_METRICS, 0, &request, sizeof(request), (struct served_parts){0});
 }
 
+static void test_handle_metrics__server_tells_what_it_evicted(void **state)
+{
+	struct served_lane *client = served_join(server);
+	const struct far_metrics_reply *reply = (const struct far_metrics_reply *)client->reply;
+	const struct far_metrics_server *entry = (const struct far_metrics_server *)(reply + 1);
+
+	(void)state;
+	server->figures.evicted = 7;
+	server->figures.evicted_bytes = 7000;
+	assert_int_equal(ask(client, FAR_METRICS_SERVER, 0), FAR_STATUS_OK);
+	assert_int_equal(reply->count, 1);
+	assert_int_equal(entry->evicted, 7);
+	assert_int_equal(entry->evicted_bytes, 7000);
+	served_leave(client);
+}
+
 static void test_handle_metrics__sessions_are_told_by_name(void **state)
 {
 	struct served_lane *first = served_join(server), *second = served_join(server);
@@ -266,6 +282,7 @@ int main(void)
 	        cmocka_unit_test(test_exposition__labels_are_escaped),
 	        cmocka_unit_test_setup_teardown(test_exposition__histograms_are_cumulative, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_metrics__uses_of_the_pool_add_up, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_handle_metrics__server_tells_what_it_evicted, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_handle_metrics__sessions_are_told_by_name, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_handle_metrics__operations_come_in_parts, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_handle_metrics__unknown_part_is_invalid, set_up, tear_down),
