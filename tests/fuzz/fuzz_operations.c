@@ -1,6 +1,6 @@
 // libFuzzer: arbitrary bytes as a sequence of requests into dispatch, on a small pool and two sessions. Each request is an op byte, a flags byte, a length byte pair and its
 // bytes; the header is made well-formed, so that what is behind the first check is reached (a first byte of 0 sends the bytes as they are). Ids in requests are taken from a
-// table of those that replies told, so that they mean something. After some runs a check (server/check.h) must find nothing; after each everything is removed, and the pool must have what it had
+// table of those that replies told, so that they mean something. Half of the inputs go to a server that evicts, by a bit of the last byte; another bit makes the pool scarce. After some runs a check (server/check.h) must find nothing; after each everything is removed, and the pool must have what it had
 // at the start.
 #include <errno.h>
 #include <stddef.h>
@@ -24,12 +24,15 @@
 #define POOL (8U << 20)
 #define BUFFER (1U << 20)
 #define IDS 16
-#define LEFT_PAGES 250U // of the pool when it is made scarce: enough for a few dozen objects and a grant
+#define LEFT_PAGES 250U      // of the pool when it is made scarce: enough for a few dozen objects and a grant
+#define LATER_NS 1000000000U // a request that is to come later does so after that, and is carried out in the end
+#define LATER_MAX 20
 #define HOGS_MAX 256
 #define CHECK_EVERY 64 // runs: a check takes as long as some runs
 
-static struct server *server;
-static uint64_t free_at_start;
+static struct server *servers[2]; // the second one evicts
+static uint64_t free_at_start[2];
+static struct server *server; // of the two, the one under way
 static uint8_t buffer[BUFFER];
 static uint64_t ids[IDS];
 static unsigned id_count;
@@ -117,12 +120,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	log_set_level(LOG_LEVEL_ERROR);
-	if (server_open(&options, &server, reason)) {
-		fprintf(stderr, "%s\n", reason);
-		abort();
+	for (unsigned i = 0; i < 2; i++) {
+		options.is_evicting = i == 1;
+		if (server_open(&options, &servers[i], reason)) {
+			fprintf(stderr, "%s\n", reason);
+			abort();
+		}
+		servers[i]->monotonic_ns = fuzz_clock;
+		free_at_start[i] = space_free_bytes(servers[i]);
 	}
-	server->monotonic_ns = fuzz_clock;
-	free_at_start = space_free_bytes(server);
 	return 0;
 }
 
@@ -175,11 +181,45 @@ static void take_notices(struct lane *lane)
 	}
 }
 
+// Files that the server would have back, each with its name.
+static void check_let_go(const uint8_t *message, uint32_t length)
+{
+	const struct far_let_go_reply *reply = (const struct far_let_go_reply *)message;
+	uint32_t at = sizeof(*reply);
+
+	for (uint32_t i = 0; i < reply->count; i++) {
+		struct far_let_go entry;
+
+		if (length - at < sizeof(entry))
+			abort();
+		memcpy(&entry, message + at, sizeof(entry));
+		at += (uint32_t)sizeof(entry);
+		if (entry.name_length > length - at || far_name_check(message + at, entry.name_length))
+			abort();
+		at += entry.name_length;
+	}
+	if (at != length)
+		abort();
+}
+
+static uint32_t carry_out(struct lane *lane, const void *message, uint32_t length, uint8_t *reply)
+{
+	uint32_t reply_length;
+
+	for (unsigned tries = 0; (reply_length = operations_dispatch(server, lane, message, length, reply)) == OPERATIONS_LATER; tries++) {
+		if (tries == LATER_MAX)
+			abort();
+		clock_ns += LATER_NS;
+		server_settle(server);
+	}
+	return reply_length;
+}
+
 static uint32_t dispatch(struct lane *lane, unsigned which, const void *message, uint32_t length)
 {
 	static _Alignas(8) uint8_t reply[FAR_MESSAGE_SIZE_DEFAULT];
 	const struct far_reply *header = (const struct far_reply *)reply;
-	uint32_t reply_length = operations_dispatch(server, lane, message, length, reply);
+	uint32_t reply_length = carry_out(lane, message, length, reply);
 
 	while (lane->transfer_count > 0)
 		lane_transfer_done(lane);
@@ -193,6 +233,8 @@ static uint32_t dispatch(struct lane *lane, unsigned which, const void *message,
 		abort();
 	if (reply_length && header->flags & FAR_REPLY_GRANT)
 		memcpy(&grants[which], reply + reply_length - sizeof(struct far_grant), sizeof(struct far_grant));
+	if (reply_length && header->op == FAR_OP_LET_GO && header->status == 0)
+		check_let_go(reply, reply_length - (header->flags & FAR_REPLY_GRANT ? (uint32_t)sizeof(struct far_grant) : 0));
 	// Replies with attributes have the id first.
 	if (tells_id(header->op) && reply_length > sizeof(*header) && header->status == 0)
 		memcpy(&ids[id_count++ % IDS], reply + sizeof(*header), sizeof(uint64_t));
@@ -728,10 +770,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	static unsigned number;
 	struct lane lanes[2];
 	unsigned which = 0;
+	uint8_t last = length > 0 ? bytes[length - 1] : 0;
+	bool is_evicting = last & 2;
 
-	if (length > 0 && bytes[length - 1] & 1)
+	server = servers[is_evicting];
+	if (last & 1)
 		make_scarce();
-
 	memset(ids, 0, sizeof(ids));
 	id_count = 0;
 	for (unsigned i = 0; i < 2; i++) {
@@ -758,10 +802,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	remove_all(server->root);
 	xattr_remove_all(server, server->root);
 	server_settle(server);
-	if (space_free_bytes(server) != free_at_start || server->figures.objects || server->granted_pages || server->links.used ||
-	        server->locks.count || server->locks.files.used || server->watch_count) {
+	if (space_free_bytes(server) != free_at_start[is_evicting] || server->figures.objects || server->granted_pages ||
+	        server->links.used || server->locks.count || server->locks.files.used || server->watch_count) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",
-		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start,
+		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start[is_evicting],
 		        (unsigned long long)server->figures.objects, (unsigned long long)server->granted_pages, server->links.used);
 		abort();
 	}
