@@ -7,7 +7,7 @@
 
 #include "client/error.h"
 #include "client/profile.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 #include "far/status.h"
 
 // Sending requests and taking replies. Replies of a lane come in the order of its requests; events of posts come in between. A lane out of step, too slow or
@@ -253,7 +253,7 @@ static int put(struct far_lane *lane, const struct call *call, char *to)
 // Until there is room for a message. It comes back without an event (a credit, bytes that the socket has taken), so this is not progress().
 static int await_room(struct far_lane *lane, uint32_t length, char **to)
 {
-	uint64_t deadline = wait_now_ns() + (uint64_t)lane->timeout_ms * 1000000U;
+	uint64_t deadline = clock_now_ns() + (uint64_t)lane->timeout_ms * 1000000U;
 
 	for (;;) {
 		struct pollfd wake = {.fd = fabric_fd(lane->fabric), .events = POLLIN};
@@ -268,7 +268,7 @@ static int await_room(struct far_lane *lane, uint32_t length, char **to)
 		*to = lane->broken ? NULL : fabric_send_reserve(lane->connection, length);
 		if (*to)
 			return 0;
-		now = wait_now_ns();
+		now = clock_now_ns();
 		if (now >= deadline) {
 			lane_drop(lane);
 			return error_set(
@@ -422,7 +422,7 @@ static int call_and_reconnect(struct far_lane *lane, const struct call *call, ui
 
 int call_go_on(struct far_lane *lane, uint64_t *begun_ns)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	*begun_ns = *begun_ns ? *begun_ns : now_ns;
 	if (now_ns - *begun_ns <= (uint64_t)lane->timeout_ms * 1000000U)

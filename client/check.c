@@ -4,8 +4,8 @@
 
 #include "client/call.h"
 #include "client/error.h"
-#include "fabric/wait.h"
 #include "far/check.h"
+#include "far/clock.h"
 
 // A check of the server's structures: asks for step after step, and hands on what they find. Between two steps it waits as long as the last took, so that the server has time for others.
 
@@ -81,11 +81,11 @@ int far_check(far_session *session, far_check_tell *tell, void *context, struct 
 	if (error)
 		return error;
 	while (!error && !last.is_done) {
-		uint64_t begun_ns = wait_now_ns();
+		uint64_t begun_ns = clock_now_ns();
 
 		error = step(lane, &message, &last, tell, context);
 		if (!error && !last.is_done)
-			pause_ns(wait_now_ns() - begun_ns);
+			pause_ns(clock_now_ns() - begun_ns);
 	}
 	lane_release(lane);
 	if (error)

@@ -6,6 +6,7 @@
 
 #include "client/error.h"
 #include "client/probe.h"
+#include "far/clock.h"
 #include "far/least.h"
 
 // Gets. Warm: the location is remembered, the bytes are fetched one-sidedly and checked; no request. Cold and the server busy: the key is looked up in the index one-sidedly (probe.c). Cold: requests (get_ask.c).
@@ -101,7 +102,7 @@ static int get_cold(struct get *get)
 {
 	int result;
 
-	get->begun_ns = wait_now_ns();
+	get->begun_ns = clock_now_ns();
 	do
 		result = ask(get);
 	while (result == 1);

@@ -3,6 +3,7 @@
 
 #include "client/error.h"
 #include "client/get_inside.h"
+#include "far/clock.h"
 #include "far/least.h"
 
 // A get's request and its reply, which has the bytes (eager), or follows on their being pushed into our memory, or tells where they are. A value in more pieces than one reply locates is put together from
@@ -151,7 +152,7 @@ int get_restart(struct get *get)
 	get->done = 0;
 	get->is_begun = false;
 	get->restarts++;
-	if (wait_now_ns() > deadline_ns)
+	if (clock_now_ns() > deadline_ns)
 		return error_set(-ETIMEDOUT, "get: the value changed faster than it could be read");
 	return 1;
 }

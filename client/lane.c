@@ -9,7 +9,7 @@
 #include "client/files.h"
 #include "client/locate.h"
 #include "client/session.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // Lanes: which thread uses which, connecting and dropping them. A thread remembers its lane of each session by the session's serial number, so what it remembers
 // of a closed session can do no harm; when it ends, its claims end (destructor), and its lanes are there for others.
@@ -273,14 +273,14 @@ int lane_connect(struct far_lane *lane)
 {
 	int error, tries = 0;
 
-	if (lane->retry_at_ns && wait_now_ns() < lane->retry_at_ns)
+	if (lane->retry_at_ns && clock_now_ns() < lane->retry_at_ns)
 		return error_set(-ENOTCONN, "%s: the server cannot be reached", lane->session->address_text);
 	// Again if the server does not know the session (it was started again, or has ended it), and if another lane has begun the next one first.
 	do
 		error = connect_once(lane);
 	while (error == -ENOTCONN && ++tries < CONNECT_TRIES);
 	if (error) {
-		lane->retry_at_ns = wait_now_ns() + RETRY_NS;
+		lane->retry_at_ns = clock_now_ns() + RETRY_NS;
 		// far_connect wants to know why; to all later calls it is one thing, and -ENOENT for a missing socket would be mistaken for a missing key.
 		return was_connected(lane->session) ? -ENOTCONN : error;
 	}

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "client/session.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // A place of a value's bytes, as fetch.c reads it. Borrowed from a cache or a reply.
 struct located {
@@ -34,13 +34,13 @@ void locate_clear(struct key_cache *keys, struct file_cache *files);
 bool locate_take(const struct far_lane *lane, const struct far_location *location, const struct far_wire_extent *extents, uint64_t offset,
         struct located *located);
 
-// Until when a location is good by its key; `sent_ns`: a time (wait_now_ns) before the request was sent whose reply brought it.
+// Until when a location is good by its key; `sent_ns`: a time (clock_now_ns) before the request was sent whose reply brought it.
 uint64_t locate_good_until(const struct far_location *location, uint64_t sent_ns);
 
 // R10: the clock is looked at behind the word. Only objects with a deadline have a limit.
 static inline bool locate_is_over(uint64_t good_until_ns)
 {
-	return good_until_ns && wait_now_ns() >= good_until_ns;
+	return good_until_ns && clock_now_ns() >= good_until_ns;
 }
 
 struct locate_hash {

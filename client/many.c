@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "client/error.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 int many_begin(struct many *many)
 {
@@ -59,7 +59,7 @@ int many_try(struct many *many, const struct call *call, struct many_part part)
 	if (sent < 0)
 		return sent;
 	part.tag = ((const struct far_request *)call->message)->tag;
-	part.sent_ns = part.sent_ns ? part.sent_ns : wait_now_ns();
+	part.sent_ns = part.sent_ns ? part.sent_ns : clock_now_ns();
 	many->owed[(many->first + many->count++) % MANY_OWED] = part;
 	return 1;
 }

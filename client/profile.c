@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 _Thread_local struct profile profile_thread;
 
 void profile_switch(enum profile_stage stage)
 {
-	uint64_t now = wait_now_ns();
+	uint64_t now = clock_now_ns();
 
 	profile_thread.ns[profile_thread.stage] += now - profile_thread.since_ns;
 	profile_thread.since_ns = now;
@@ -17,7 +17,7 @@ void profile_switch(enum profile_stage stage)
 
 void profile_begin(void)
 {
-	profile_thread = (struct profile){.is_on = true, .stage = PROFILE_WORK, .since_ns = wait_now_ns()};
+	profile_thread = (struct profile){.is_on = true, .stage = PROFILE_WORK, .since_ns = clock_now_ns()};
 }
 
 void profile_end(uint64_t ns[PROFILE_STAGES])

@@ -6,7 +6,7 @@
 
 #include "client/error.h"
 #include "client/locate.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // Puts by size: in the request (eager); into grants with the commit right behind (one round trip); by upload where grants do not suffice.
 
@@ -74,7 +74,7 @@ int put_take(struct far_lane *lane, struct put_target *target, int error, const 
 int put_finish(struct far_lane *lane, struct call *request, struct far_put_request *message, struct put_target *target)
 {
 	struct reply reply;
-	uint64_t sent_ns = target->ttl_ms || target->keeps_ttl ? wait_now_ns() : 0;
+	uint64_t sent_ns = target->ttl_ms || target->keeps_ttl ? clock_now_ns() : 0;
 	int error;
 
 	put_request(lane, request, message, target);
@@ -120,7 +120,7 @@ static int put_granted_value(struct far_lane *lane, const void *value, uint64_t 
 {
 	struct put_granted granted;
 	struct reply reply;
-	uint64_t sent_ns = wait_now_ns();
+	uint64_t sent_ns = clock_now_ns();
 	int error = put_granted_request(lane, value, length, target, &granted);
 
 	if (error)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "client/error.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // A queue's life, and how it moves on: what waits is sent, in order, as far as there is room; replies come in the order of their requests, each for some of the operations (many.h). A lost connection ends what was under way: changes
 // with an error, questions are sent once more, from the oldest on.
@@ -129,7 +129,7 @@ void queue_take_replies(struct far_queue *queue)
 	struct far_lane *lane = queue->lane;
 
 	if (lane->reply_count > 0)
-		queue->heard_ns = wait_now_ns();
+		queue->heard_ns = clock_now_ns();
 	while (queue->many.count > 0 && lane->connection && lane->reply_count > 0)
 		many_take_next(&queue->many);
 	if (!lane->connection)
@@ -262,7 +262,7 @@ static void move(struct far_queue *queue)
 	queue->is_armed = false;
 	queue_take_replies(queue);
 	if (!has_completions(queue))
-		end_late(queue, wait_now_ns());
+		end_late(queue, clock_now_ns());
 	far_queue_submit(queue);
 }
 
@@ -283,12 +283,12 @@ static void await(struct far_queue *queue, uint64_t until_ns, uint64_t now_ns)
 	call_await(queue->lane, left_ms);
 	queue_take_replies(queue);
 	if (!has_completions(queue))
-		end_late(queue, wait_now_ns());
+		end_late(queue, clock_now_ns());
 }
 
 unsigned far_queue_wait(far_queue *queue, struct far_completion *completions, unsigned max, int timeout_ms)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 	uint64_t until_ns = timeout_ms < 0 ? UINT64_MAX : now_ns + (uint64_t)timeout_ms * 1000000U;
 
 	if (timeout_ms == 0 || max == 0)
@@ -298,7 +298,7 @@ unsigned far_queue_wait(far_queue *queue, struct far_completion *completions, un
 		if (queue->many.count > 0 && queue->lane->connection)
 			await(queue, until_ns, now_ns);
 		send_waiting(queue);
-		now_ns = wait_now_ns();
+		now_ns = clock_now_ns();
 	}
 	flush(queue);
 	return deliver(queue, completions, max);

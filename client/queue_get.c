@@ -4,6 +4,7 @@
 #include "client/error.h"
 #include "client/get_many_load.h"
 #include "client/queue.h"
+#include "far/clock.h"
 
 // Gets of a queue. Where the pool is mapped, what is remembered is loaded at once. Small ones go many in a message; those that may be large, or are fetched into new memory, go by themselves, with memory that the server may push into.
 
@@ -141,7 +142,7 @@ static int send_ask(struct far_queue *queue, size_t place, size_t end)
 	if (staging > LANE_STAGING - queue->staged)
 		return 0;
 	operation->ask.push = get_push_new(get, (char *)queue->lane->memory.base + queue->staged, LANE_STAGING - queue->staged);
-	get->begun_ns = get->begun_ns ? get->begun_ns : wait_now_ns();
+	get->begun_ns = get->begun_ns ? get->begun_ns : clock_now_ns();
 	get_request(get, &operation->ask.push, &message, &call);
 	sent = many_try(&queue->many, &call, part);
 	if (sent != 1) {

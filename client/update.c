@@ -4,7 +4,7 @@
 
 #include "client/error.h"
 #include "client/put.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // Changes that depend on the value: compare-and-swap that tells what is there instead, and read-modify-write made of it. Who loses gets the current value with the refusal, so another attempt is one round trip.
 
@@ -103,7 +103,7 @@ static int attempt(const struct update *update, struct put_target *target)
 
 static int update_until(const struct update *update, struct put_target *target)
 {
-	uint64_t begun_ns = wait_now_ns();
+	uint64_t begun_ns = clock_now_ns();
 	uint64_t limit_ns = (uint64_t)update->session->timeout_ms * 1000000U;
 	uint64_t random = begun_ns ^ (uint64_t)(uintptr_t)target; // never 0: the clock is not where the stack is
 	int error;
@@ -112,7 +112,7 @@ static int update_until(const struct update *update, struct put_target *target)
 		error = attempt(update, target);
 		if (error != -ECANCELED)
 			return error;
-		if (wait_now_ns() - begun_ns > limit_ns)
+		if (clock_now_ns() - begun_ns > limit_ns)
 			return error_set(-ETIMEDOUT, "update: others changed the value faster for %d ms", update->session->timeout_ms);
 		if (lost > 0)
 			pause_at_random(lost, &random);

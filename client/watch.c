@@ -10,7 +10,7 @@
 
 #include "client/call.h"
 #include "client/error.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // Watches: a lane of its own, on which the server tells events between its replies. A lane does nothing while nobody calls, so events that nobody takes use up its credits, and then wait at the server, which bounds them. Messages are
 // copied as they come and taken apart event by event.
@@ -210,7 +210,7 @@ static uint64_t nearer(uint64_t one_ns, uint64_t other_ns)
 static bool sleep_until(int fd, uint64_t until_ns)
 {
 	struct pollfd wake = {.fd = fd, .events = POLLIN};
-	uint64_t now = wait_now_ns();
+	uint64_t now = clock_now_ns();
 	uint64_t left_ns = until_ns > now ? until_ns - now : 0;
 	struct timespec left = {.tv_sec = (time_t)(left_ns / 1000000000U), .tv_nsec = (long)(left_ns % 1000000000U)};
 
@@ -228,7 +228,7 @@ static int wait_for_events(struct far_watch *watch, uint64_t until_ns)
 		return error ? error : 1;
 	if (fabric_arm(lane->fabric) > 0)
 		return 1;
-	if (wait_now_ns() >= until_ns)
+	if (clock_now_ns() >= until_ns)
 		return 0;
 	return sleep_until(fabric_fd(lane->fabric), until_ns);
 }
@@ -247,7 +247,7 @@ static bool is_full(int error)
 // How long an attempt may wait for the server at each step.
 static int patience_ms(const struct far_watch *watch, uint64_t until_ns)
 {
-	uint64_t now = wait_now_ns();
+	uint64_t now = clock_now_ns();
 	uint64_t left_ms = until_ns > now ? (until_ns - now) / 1000000U : 0;
 	int most_ms = watch->session->timeout_ms;
 
@@ -273,7 +273,7 @@ static int wait_for_server(struct far_watch *watch, uint64_t until_ns)
 
 	watch->is_lost = true;
 	while ((error = try_again(watch, until_ns)) != 0) {
-		uint64_t now = wait_now_ns();
+		uint64_t now = clock_now_ns();
 
 		if (!is_away(error) && !is_full(error))
 			return error;
@@ -311,9 +311,9 @@ static int next_event(struct far_watch *watch, struct far_watch_event *event, ui
 
 int far_watch_next(far_watch *watch, struct far_watch_event *event, int timeout_ms)
 {
-	int result = next_event(watch, event, timeout_ms < 0 ? UINT64_MAX : wait_now_ns() + (uint64_t)timeout_ms * 1000000U);
+	int result = next_event(watch, event, timeout_ms < 0 ? UINT64_MAX : clock_now_ns() + (uint64_t)timeout_ms * 1000000U);
 
-	wake_at(watch, watch->lane->connection ? 0 : wait_now_ns() + AGAIN_NS);
+	wake_at(watch, watch->lane->connection ? 0 : clock_now_ns() + AGAIN_NS);
 	return result;
 }
 
@@ -463,6 +463,6 @@ int far_watch_add(far_watch *watch, const void *key, size_t key_length, unsigned
 	}
 	STAILQ_INSERT_TAIL(&watch->watched, watched, next);
 	watch->watched_count++;
-	wake_at(watch, wait_now_ns()); // what came meanwhile, or the server's absence, wakes nobody any more
+	wake_at(watch, clock_now_ns()); // what came meanwhile, or the server's absence, wakes nobody any more
 	return 0;
 }

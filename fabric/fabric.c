@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fabric/provider.h"
+#include "far/clock.h"
 #include "far/limits.h"
 
 // The front of the fabric: the list of providers, the checks that hold for each of them, and the calls through their tables.
@@ -357,7 +358,7 @@ int fabric_block(struct fabric *fabric, int wake_fd, uint64_t timeout_ns)
 static int fabric_wait_blocked(struct fabric *fabric, struct fabric_event *events, int count, uint64_t deadline_ns)
 {
 	for (;;) {
-		uint64_t now_ns = deadline_ns == UINT64_MAX ? 0 : wait_now_ns();
+		uint64_t now_ns = deadline_ns == UINT64_MAX ? 0 : clock_now_ns();
 		uint64_t left_ns = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 		int woken = fabric_block(fabric, fabric_fd(fabric), left_ns);
 		int found = woken < 0 ? woken : fabric_poll(fabric, events, count);
@@ -370,7 +371,7 @@ static int fabric_wait_blocked(struct fabric *fabric, struct fabric_event *event
 int fabric_wait(struct fabric *fabric, struct fabric_event *events, int count, int timeout_ms)
 {
 	bool is_polling = timeout_ms == 0 || wait_budget_next(&fabric->wait) > 0;
-	uint64_t deadline_ns = timeout_ms > 0 ? wait_now_ns() + (uint64_t)timeout_ms * 1000000U : UINT64_MAX;
+	uint64_t deadline_ns = timeout_ms > 0 ? clock_now_ns() + (uint64_t)timeout_ms * 1000000U : UINT64_MAX;
 	int found = is_polling ? fabric_poll(fabric, events, count) : 0;
 
 	if (found != 0 || timeout_ms == 0)

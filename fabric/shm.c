@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "far/clock.h"
+
 // Provider shm: two processes of one host, bytes move through shared memory. This file is the context: progress, waking and sleeping.
 //
 // The tour: shm_listen.c and shm_connect.c make a lane, which is a socket and a memfd (shm_wire.h); shm_lane.c places two rings in it (shm_ring.c).
@@ -171,7 +173,7 @@ static void shm_cool_idle(struct shm_fabric *fabric)
 
 static void shm_next_epoch(struct shm_fabric *fabric)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	if (now_ns - fabric->epoch_ns < SHM_EPOCH_NS)
 		return;
@@ -236,7 +238,7 @@ static void shm_check_epoll(struct shm_fabric *fabric)
 		if (listener->is_stalled)
 			shm_listener_accept(fabric, listener);
 	if (fabric->greetings && (count > 0 || fabric->is_armed))
-		shm_greetings_expire(fabric, wait_now_ns());
+		shm_greetings_expire(fabric, clock_now_ns());
 }
 
 // Takes the notes that have come. Frames behind a note wait for it: a region that a message names is known before the message is seen.

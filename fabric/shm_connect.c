@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "far/cleanup.h"
+#include "far/clock.h"
 
 // The client's side of the beginning: connect, say hello, map the memory that comes with the welcome, make its own regions known.
 
@@ -61,7 +62,7 @@ static int shm_connect_socket(const char *path, uint64_t deadline_ns)
 		result = -errno;
 		if (result != -EAGAIN && result != -EINTR)
 			break;
-		if (wait_now_ns() >= deadline_ns) {
+		if (clock_now_ns() >= deadline_ns) {
 			result = -ETIMEDOUT;
 			break;
 		}
@@ -98,7 +99,7 @@ static int shm_connect_await(int fd, uint64_t deadline_ns, struct shm_note *welc
 			continue; // a wake-up
 		if (result != -EAGAIN)
 			return result;
-		now_ns = wait_now_ns();
+		now_ns = clock_now_ns();
 		if (now_ns >= deadline_ns)
 			return -ETIMEDOUT;
 		poll(&descriptor, 1, (int)((deadline_ns - now_ns) / 1000000U) + 1);
@@ -147,7 +148,7 @@ int shm_connect(
         struct fabric *base, const struct fabric_address *address, int timeout_ms, struct fabric_lane **out, struct fabric_error *error)
 {
 	struct shm_fabric *fabric = shm_fabric_of(base);
-	uint64_t deadline_ns = wait_now_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000U;
+	uint64_t deadline_ns = clock_now_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000U;
 	struct shm_lane *lane = NULL;
 	int fd = shm_connect_socket(address->path, deadline_ns);
 	int result = fd;

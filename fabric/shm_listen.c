@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "far/cleanup.h"
+#include "far/clock.h"
 #include "far/log.h"
 
 // The server's side of the beginning: a socket in the file system, and greetings on it. A greeting is a connection that has not said a valid hello; it is
@@ -136,7 +137,7 @@ static int shm_greeting_new(struct shm_fabric *fabric, int socket)
 		return -ENOMEM;
 	greeting->source = SHM_SOURCE_GREETING;
 	greeting->socket = socket;
-	greeting->deadline_ns = wait_now_ns() + SHM_GREETING_NS;
+	greeting->deadline_ns = clock_now_ns() + SHM_GREETING_NS;
 	result = shm_watch(fabric, socket, &greeting->source);
 	if (result < 0) {
 		free(greeting);

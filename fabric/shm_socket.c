@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "far/clock.h"
+
 // Notes between the two sides of a lane, over its socket: rare things that need a descriptor or an answer. The socket is also how a sleeper is woken
 // (a packet of one byte) and how the end of the peer shows. Sending never blocks: the server must not wait for a client that does not read.
 
@@ -130,7 +132,7 @@ int shm_lane_tell(struct shm_lane *lane, const struct shm_note *note, int fd)
 // Waits for an answer; wake-ups may come before it.
 static int shm_lane_await(struct shm_lane *lane, struct shm_note *answer, int *fd)
 {
-	uint64_t deadline_ns = wait_now_ns() + SHM_ANSWER_MS * 1000000ULL;
+	uint64_t deadline_ns = clock_now_ns() + SHM_ANSWER_MS * 1000000ULL;
 	struct pollfd descriptor = {.fd = lane->socket, .events = POLLIN};
 
 	for (;;) {
@@ -146,7 +148,7 @@ static int shm_lane_await(struct shm_lane *lane, struct shm_note *answer, int *f
 		if (result < 0 && result != -EAGAIN)
 			return result;
 		if (result == -EAGAIN) {
-			if (wait_now_ns() >= deadline_ns)
+			if (clock_now_ns() >= deadline_ns)
 				return -ETIMEDOUT;
 			poll(&descriptor, 1, 100);
 		}

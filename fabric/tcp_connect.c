@@ -14,6 +14,7 @@
 #include "fabric/listen.h"
 #include "fabric/resolve.h"
 #include "fabric/tcp.h"
+#include "far/clock.h"
 
 // Connections: listening, connecting, the exchange of hellos, and lanes' beginning and end.
 
@@ -53,7 +54,7 @@ static struct tcp_lane *lane_new(struct tcp *tcp, int socket, bool is_client)
 	lane->base.message_size = tcp->base.options.message_size;
 	lane->socket = socket;
 	lane->is_client = is_client;
-	lane->accepted_ns = wait_now_ns();
+	lane->accepted_ns = clock_now_ns();
 	lane->input = aligned_alloc(64, TCP_INPUT);
 	lane->messages = aligned_alloc(64, (size_t)TCP_MESSAGES * lane->base.message_size);
 	lane->batches[0].bytes = aligned_alloc(64, TCP_OUTPUT);
@@ -300,7 +301,7 @@ void tcp_adopt(struct tcp *tcp, int socket)
 // Connections that have said nothing for too long go.
 void tcp_timer(struct tcp *tcp)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 	struct tcp_lane *next;
 
 	tcp->has_timer = false;
@@ -319,7 +320,7 @@ static int wait_for(int fd, short what, uint64_t deadline_ns)
 {
 	for (;;) {
 		struct pollfd descriptor = {.fd = fd, .events = what};
-		uint64_t now_ns = wait_now_ns();
+		uint64_t now_ns = clock_now_ns();
 		int left_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) + 1 : 0;
 		int ready = poll(&descriptor, 1, left_ms);
 
@@ -393,7 +394,7 @@ static const char *connect_advice(int code)
 int tcp_connect(
         struct fabric *fabric, const struct fabric_address *address, int timeout_ms, struct fabric_lane **out, struct fabric_error *error)
 {
-	uint64_t deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
+	uint64_t deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000U;
 	struct epoll_event event = {.events = EPOLLIN};
 	struct tcp *tcp = tcp_of(fabric);
 	struct addrinfo *list;

@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "far/clock.h"
+
 // The rdma provider's table, and its contexts from open to close.
 
 #define CLOSE_NS 100000000U // what was sent before the close gets so long to leave
@@ -70,14 +72,14 @@ static int verbs_open(const struct fabric_options *options, struct fabric **out,
 // Lanes that say goodbye get a moment for it.
 static void let_lanes_leave(struct verbs *verbs)
 {
-	uint64_t deadline_ns = wait_now_ns() + CLOSE_NS;
+	uint64_t deadline_ns = clock_now_ns() + CLOSE_NS;
 
 	for (struct verbs_lane *lane = verbs->lanes, *next; lane; lane = next) {
 		next = lane->next;
 		if (!lane->is_gone)
 			verbs_disconnect(&lane->base);
 	}
-	while (verbs->lanes && wait_now_ns() < deadline_ns) {
+	while (verbs->lanes && clock_now_ns() < deadline_ns) {
 		verbs_progress(verbs);
 		verbs_lanes_sweep(verbs);
 		verbs->event_count = 0;

@@ -7,6 +7,7 @@
 #include "fabric/resolve.h"
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
+#include "far/clock.h"
 
 // Connecting by the connection manager.
 
@@ -20,7 +21,7 @@ static int await(struct verbs *verbs, const struct rdma_cm_id *id, uint64_t dead
 {
 	for (;;) {
 		struct pollfd descriptor = {.fd = verbs->cm->fd, .events = POLLIN};
-		uint64_t now_ns = wait_now_ns();
+		uint64_t now_ns = clock_now_ns();
 
 		while (verbs_cm_next(verbs->cm, event)) {
 			if (event->id == id)
@@ -62,7 +63,7 @@ static int expect(struct verbs *verbs, const struct rdma_cm_id *id, enum rdma_cm
 
 static int left_ms(uint64_t deadline_ns)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	return now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) + 1 : 1;
 }
@@ -183,7 +184,7 @@ int verbs_cm_connect(struct verbs *verbs, const struct verbs_target *target, str
 // A server refuses a request of version 0 with its text; where nobody listens, or another protocol does, there is none.
 static bool is_refused_kindly(struct verbs *probe, struct rdma_cm_id *id, const struct addrinfo *info)
 {
-	const struct verbs_target target = {.peer = info->ai_addr, .deadline_ns = wait_now_ns() + PROBE_NS};
+	const struct verbs_target target = {.peer = info->ai_addr, .deadline_ns = clock_now_ns() + PROBE_NS};
 	struct verbs_hello question = {.magic = VERBS_MAGIC};
 	struct rdma_conn_param parameters = {.private_data = &question, .private_data_len = sizeof(question)};
 	struct fabric_error error = {""};

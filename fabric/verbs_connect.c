@@ -5,6 +5,7 @@
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
 #include "far/cleanup.h"
+#include "far/clock.h"
 #include "far/log.h"
 
 // The side that connects: which of the peer's addresses, by which of this host's ways, in which order. One way of connecting or the other then does it.
@@ -64,7 +65,7 @@ static int try_way(struct attempt *attempt, const struct verbs_way *way)
 {
 	const struct fabric_rdma *rdma = &attempt->target.address->rdma;
 	struct verbs_target target = attempt->target;
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 	uint64_t left_ns = now_ns < attempt->deadline_ns ? attempt->deadline_ns - now_ns : 0;
 	struct verbs_lane *lane;
 	int result;
@@ -146,7 +147,7 @@ int verbs_connect(
 	if (result)
 		return result;
 	verbs_lanes_sweep(attempt.verbs);
-	attempt.deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000U;
+	attempt.deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000U;
 	count = take_addresses(list, addresses);
 	if (count == 0)
 		return -EHOSTUNREACH;

@@ -9,6 +9,7 @@
 #include "fabric/alive.h"
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
+#include "far/clock.h"
 
 // What two sides tell each other over a socket, and what follows for their queue pairs. Everything in a letter is the peer's word: it is checked here, once. What it says of GIDs and LIDs can be
 // wrong all the same; then the queue pair reaches nobody, and the lane does not come about.
@@ -23,7 +24,7 @@ static uint32_t new_psn(void)
 	uint32_t psn = 0;
 
 	if (getrandom(&psn, sizeof(psn), 0) != sizeof(psn))
-		psn = (uint32_t)wait_now_ns();
+		psn = (uint32_t)clock_now_ns();
 	return psn & NUMBER_MAX;
 }
 

@@ -7,6 +7,7 @@
 
 #include "fabric/verbs.h"
 #include "fabric/verbs_connection.h"
+#include "far/clock.h"
 #include "far/log.h"
 
 // Lanes: their queue pairs, and how they end. A lane that its owner ends says goodbye behind all it had sent, and ends once the device has sent that; whatever else goes wrong ends it at once.
@@ -111,7 +112,7 @@ int verbs_lane_new(struct verbs_device *device, const struct fabric_rdma *rdma, 
 	lane->base.message_size = verbs->base.options.message_size;
 	lane->is_client = is_client;
 	lane->socket = -1;
-	lane->begun_ns = wait_now_ns();
+	lane->begun_ns = clock_now_ns();
 	lane->depths = verbs_depths_of(device, rdma);
 	result = verbs_events_grow(verbs, verbs->lane_count + 1);
 	if (!result)

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "fabric/verbs.h"
+#include "far/clock.h"
 
 // Regions: 64-bit names for what a device reaches by 32-bit keys. Peers are told which key belongs to a name (verbs_wire.h), so a name is never reused although keys are.
 //
@@ -137,7 +138,7 @@ static uint64_t new_rkey(struct verbs *verbs)
 
 	while (rkey == 0)
 		if (getrandom(&rkey, sizeof(rkey), 0) != sizeof(rkey))
-			rkey = wait_now_ns() * 0x9e3779b97f4a7c15ULL ^ (uintptr_t)verbs;
+			rkey = clock_now_ns() * 0x9e3779b97f4a7c15ULL ^ (uintptr_t)verbs;
 	return rkey;
 }
 
@@ -260,7 +261,7 @@ bool verbs_ask(struct verbs_lane *lane, uint64_t deadline_ns)
 	uint32_t answers = lane->answers;
 	bool is_asked = false;
 
-	while (verbs_is_open(lane) && lane->answers == answers && wait_now_ns() < deadline_ns) {
+	while (verbs_is_open(lane) && lane->answers == answers && clock_now_ns() < deadline_ns) {
 		if (!is_asked)
 			is_asked = verbs_send_control(lane, VERBS_ASK);
 		verbs_flush_dirty(verbs);
@@ -276,7 +277,7 @@ int verbs_import(struct fabric_lane *base, uint64_t rkey, uint64_t length, struc
 	const struct verbs_remote *found = verbs_remote_find(lane, rkey);
 
 	if (!found) {
-		verbs_ask(lane, wait_now_ns() + IMPORT_NS); // its answer may already have come with a message; then the rkey is known
+		verbs_ask(lane, clock_now_ns() + IMPORT_NS); // its answer may already have come with a message; then the rkey is known
 		found = verbs_remote_find(lane, rkey);
 	}
 	if (lane->state == VERBS_CLOSED)

@@ -8,6 +8,7 @@
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
 #include "far/cleanup.h"
+#include "far/clock.h"
 
 // Connecting over a socket: request, answer, and a question on the new queue pair, for only that shows that the two devices reach each other.
 
@@ -17,7 +18,7 @@ static int wait_for(int fd, short what, uint64_t deadline_ns)
 {
 	for (;;) {
 		struct pollfd descriptor = {.fd = fd, .events = what};
-		uint64_t now_ns = wait_now_ns();
+		uint64_t now_ns = clock_now_ns();
 		int ready = poll(&descriptor, 1, now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) + 1 : 0);
 
 		if (ready > 0)
@@ -135,7 +136,7 @@ static int exchange(struct verbs_lane *lane, int fd, uint64_t deadline_ns, struc
 
 static int connect_lane(struct verbs_lane *lane, int *fd, uint64_t deadline_ns, struct fabric_error *error)
 {
-	uint64_t prove_ns = wait_now_ns() + PROVE_NS;
+	uint64_t prove_ns = clock_now_ns() + PROVE_NS;
 	struct verbs_exchange theirs;
 	int result = exchange(lane, *fd, deadline_ns, &theirs, error);
 

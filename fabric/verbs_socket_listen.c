@@ -12,6 +12,7 @@
 
 #include "fabric/verbs_connection.h"
 #include "fabric/verbs_gid.h"
+#include "far/clock.h"
 #include "far/log.h"
 
 // Listening on a socket. A handshake reads the request as it comes, has the queue pair moved, and answers; the socket then is the lane's. The lane becomes known to its owner when the client's
@@ -89,7 +90,7 @@ static struct verbs_handshake *handshake_new(struct verbs *verbs, const struct v
 
 	if (!handshake)
 		return NULL;
-	*handshake = (struct verbs_handshake){.listener = listener, .socket = fd, .done_fd = -1, .begun_ns = wait_now_ns()};
+	*handshake = (struct verbs_handshake){.listener = listener, .socket = fd, .done_fd = -1, .begun_ns = clock_now_ns()};
 	handshake->next = verbs->pending;
 	if (handshake->next)
 		handshake->next->link = &handshake->next;
@@ -350,7 +351,7 @@ static bool expire_lanes(struct verbs *verbs, uint64_t now_ns)
 
 void verbs_handshakes_expire(struct verbs *verbs)
 {
-	uint64_t now_ns = wait_now_ns(), ticks;
+	uint64_t now_ns = clock_now_ns(), ticks;
 	struct verbs_handshake *next;
 	bool is_waiting;
 

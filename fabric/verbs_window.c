@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fabric/verbs.h"
+#include "far/clock.h"
 #include "far/log.h"
 
 // What each lane's peer may reach: memory windows of type 2B, which belong to one queue pair, and the records that tell the peer of them. Binding is a work request ahead of the message
@@ -133,11 +134,11 @@ void verbs_windows_free(struct verbs_lane *lane)
 // Waits until the lane's requests up to this one are done. False: the lane has ended instead.
 static bool wait_done(struct verbs_lane *lane, uint64_t position)
 {
-	uint64_t deadline_ns = wait_now_ns() + REVOKE_NS;
+	uint64_t deadline_ns = clock_now_ns() + REVOKE_NS;
 
 	while (lane->state != VERBS_CLOSED && lane->done < position) {
 		verbs_queue_drain(lane->queue);
-		if (lane->done < position && wait_now_ns() > deadline_ns) {
+		if (lane->done < position && clock_now_ns() > deadline_ns) {
 			log_debug("rdma: the device does not revoke in time: the lane ends peer=%s", lane->base.peer);
 			verbs_close_lane(lane, -ETIMEDOUT);
 		}

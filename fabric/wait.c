@@ -1,7 +1,8 @@
 #include "fabric/wait.h"
 
 #include <sched.h>
-#include <time.h>
+
+#include "far/clock.h"
 
 // The budget moves fast downwards (a few waits) and by probes upwards: with both sides on one CPU every microsecond of polling is a
 // microsecond in which the peer cannot run, while a peer on another CPU is found again at the next probe.
@@ -17,14 +18,6 @@
 void wait_budget_init(struct wait_budget *budget, struct wait_limits limits)
 {
 	*budget = (struct wait_budget){.spin_ns = limits.spin_max_ns, .probe_after = WAIT_PROBE_FIRST, .limits = limits};
-}
-
-uint64_t wait_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns)
@@ -67,7 +60,7 @@ uint32_t wait_budget_next(struct wait_budget *budget)
 
 void wait_spin_begin(struct wait_spin *spin, struct wait_budget *budget)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	*spin = (struct wait_spin){
 	        .begin_ns = now_ns,
@@ -80,7 +73,7 @@ void wait_spin_begin(struct wait_spin *spin, struct wait_budget *budget)
 
 bool wait_spin_goes_on(struct wait_spin *spin)
 {
-	uint64_t now_ns = wait_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	// Looked at before the next poll: one that finds something may take long for good reasons.
 	spin->was_off_cpu |= now_ns - spin->last_ns > spin->off_cpu_ns;

@@ -27,9 +27,6 @@ struct wait_budget {
 // Begins with the longest polling.
 void wait_budget_init(struct wait_budget *budget, struct wait_limits limits);
 
-// Monotonic time, ns.
-uint64_t wait_now_ns(void);
-
 // Tells how the last wait ended. `spun_ns` is the time from the wait's begin to the event; above the budget it counts as in vain.
 void wait_budget_found(struct wait_budget *budget, uint64_t spun_ns);
 void wait_budget_blocked(struct wait_budget *budget);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "far/clock.h"
 #include "far/log.h"
 #include "fsd/profiling.h"
 
@@ -25,14 +26,6 @@
 #define SUBMIT_TRIES 1000
 #define SUBMIT_NAP_NS 1000000L
 #define WAKE_DATA 0ULL // user_data of the wake-up's read; entries have their address
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 // --- submissions ---
 
@@ -388,15 +381,15 @@ static void take(struct channel_ring *ring, const struct io_uring_cqe *cqe)
 static void take_all(struct channel_ring *ring)
 {
 	unsigned left = io_uring_cq_ready(&ring->uring);
-	uint64_t since = now_ns();
+	uint64_t since = clock_now_ns();
 	struct io_uring_cqe *cqe;
 
 	for (; left > 0 && io_uring_peek_cqe(&ring->uring, &cqe) == 0; left--) {
 		take(ring, cqe);
-		if (now_ns() - since < SUBMIT_NS)
+		if (clock_now_ns() - since < SUBMIT_NS)
 			continue;
 		io_uring_submit(&ring->uring);
-		since = now_ns();
+		since = clock_now_ns();
 	}
 	finish_deferred(ring);
 }

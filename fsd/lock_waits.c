@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "far/clock.h"
 #include "far/log.h"
 
 // A waiter is in the list from before it asks until it is answered. Its asking thread answers it if the server did so at once, the waiting thread in all other cases. A notice may come
@@ -46,14 +47,6 @@ struct lock_waits {
 	bool has_thread;
 	bool is_ending;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 struct lock_waits *lock_waits_new(far_session *session, struct lock_holders *holders)
 {
@@ -192,7 +185,7 @@ enum todo { TODO_NOTHING, TODO_ASK, TODO_CANCEL };
 static enum todo next_todo(struct waiting *waiting, struct lock_wait *wait, int *timeout_ms)
 {
 	struct lock_waits *waits = waiting->waits;
-	uint64_t now = now_ns(), nearest = UINT64_MAX;
+	uint64_t now = clock_now_ns(), nearest = UINT64_MAX;
 	enum todo todo = TODO_NOTHING;
 	struct waiter *waiter;
 
@@ -410,7 +403,7 @@ static void leave(struct lock_waits *waits, struct waiter *waiter, uint64_t epoc
 		waiter->is_queued = true;
 		waiter->epoch = waiter->connection == waits->connection ? epoch : 0;
 		if (waiter->wait.is_trial)
-			waiter->deadline_ns = now_ns() + TRIAL_NS;
+			waiter->deadline_ns = clock_now_ns() + TRIAL_NS;
 		is_woken = waiter->wait.is_trial || waiter->is_interrupted || waiter->epoch != waits->epoch;
 	}
 	pthread_mutex_unlock(&waits->mutex);

@@ -1,6 +1,6 @@
 #include "fsd/together.h"
 
-#include <time.h>
+#include "far/clock.h"
 
 #define TOGETHER FAR_READS_MAX
 #define WRITE_MAX (2 * FAR_PAGE_SIZE) // larger ones do not fit a message
@@ -30,14 +30,6 @@ static _Thread_local struct {
 	struct far_read reads[TOGETHER];
 	struct far_write writes[TOGETHER];
 } together;
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 // Adds a request to those that wait, if there are others to wait for. NULL: not.
 static struct companion *join(struct companion *list, unsigned count, fuse_req_t request, const struct fuse_file_info *file)
@@ -78,7 +70,7 @@ bool together_append(fuse_req_t request, fuse_ino_t ino, const char *bytes, size
 	together.appends[together.appends_count++] = (struct append){
 	        .companion = {request, *file, later},
 	        .write = {.id = ino, .buffer = bytes, .length = size, .offset = (uint64_t)offset},
-	        .deadline_ns = now_ns() + PREDECESSOR_NS,
+	        .deadline_ns = clock_now_ns() + PREDECESSOR_NS,
 	};
 	return true;
 }
@@ -88,7 +80,7 @@ static bool is_due(const struct append *append)
 {
 	struct far_attr attr;
 
-	return now_ns() >= append->deadline_ns || far_getattr(filesystem_lane(), append->write.id, &attr) ||
+	return clock_now_ns() >= append->deadline_ns || far_getattr(filesystem_lane(), append->write.id, &attr) ||
 	       attr.size >= append->write.offset;
 }
 

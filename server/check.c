@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 #include "server/check_inside.h"
 #include "server/watch.h"
 
@@ -107,7 +107,7 @@ const struct far_check_figures *check_figures(const struct check *check)
 bool check_is_due(struct check *check)
 {
 	// The first time of a step it goes on, however late: each step does something.
-	return check->is_asked++ > 0 && check->deadline_ns != UINT64_MAX && wait_now_ns() >= check->deadline_ns;
+	return check->is_asked++ > 0 && check->deadline_ns != UINT64_MAX && clock_now_ns() >= check->deadline_ns;
 }
 
 void check_rewind(struct check *check)
@@ -117,7 +117,7 @@ void check_rewind(struct check *check)
 
 bool check_step(struct check *check, uint64_t budget_ns)
 {
-	check->deadline_ns = budget_ns > UINT64_MAX / 2 ? UINT64_MAX : wait_now_ns() + budget_ns;
+	check->deadline_ns = budget_ns > UINT64_MAX / 2 ? UINT64_MAX : clock_now_ns() + budget_ns;
 	check->is_asked = 0;
 	while (check->part < PARTS) {
 		if (parts[check->part](check)) {

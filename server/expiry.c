@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 #include "far/limits.h"
 #include "server/expiry_inside.h"
 #include "server/namespace.h"
@@ -173,7 +173,7 @@ static bool sweep(struct server *server, uint64_t until_ns)
 		case WHEEL_AGAIN:
 			break;
 		}
-		if (step % STEPS_PER_LOOK == 0 && wait_now_ns() >= until_ns)
+		if (step % STEPS_PER_LOOK == 0 && clock_now_ns() >= until_ns)
 			return true;
 	}
 }
@@ -188,7 +188,7 @@ bool expiry_sweep(struct server *server, uint64_t budget_ns)
 	server_begin(server);
 	if (expiry_now_ns(server) / WHEEL_TICK_NS < expiry->next)
 		return false;
-	is_more = sweep(server, wait_now_ns() + budget_ns);
+	is_more = sweep(server, clock_now_ns() + budget_ns);
 	index_settle(server->index);
 	expiry->next = wheel_next(&expiry->wheel);
 	return is_more;

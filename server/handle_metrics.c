@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "far/clock.h"
 #include "server/metrics.h"
 #include "server/operations.h"
 #include "server/session.h"
@@ -43,7 +44,7 @@ static void tell_server(const struct server *server, struct filling *filling)
 	        .bytes_out = server->figures.bytes_out,
 	        .evicted = server->figures.evicted,
 	        .evicted_bytes = server->figures.evicted_bytes,
-	        .now_ns = wait_now_ns(),
+	        .now_ns = clock_now_ns(),
 	        .started_ns = server->started_ns,
 	};
 

@@ -1,8 +1,8 @@
 // Requests about the session itself and the server: hello, ping, statfs, forget.
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "far/clock.h"
 #include "server/holds.h"
 #include "server/operations.h"
 #include "server/record.h"
@@ -75,9 +75,7 @@ int handle_statfs(struct request *request)
 {
 	struct far_statfs_reply *reply = request->reply;
 	const struct server *server = request->server;
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	reply->total = pool_length(server->pool);
 	reply->free = space_free_bytes(server);
 	reply->available = space_available_bytes(server);
@@ -88,7 +86,7 @@ int handle_statfs(struct request *request)
 	reply->writes = server->figures.bytes_in;
 	reply->segment_size = 1ULL << pool_segment_shift(server->pool);
 	reply->boot_id = pool_header(server->pool)->boot_id;
-	reply->uptime_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec - server->started_ns;
+	reply->uptime_ns = clock_now_ns() - server->started_ns;
 	request->reply_length = sizeof(*reply);
 	return 0;
 }

@@ -1,6 +1,6 @@
 #include "server/load.h"
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // How many events a turn of the loop finds at once is how many requests wait for each other: with one client after the other it is one, whatever the processor's use. From 16 on the
 // last of them waits longer than the second round trip takes that probing costs. The clock is read only where it decides something.
@@ -38,5 +38,5 @@ bool load_turn(struct load *load, int events)
 {
 	bool is_deciding = load->is_busy || load->turns + 1 >= LOAD_TURNS;
 
-	return load_turn_at(load, events, is_deciding ? wait_now_ns() : 0);
+	return load_turn_at(load, events, is_deciding ? clock_now_ns() : 0);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fabric/wait.h"
+#include "far/clock.h"
 #include "far/log.h"
 #include "server/connection.h"
 #include "server/expiry.h"
@@ -302,7 +303,7 @@ static int poll_all(struct loop *loop)
 // True while the lane may still take its last reply.
 static bool is_lingering(struct connection *connection)
 {
-	uint64_t now = wait_now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (connection->closing_since_ns == 0)
 		connection->closing_since_ns = now;

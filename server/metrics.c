@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "far/clock.h"
 #include "server/server.h"
 #include "server/space.h"
 
@@ -16,7 +17,7 @@ int metrics_new(struct metrics **out)
 		return -ENOMEM;
 	clock_gettime(CLOCK_REALTIME, &now);
 	metrics->started_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	atomic_store_explicit(&metrics->beat_ns, wait_now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&metrics->beat_ns, clock_now_ns(), memory_order_relaxed);
 	*out = metrics;
 	return 0;
 }

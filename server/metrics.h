@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 #include "far/latency.h"
 #include "far/wire.h"
 
@@ -66,7 +66,7 @@ static inline void metrics_add(_Atomic uint64_t *counter, uint64_t more)
 // A request begins. Returns when, ns, or 0: this one is not timed.
 static inline uint64_t metrics_begin(const struct metrics_operation *operation)
 {
-	return metrics_get(&operation->count) % METRICS_TIMED_EVERY == 0 ? wait_now_ns() : 0;
+	return metrics_get(&operation->count) % METRICS_TIMED_EVERY == 0 ? clock_now_ns() : 0;
 }
 
 // It has been carried out, or has failed: it counts from now on.
@@ -79,7 +79,7 @@ static inline void metrics_end(struct metrics_operation *operation, uint64_t beg
 		metrics_add(&operation->errors, 1);
 	if (begun_ns == 0)
 		return;
-	took_ns = wait_now_ns() - begun_ns;
+	took_ns = clock_now_ns() - begun_ns;
 	metrics_add(&operation->time_ns, took_ns);
 	metrics_add(&operation->buckets[latency_bucket(took_ns)], 1);
 }

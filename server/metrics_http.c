@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "far/clock.h"
 #include "far/log.h"
 #include "server/exposition.h"
 
@@ -53,7 +54,7 @@ static enum MHD_Result answer_metrics(const struct metrics_http *http, struct MH
 
 	if (!to)
 		return MHD_NO;
-	exposition_write(to, http->metrics, wait_now_ns());
+	exposition_write(to, http->metrics, clock_now_ns());
 	if (fclose(to)) {
 		free(text);
 		return MHD_NO;
@@ -63,7 +64,7 @@ static enum MHD_Result answer_metrics(const struct metrics_http *http, struct MH
 
 static enum MHD_Result answer_health(const struct metrics_http *http, struct MHD_Connection *connection)
 {
-	uint64_t age_ns = metrics_age_ns(http->metrics, wait_now_ns());
+	uint64_t age_ns = metrics_age_ns(http->metrics, clock_now_ns());
 	char text[96];
 
 	if (age_ns < METRICS_STUCK_NS)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "far/clock.h"
 #include "far/log.h"
 
 // All operations together, since the start.
@@ -25,7 +26,7 @@ static void add_up(const struct metrics *metrics, struct metrics_log *now)
 
 void metrics_log_begin(struct metrics_log *log, const struct metrics *metrics, uint64_t interval_ns)
 {
-	*log = (struct metrics_log){.interval_ns = interval_ns, .last_ns = wait_now_ns()};
+	*log = (struct metrics_log){.interval_ns = interval_ns, .last_ns = clock_now_ns()};
 	add_up(metrics, log);
 }
 
@@ -49,7 +50,7 @@ static void write_line(const struct metrics_log *last, const struct metrics_log 
 
 uint64_t metrics_log_turn(struct metrics_log *log, const struct metrics *metrics)
 {
-	struct metrics_log now = {.interval_ns = log->interval_ns, .last_ns = wait_now_ns()};
+	struct metrics_log now = {.interval_ns = log->interval_ns, .last_ns = clock_now_ns()};
 
 	if (now.last_ns - log->last_ns < log->interval_ns)
 		return log->interval_ns - (now.last_ns - log->last_ns);

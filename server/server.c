@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fabric/wait.h"
+#include "far/clock.h"
 #include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/metrics.h"
@@ -64,7 +64,7 @@ int server_open(const struct server_options *options, struct server **out, char 
 		free(server);
 		return error;
 	}
-	server->monotonic_ns = wait_now_ns;
+	server->monotonic_ns = clock_now_ns;
 	error = pool_open(&options->pool, &server->pool, reason);
 	if (error)
 		goto fail;
@@ -90,7 +90,7 @@ int server_open(const struct server_options *options, struct server **out, char 
 		error = space_keep_reserve(server);
 	if (error)
 		goto fail;
-	server->started_ns = wait_now_ns();
+	server->started_ns = clock_now_ns();
 	server->grant_pages = grant_pages(pool_length(server->pool));
 	server->message_size = options->message_size;
 	server->eager_limit = options->eager_limit;

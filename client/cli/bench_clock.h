@@ -7,6 +7,8 @@
 #include <time.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
+
+#include "far/clock.h"
 #endif
 
 struct bench_clock {
@@ -22,8 +24,6 @@ void bench_clock_init(struct bench_clock *clock);
 // Now, in ticks. What is before in the program has happened before, what is behind has not begun.
 static inline uint64_t bench_clock_now(const struct bench_clock *clock)
 {
-	struct timespec now;
-
 #if defined(__x86_64__)
 	if (clock->is_tsc) {
 		unsigned cpu;
@@ -35,8 +35,7 @@ static inline uint64_t bench_clock_now(const struct bench_clock *clock)
 #endif
 	if (clock->stub)
 		return *clock->stub;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	return clock_now_ns();
 }
 
 // Returns at that time, in ticks, or a little later; sooner if a signal came. Sleeps as long as sleeping is exact enough, then looks at the clock over and over.

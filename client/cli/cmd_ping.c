@@ -10,6 +10,7 @@
 #include "client/cli/number.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
+#include "far/clock.h"
 
 // far ping
 
@@ -46,14 +47,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 static void pause_for(double seconds)
 {
 	struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
@@ -71,9 +64,9 @@ static int ping_all(struct cli *cli, const struct ping_options *options, struct 
 
 		if (i > 0 && options->interval_s > 0) // sleeping for no time takes some, too
 			pause_for(options->interval_s);
-		begin = now_ns();
+		begin = clock_now_ns();
 		error = far_ping(cli->session);
-		time = now_ns() - begin;
+		time = clock_now_ns() - begin;
 		if (error)
 			break;
 		histogram_add(times, time, 1);

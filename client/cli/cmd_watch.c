@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/cli/command.h"
 #include "client/cli/interrupt.h"
@@ -9,6 +8,7 @@
 #include "client/cli/key.h"
 #include "client/cli/number.h"
 #include "client/cli/report.h"
+#include "far/clock.h"
 
 // far watch: prints what happens to keys, as it happens.
 
@@ -157,10 +157,7 @@ static int begin(struct cli *cli, const struct watch_options *options, far_watch
 
 static double now_s(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return (double)clock_now_ns() / 1e9;
 }
 
 static int look_ms(const struct watch_options *options, double end_s)

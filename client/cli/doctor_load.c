@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "far/cleanup.h"
+#include "far/clock.h"
 
 // Each thread counts for itself, and its time ends with the call that passes the end. They wait for each other behind the first call: `missing` is counted down (release) by each,
 // and read (acquire) until it is 0.
@@ -26,10 +27,7 @@ struct runner {
 
 static double now(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+	return (double)clock_now_ns() / 1e9;
 }
 
 static void wait_for_others(atomic_uint *missing)

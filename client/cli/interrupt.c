@@ -3,7 +3,8 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "far/clock.h"
 
 static const int signals[] = {SIGINT, SIGTERM};
 
@@ -13,25 +14,17 @@ static volatile sig_atomic_t is_noted;
 static struct sigaction before[SIGNALS];
 static unsigned depth;
 
-#define SAME_NS 300000000 // what timeout(1) sends comes twice, to the process and to its group
+#define SAME_NS 300000000U // what timeout(1) sends comes twice, to the process and to its group
 
-static volatile int64_t noted_at_ns;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); // may be called in a handler
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
+static volatile uint64_t noted_at_ns;
 
 // A second one does what it did before.
 static void note(int signal_number)
 {
 	if (!is_noted) {
-		noted_at_ns = now_ns();
+		noted_at_ns = clock_now_ns();
 		is_noted = 1;
-	} else if (now_ns() - noted_at_ns > SAME_NS) {
+	} else if (clock_now_ns() - noted_at_ns > SAME_NS) {
 		signal(signal_number, SIG_DFL);
 		raise(signal_number);
 	}

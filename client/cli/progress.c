@@ -2,28 +2,20 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/cli/number.h"
+#include "far/clock.h"
 
 #define FIRST_NS 1000000000U // what is done sooner needs no line
 #define EVERY_NS 100000000U
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 void progress_begin(struct progress *progress, bool is_wanted, uint64_t total)
 {
 	*progress = (struct progress){.is_on = is_wanted && isatty(STDERR_FILENO), .total = total};
 	if (!progress->is_on)
 		return;
-	progress->started_ns = now_ns();
+	progress->started_ns = clock_now_ns();
 	progress->shown_ns = progress->started_ns + FIRST_NS - EVERY_NS;
 }
 
@@ -76,7 +68,7 @@ void progress_add(struct progress *progress, uint64_t bytes)
 	progress->done += bytes;
 	if (!progress->is_on)
 		return;
-	now = now_ns();
+	now = clock_now_ns();
 	if (now - progress->shown_ns < EVERY_NS || now < progress->shown_ns)
 		return;
 	progress->shown_ns = now;

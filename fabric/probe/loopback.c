@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "far/cleanup.h"
+#include "far/clock.h"
 
 // What the kernel's loopback carries, which has no speed of its own: measured, as it depends on the machine's memory and CPUs.
 
@@ -33,10 +33,7 @@ static void *receive(void *context)
 
 static double now(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+	return (double)clock_now_ns() / 1e9;
 }
 
 static int connect_pair(int *from, int *to)

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "client/cli/histogram.h"
-#include "fabric/wait.h"
 #include "far.h"
+#include "far/clock.h"
 
 #define STAYING 1000U
 #define VALUE_SIZE 64
@@ -54,10 +54,10 @@ static uint64_t objects(far_session *session)
 // Returns the moment at which all of them end.
 static uint64_t store(far_session *session, uint64_t count, double seconds)
 {
-	uint64_t moment_ns = wait_now_ns() + (uint64_t)(seconds * 1e9);
+	uint64_t moment_ns = clock_now_ns() + (uint64_t)(seconds * 1e9);
 
 	for (uint64_t i = 0; i < count; i++) {
-		uint64_t now_ns = wait_now_ns();
+		uint64_t now_ns = clock_now_ns();
 
 		if (now_ns + BEFORE_NS > moment_ns)
 			return store(session, count, 2 * seconds); // what is there gets the later deadline
@@ -69,17 +69,17 @@ static uint64_t store(far_session *session, uint64_t count, double seconds)
 // Gets until the time, or, if that is UINT64_MAX, until only so many objects are left.
 static void measure(far_session *session, uint64_t until_ns, uint64_t left, struct times *times)
 {
-	uint64_t first = wait_now_ns();
+	uint64_t first = clock_now_ns();
 
-	for (uint64_t number = 0; wait_now_ns() < until_ns; number++) {
+	for (uint64_t number = 0; clock_now_ns() < until_ns; number++) {
 		char value[VALUE_SIZE];
 		char key[48];
 		int length = snprintf(key, sizeof(key), "staying/%llu", (unsigned long long)(number % STAYING));
-		uint64_t begin = wait_now_ns(), taken;
+		uint64_t begin = clock_now_ns(), taken;
 
 		if (far_get_into(session, key, (size_t)length, value, sizeof(value), 0, NULL, NULL) != VALUE_SIZE)
 			die(key);
-		taken = wait_now_ns() - begin;
+		taken = clock_now_ns() - begin;
 		histogram_add(&times->all, taken, 1);
 		times->slow += taken > 1000000;
 		times->seconds = (double)(begin - first) / 1e9;
@@ -119,18 +119,18 @@ int main(int argc, char **argv)
 		die("ending/0");
 	left = objects(session);
 	moment_ns = store(session, count, seconds);
-	while (wait_now_ns() + BEFORE_NS < moment_ns)
+	while (clock_now_ns() + BEFORE_NS < moment_ns)
 		usleep(1000);
 	measure(session, moment_ns - 20000000U, 0, &before);
 	if (objects(session) != left + count)
 		die("some objects ended too early");
-	while (wait_now_ns() < moment_ns)
+	while (clock_now_ns() < moment_ns)
 		;
 	measure(session, UINT64_MAX, left, &meanwhile);
 	printf("{\"objects\": %llu, ", (unsigned long long)count);
 	print_times("before", &before);
 	print_times("meanwhile", &meanwhile);
-	printf("\"swept_after_ms\": %.1f}\n", (double)(wait_now_ns() - moment_ns) / 1e6);
+	printf("\"swept_after_ms\": %.1f}\n", (double)(clock_now_ns() - moment_ns) / 1e6);
 	far_close(session);
 	return 0;
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fabric/wait.h"
 #include "far.h"
+#include "far/clock.h"
 
 #define TURN_NS 50000000U
 #define KEY_SIZE 24
@@ -58,12 +58,12 @@ struct way {
 
 static void run_turn(struct way *way, far_session *session)
 {
-	uint64_t begin = wait_now_ns(), now = begin;
+	uint64_t begin = clock_now_ns(), now = begin;
 
 	while (now - begin < TURN_NS) {
 		way->run(session);
 		way->batches++;
-		now = wait_now_ns();
+		now = clock_now_ns();
 	}
 	way->ns += now - begin;
 }

@@ -6,16 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "far/clock.h"
+
 #define EXACT_NS 10000000U // the promise
 #define PART ((size_t)100000)
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 static void sleep_ms(unsigned ms)
 {
@@ -57,11 +51,11 @@ static void expect_gone_in_time(far_session *session, const char *key, uint64_t 
 
 	do {
 		seen_ns = asked_ns;
-		asked_ns = now_ns();
+		asked_ns = clock_now_ns();
 		got = far_get_into(session, key, strlen(key), bytes, sizeof(bytes), 0, NULL, NULL);
 	} while (got >= 0);
 	assert_int_equal(got, -ENOENT);
-	assert_true(now_ns() - begin_ns >= ttl_ms * 1000000U);
+	assert_true(clock_now_ns() - begin_ns >= ttl_ms * 1000000U);
 	// The last read that found it began before the deadline.
 	assert_true(seen_ns <= end_ns + ttl_ms * 1000000U + EXACT_NS);
 	assert_true(asked_ns <= end_ns + ttl_ms * 1000000U + EXACT_NS + slack_ns());
@@ -70,10 +64,10 @@ static void expect_gone_in_time(far_session *session, const char *key, uint64_t 
 static void test_key_is_gone_at_its_deadline_for_who_stored_it_and_for_who_asks(void **state)
 {
 	struct sessions *sessions = *state;
-	uint64_t begin = now_ns(), end;
+	uint64_t begin = clock_now_ns(), end;
 
 	assert_ok(put_ttl(sessions->ours, "k", "value", 5, 300, 0));
-	end = now_ns();
+	end = clock_now_ns();
 	expect_text(sessions->other, "k", "value");
 	expect_gone_in_time(sessions->ours, "k", begin, end, 300);
 	expect_absent(sessions->other, "k");
@@ -84,11 +78,11 @@ static void test_key_is_gone_at_its_deadline_for_who_stored_it_and_for_who_asks(
 static void test_reader_who_does_not_ask_sees_it_gone(void **state)
 {
 	struct sessions *sessions = *state;
-	uint64_t begin = now_ns(), end;
+	uint64_t begin = clock_now_ns(), end;
 	struct far_statistics before, after;
 
 	assert_ok(put_ttl(sessions->ours, "d/k", "value", 5, 300, 0));
-	end = now_ns();
+	end = clock_now_ns();
 	expect_text(sessions->other, "d/k", "value");
 	before = statistics_of(sessions->other);
 	expect_gone_in_time(sessions->other, "d/k", begin, end, 300);
@@ -106,9 +100,9 @@ static void test_deadline_set_later_counts_for_who_knew_the_key_before(void **st
 	assert_ok(put_text(sessions->ours, "k", "value"));
 	for (int i = 0; i < 3; i++)
 		expect_text(sessions->other, "k", "value");
-	begin = now_ns();
+	begin = clock_now_ns();
 	assert_ok(expire(sessions->ours, "k", 200));
-	end = now_ns();
+	end = clock_now_ns();
 	expect_gone_in_time(sessions->other, "k", begin, end, 200);
 }
 
@@ -227,23 +221,23 @@ static void test_many_are_gone_at_once(void **state)
 {
 	struct sessions *sessions = *state;
 	size_t count = 0;
-	uint64_t begin = now_ns(), latest = 0; // the deadline that is over last: a put may have waited before it was carried out
+	uint64_t begin = clock_now_ns(), latest = 0; // the deadline that is over last: a put may have waited before it was carried out
 	struct far_completion completion;
 	far_queue *queue;
 	char key[32];
 
 	for (; count < fewer(3000); count++) {
-		uint64_t passed_ms = (now_ns() - begin) / 1000000U;
+		uint64_t passed_ms = (clock_now_ns() - begin) / 1000000U;
 
 		name_one_of_many(key, sizeof(key), count);
 		if (passed_ms >= 5000)
 			break; // on a slow machine fewer will do
 		assert_ok(put_ttl(sessions->ours, key, "value", 5, 6000 - passed_ms, 0));
-		if (now_ns() + (6000 - passed_ms) * 1000000U > latest)
-			latest = now_ns() + (6000 - passed_ms) * 1000000U;
+		if (clock_now_ns() + (6000 - passed_ms) * 1000000U > latest)
+			latest = clock_now_ns() + (6000 - passed_ms) * 1000000U;
 	}
 	assert_in_range(count, 10, 3000);
-	while (now_ns() < latest + EXACT_NS)
+	while (clock_now_ns() < latest + EXACT_NS)
 		sleep_ms(1);
 	expect_absent(sessions->other, "many/0");
 	name_one_of_many(key, sizeof(key), count - 1);

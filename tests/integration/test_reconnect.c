@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "far.h"
+#include "far/clock.h"
 
 static const char *provider;
 static char folder[] = "/tmp/farfs-reconnect-XXXXXX";
@@ -87,10 +88,7 @@ static int tear_down(void **state)
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_now_ns() / 1000000;
 }
 
 // Waits until the server answers again, as a user's program would.

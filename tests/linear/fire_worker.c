@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "far/clock.h"
 #include "tests/linear/fire.h"
 #include "tests/linear/fire_value.h"
 #include "tests/linear/recorder.h"
@@ -33,10 +34,7 @@ struct work {
 
 uint64_t fire_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	return clock_now_ns();
 }
 
 // xorshift64* (G. Marsaglia, 2003; S. Vigna, 2016).

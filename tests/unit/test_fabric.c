@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fabric/wait.h"
 #include "fabric_peer.h"
+#include "far/clock.h"
 #include "far/limits.h"
 
 // The conformance suite of fabric.h: what every provider must do, between two processes. The provider's name (peer_provider) is the program's argument.
@@ -55,11 +55,11 @@ static void send_bytes(struct fabric_lane *lane, const void *message, uint32_t l
 static struct fabric_event next_event(struct fixture *fixture)
 {
 	struct fabric_event event = {0};
-	uint64_t begin_ns = wait_now_ns();
+	uint64_t begin_ns = clock_now_ns();
 
 	assert_int_equal(fabric_wait(fixture->fabric, &event, 1, PATIENCE_MS), 1);
 	// Found by the last look at the time limit: the wake-up was lost.
-	assert_true(wait_now_ns() - begin_ns < PATIENCE_MS * 900000ULL);
+	assert_true(clock_now_ns() - begin_ns < PATIENCE_MS * 900000ULL);
 	return event;
 }
 
@@ -274,13 +274,13 @@ static void test_stream__keeps_order_and_content(void **state)
 // Waits for credit; no event is due meanwhile.
 static struct peer_message *reserve_patiently(struct fixture *fixture, uint32_t length)
 {
-	uint64_t deadline = wait_now_ns() + PATIENCE_MS * 1000000ULL;
+	uint64_t deadline = clock_now_ns() + PATIENCE_MS * 1000000ULL;
 	struct peer_message *message;
 	struct fabric_event event;
 
 	while (!(message = fabric_send_reserve(fixture->lane, length))) {
 		assert_int_equal(fabric_poll(fixture->fabric, &event, 1), 0);
-		assert_true(wait_now_ns() < deadline);
+		assert_true(clock_now_ns() < deadline);
 	}
 	return message;
 }
@@ -348,7 +348,7 @@ static void test_send_reserve__credit_that_returns_wakes_the_descriptor(void **s
 		*message = (struct peer_message){.command = PEER_COUNT, .value = i, .length = sizeof(*message)};
 		assert_int_equal(fabric_send(fixture->lane, largest), 0);
 	}
-	begin = wait_now_ns();
+	begin = clock_now_ns();
 	while (!(message = fabric_send_reserve(fixture->lane, largest))) {
 		struct pollfd descriptor = {.fd = fabric_fd(fixture->fabric), .events = POLLIN};
 
@@ -356,7 +356,7 @@ static void test_send_reserve__credit_that_returns_wakes_the_descriptor(void **s
 			assert_int_equal(poll(&descriptor, 1, PATIENCE_MS), 1);
 		assert_int_equal(fabric_poll(fixture->fabric, &event, 1), 0);
 	}
-	assert_true(wait_now_ns() - begin < 5000000000ULL);
+	assert_true(clock_now_ns() - begin < 5000000000ULL);
 	*message = (struct peer_message){.command = PEER_LANES};
 	fabric_send(fixture->lane, sizeof(*message));
 	event = expect_event(fixture, FABRIC_RECEIVED);
@@ -910,12 +910,12 @@ static void test_peer_host_gone__the_kernel_asks_for_it(void **state)
 static void test_peer_killed__noticed_while_polling_too(void **state)
 {
 	struct fixture *fixture = *state;
-	uint64_t deadline = wait_now_ns() + 5000000000ULL;
+	uint64_t deadline = clock_now_ns() + 5000000000ULL;
 	struct fabric_event event;
 	int found = 0;
 
 	kill(fixture->peer.pid, SIGKILL);
-	while (found == 0 && wait_now_ns() < deadline)
+	while (found == 0 && clock_now_ns() < deadline)
 		found = fabric_poll(fixture->fabric, &event, 1);
 	assert_int_equal(found, 1);
 	assert_int_equal(event.kind, FABRIC_CLOSED);
@@ -1002,11 +1002,11 @@ static void test_wait__times_out_without_events(void **state)
 {
 	struct fixture *fixture = *state;
 	struct fabric_event event;
-	uint64_t begin = wait_now_ns();
+	uint64_t begin = clock_now_ns();
 
 	assert_int_equal(fabric_wait(fixture->fabric, &event, 1, 50), 0);
-	assert_true(wait_now_ns() - begin >= 49000000);
-	assert_true(wait_now_ns() - begin < 1000000000);
+	assert_true(clock_now_ns() - begin >= 49000000);
+	assert_true(clock_now_ns() - begin < 1000000000);
 }
 
 static uint64_t own_cpu_ns(void)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "fabric/fabric.h"
-#include "fabric/wait.h"
+#include "far/clock.h"
 
 // fabric_share_listeners: lanes that come in on one context's listener are served by several.
 
@@ -95,12 +95,12 @@ static int serve(struct fabric *fabric, int *accepted)
 // Until all clients are through. accepted[i]: lanes of contexts[i].
 static void serve_all(struct fabric *const *contexts, int count, struct client *client, int *accepted)
 {
-	uint64_t end_ns = wait_now_ns() + PATIENCE_NS;
+	uint64_t end_ns = clock_now_ns() + PATIENCE_NS;
 	int closed = 0;
 
 	memset(accepted, 0, (size_t)count * sizeof(*accepted));
 	assert_int_equal(pthread_create(&client->thread, NULL, connect_all, client), 0);
-	while (closed < client->count && wait_now_ns() < end_ns)
+	while (closed < client->count && clock_now_ns() < end_ns)
 		for (int i = 0; i < count; i++)
 			closed += serve(contexts[i], &accepted[i]);
 	assert_int_equal(pthread_join(client->thread, NULL), 0);
@@ -132,7 +132,7 @@ static void test_share_listeners__wakes_the_one_that_serves(void **state)
 {
 	struct client client = {.count = 1};
 	struct fabric *first = open_listener(&client.address), *second = open_context("tcp");
-	uint64_t end_ns = wait_now_ns() + PATIENCE_NS;
+	uint64_t end_ns = clock_now_ns() + PATIENCE_NS;
 	struct fabric_error error;
 	int first_accepted = 0, accepted = 0;
 
@@ -142,9 +142,9 @@ static void test_share_listeners__wakes_the_one_that_serves(void **state)
 	assert_int_equal(fabric_share_listeners(second, first, &error), 0);
 	assert_int_equal(pthread_create(&client.thread, NULL, connect_all, &client), 0);
 	// The first lane is the second context's; the listener only takes it in.
-	while (fabric_block(second, fabric_fd(second), 1000000) == 0 && wait_now_ns() < end_ns)
+	while (fabric_block(second, fabric_fd(second), 1000000) == 0 && clock_now_ns() < end_ns)
 		serve(first, &first_accepted);
-	while (serve(second, &accepted) == 0 && wait_now_ns() < end_ns)
+	while (serve(second, &accepted) == 0 && clock_now_ns() < end_ns)
 		assert_true(fabric_block(second, fabric_fd(second), 1000000000U) >= 0);
 	assert_int_equal(pthread_join(client.thread, NULL), 0);
 	assert_int_equal(accepted, 1);
@@ -159,7 +159,7 @@ static void test_share_listeners__ends_what_nobody_took(void **state)
 {
 	struct client client = {.count = 1};
 	struct fabric *first = open_listener(&client.address), *second = open_context("tcp");
-	uint64_t end_ns = wait_now_ns() + 200000000U; // the client waits for an answer until its connection ends
+	uint64_t end_ns = clock_now_ns() + 200000000U; // the client waits for an answer until its connection ends
 	struct fabric_error error;
 	int accepted = 0;
 
@@ -168,7 +168,7 @@ static void test_share_listeners__ends_what_nobody_took(void **state)
 		skip();
 	assert_int_equal(fabric_share_listeners(second, first, &error), 0);
 	assert_int_equal(pthread_create(&client.thread, NULL, connect_all, &client), 0);
-	while (wait_now_ns() < end_ns)
+	while (clock_now_ns() < end_ns)
 		serve(first, &accepted);
 	fabric_close(first);
 	fabric_close(second);

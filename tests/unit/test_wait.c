@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "fabric/wait.h"
+#include "far/clock.h"
 
 static void test_wait_budget__begins_with_the_longest_spin(void **state)
 {
@@ -84,13 +85,13 @@ static void test_wait_budget__slow_answer_raises_the_budget_to_twice_its_time(vo
 	assert_int_equal(wait_budget_next(&budget), 48000);
 }
 
-static void test_wait_now_ns__never_goes_back(void **state)
+static void test_clock_now_ns__never_goes_back(void **state)
 {
-	uint64_t before = wait_now_ns();
+	uint64_t before = clock_now_ns();
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		uint64_t now = wait_now_ns();
+		uint64_t now = clock_now_ns();
 
 		assert_true(now >= before);
 		before = now;
@@ -106,7 +107,7 @@ int main(void)
 	        cmocka_unit_test(test_wait_budget__probe_that_finds_makes_spinning_pay_again),
 	        cmocka_unit_test(test_wait_budget__event_found_after_the_budget_counts_as_in_vain),
 	        cmocka_unit_test(test_wait_budget__slow_answer_raises_the_budget_to_twice_its_time),
-	        cmocka_unit_test(test_wait_now_ns__never_goes_back),
+	        cmocka_unit_test(test_clock_now_ns__never_goes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
