@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "far/least.h"
 #include "far/log.h"
 #include "server/holds.h"
 #include "server/locks.h"
@@ -226,14 +227,15 @@ static void pass_over(struct eviction *eviction, const struct far_record *object
 static struct far_record *choose(struct eviction *eviction)
 {
 	struct eviction_policy *policy = eviction->policy;
-	uint64_t limit = eviction_policy_items(policy) + STAYING_MAX;
+	uint64_t items = eviction_policy_items(policy);
+	uint64_t by_turn = least(items, STAYING_MAX);
 	uint64_t id;
 
-	for (uint64_t staying = 0; staying < limit; staying++) {
+	for (uint64_t staying = 0; staying < by_turn + items; staying++) {
 		struct far_record *object;
 		enum fate fate;
 
-		if (eviction_policy_reserve(policy) || !eviction_policy_take(policy, staying >= STAYING_MAX, &id))
+		if (eviction_policy_reserve(policy) || !eviction_policy_take(policy, staying >= by_turn, &id))
 			return NULL;
 		object = record_by_id(eviction->server->pool, id);
 		fate = fate_of(eviction, object);

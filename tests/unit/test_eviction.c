@@ -421,6 +421,33 @@ static void test_pin__only_files_can_be_pinned(void **state)
 	served_forget(client, attr.id, 1);
 }
 
+// Each is looked at about twice, and not some thousand times.
+static void test_put__few_files_that_stay_cost_little(void **state)
+{
+	struct far_lock_request lock = {.owner = 1, .end = FAR_LOCK_END, .pid = 1};
+	struct far_extent taken[64] = {0};
+	struct eviction_walk before, after;
+	uint32_t page, pages, count = 0;
+
+	(void)state;
+	put_all(0, 10, 1000);
+	for (unsigned number = 0; number < 10; number++) {
+		lock.id = record_of(key_of(number))->id;
+		assert_int_equal(served_call(client, FAR_OP_LOCK, 0, &lock, sizeof(lock), (struct served_parts){0}), FAR_STATUS_OK);
+	}
+	while ((taken[count].pool_page = pool_pages_alloc_most(server->pool, 512, 1, &taken[count].pages)) != 0)
+		assert_true(++count < sizeof(taken) / sizeof(taken[0]));
+	eviction_policy_walk_begin(server->eviction->policy, &before);
+	server_begin(server);
+	eviction_let_wait(server, false, 0);
+	page = space_alloc_pages(server, 1, 1, &pages);
+	eviction_policy_walk_begin(server->eviction->policy, &after);
+	assert_int_equal(page, 0);
+	assert_in_range(after.changes - before.changes, 10, 200);
+	while (count-- > 0)
+		pool_pages_free(server->pool, taken[count].pool_page, taken[count].pages);
+}
+
 // However many are pinned, a full pool says so at once, and takes more when they are not.
 static void test_pin__all_pinned_is_full(void **state)
 {
@@ -786,6 +813,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_pin__only_files_can_be_pinned, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put__few_files_that_stay_cost_little, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_pin__all_pinned_is_full, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__directories_and_links_stay, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__all_names_of_a_file_go_together, set_up, tear_down),
