@@ -2,32 +2,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "served.h"
+#include "served_one.h"
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "testing.h"
-
-#define POOL (8U << 20)
-
-static struct server *server;
-static struct served_lane *client;
-
-static int set_up(void **state)
-{
-	(void)state;
-	server = served_open(POOL);
-	client = served_join(server);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_leave(client);
-	served_close(server);
-	return 0;
-}
 
 static int call_counter(const char *key, unsigned flags, struct far_counter_request request)
 {
@@ -313,20 +292,22 @@ static void test_time_to_live_is_a_new_counters_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_missing_counter_is_made_and_begins_with_0, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_each_change_raises_the_version, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_change_moves_the_times, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_initial_value_is_what_is_added_to, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_swap_of_another_value_changes_nothing_and_tells_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_sum_beyond_the_range_is_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_is_no_counter_is_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_missing_key_stays_missing_unless_it_is_to_be_made, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_request_that_makes_no_sense_is_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_key_length_that_is_not_there_ends_the_lane, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_value_may_lie_anywhere, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_was_located_before_is_void, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_full_pool_adds_and_makes_none, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_time_to_live_is_a_new_counters_alone, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_missing_counter_is_made_and_begins_with_0, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_each_change_raises_the_version, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_change_moves_the_times, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_initial_value_is_what_is_added_to, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_swap_of_another_value_changes_nothing_and_tells_it, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_sum_beyond_the_range_is_refused, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_what_is_no_counter_is_refused, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_missing_key_stays_missing_unless_it_is_to_be_made, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_request_that_makes_no_sense_is_refused, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_key_length_that_is_not_there_ends_the_lane, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_value_may_lie_anywhere, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_what_was_located_before_is_void, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_full_pool_adds_and_makes_none, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_time_to_live_is_a_new_counters_alone, served_one_set_up, served_one_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,31 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "served.h"
+#include "served_one.h"
 #include "server/space.h"
 #include "testing.h"
 
-#define POOL (8U << 20)
 #define ITEMS 16
-
-static struct server *server;
-static struct served_lane *client;
-
-static int set_up(void **state)
-{
-	(void)state;
-	server = served_open(POOL);
-	client = served_join(server);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_leave(client);
-	served_close(server);
-	return 0;
-}
 
 // A message in the making: items, and what stands behind them.
 struct batch {
@@ -278,13 +258,14 @@ static void test_no_items_are_no_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_gets_have_each_its_own_result, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_value_without_room_in_the_reply_is_located, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_puts_have_each_its_own_result_and_happen_in_order, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_puts_to_full_pool_fail_one_by_one, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_message_that_does_not_add_up_changes_nothing, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_more_items_than_a_reply_holds_are_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_no_items_are_no_error, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_gets_have_each_its_own_result, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_value_without_room_in_the_reply_is_located, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_puts_have_each_its_own_result_and_happen_in_order, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_puts_to_full_pool_fail_one_by_one, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_message_that_does_not_add_up_changes_nothing, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_more_items_than_a_reply_holds_are_refused, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_no_items_are_no_error, served_one_set_up, served_one_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

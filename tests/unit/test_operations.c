@@ -1,27 +1,8 @@
 // server/operations.c: what is malformed ends the lane with one reply, and the server lives on.
 #include <stdio.h>
 
-#include "served.h"
+#include "served_one.h"
 #include "testing.h"
-
-static struct server *server;
-static struct served_lane *client;
-
-static int set_up(void **state)
-{
-	(void)state;
-	server = served_open(16U << 20);
-	client = served_join(server);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_leave(client);
-	served_close(server);
-	return 0;
-}
 
 static void expect_refused(const void *message, uint32_t length)
 {
@@ -195,7 +176,7 @@ static void test_lookup__brings_the_location_without_the_value_if_asked_so(void 
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, served_one_set_up, served_one_tear_down)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_dispatch__every_op_of_the_contract_is_there),
 	        TEST(test_dispatch__wrong_lengths_are_refused),

@@ -2,30 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "served.h"
+#include "served_one.h"
 #include "server/space.h"
 #include "testing.h"
-
-#define POOL (8U << 20)
-
-static struct server *server;
-static struct served_lane *client;
-
-static int set_up(void **state)
-{
-	(void)state;
-	server = served_open(POOL);
-	client = served_join(server);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_leave(client);
-	served_close(server);
-	return 0;
-}
 
 static int put_range(const char *key, const void *bytes, uint32_t length, uint64_t offset, unsigned flags)
 {
@@ -193,13 +172,14 @@ static void test_get_if_newer_brings_nothing_that_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_append_tells_where_and_how_long, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_key_that_was_deleted_goes_on_above_its_versions, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_granted_bytes_are_appended, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_full_pool_takes_all_or_nothing, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_cannot_be_is_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_lost_swap_tells_the_value, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_get_if_newer_brings_nothing_that_is_known, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_append_tells_where_and_how_long, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_key_that_was_deleted_goes_on_above_its_versions, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_granted_bytes_are_appended, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_full_pool_takes_all_or_nothing, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_what_cannot_be_is_refused, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_lost_swap_tells_the_value, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_get_if_newer_brings_nothing_that_is_known, served_one_set_up, served_one_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

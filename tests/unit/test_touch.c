@@ -1,33 +1,21 @@
 // server/handle_file.c, FAR_OP_TOUCH: access times move by the rule of access_time.h, whatever a client says.
 #include "far/access_time.h"
 #include "far/layout.h"
-#include "served.h"
+#include "served_one.h"
 #include "server/record.h"
 #include "testing.h"
 
 #define SECOND 1000000000LL
 #define DAY (86400 * SECOND)
 
-static struct server *server;
-static struct served_lane *client;
 static struct far_attr file;
 static struct far_record *record;
 
 static int set_up(void **state)
 {
-	(void)state;
-	server = served_open(16U << 20);
-	client = served_join(server);
+	served_one_set_up(state);
 	assert_int_equal(served_create(client, FAR_ROOT_ID, "file", 0100644, &file), FAR_STATUS_OK);
 	record = record_by_id(server->pool, file.id);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_leave(client);
-	served_close(server);
 	return 0;
 }
 
@@ -140,7 +128,7 @@ static void test_touch__malformed_closes_the_lane_without_a_reply(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, served_one_tear_down)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_rule__is_due_if_not_ahead_of_both_times_or_a_day_old),
 	        TEST(test_touch__moves_what_is_due_and_nothing_else),
