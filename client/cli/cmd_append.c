@@ -1,13 +1,12 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "client/cli/command.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
@@ -34,10 +33,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->has_offset = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num >= 2)
-			return report_usage(state->name, "%s: one argument too many", argument);
-		*(state->arg_num == 0 ? &options->file : &options->key) = argument;
-		return 0;
+		return operands_take_pair(state, argument, &options->file, &options->key);
 	case ARGP_KEY_END:
 		return state->arg_num < 2 ? report_usage(state->name, "give what to append, and the key") : 0;
 	default:
@@ -113,17 +109,16 @@ int cmd_append(struct cli *cli, int argc, char **argv)
 	               "whole, "
 	               "whoever else appends; more goes in parts of that size."};
 	struct append_options options = {0};
-	CLEANUP(close) int fd = -1;
+	CLEANUP(close) int opened = -1;
 	int status = command_parse(cli, &argp, argc, argv, &options);
+	int fd;
 
 	if (status != CLI_OK)
 		return status;
-	if (strcmp(options.file, "-") != 0) {
-		fd = open(options.file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return report_local("cannot read", options.file, errno);
-	}
+	fd = operand_open(options.file, &opened);
+	if (fd < 0)
+		return CLI_FAILURE;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
-	return store_all(cli, &options, fd < 0 ? STDIN_FILENO : fd);
+	return store_all(cli, &options, fd);
 }

@@ -1,11 +1,10 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "client/cli/command.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/put_value.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
@@ -50,29 +49,25 @@ int cmd_cas(struct cli *cli, int argc, char **argv)
 	               "there is no "
 	               "such key). Prints the new version; if the version is another, prints that (0: no such key), exit status 3."};
 	struct cas_options options = {0};
-	CLEANUP(close) int fd = -1;
+	CLEANUP(close) int opened = -1;
 	struct progress progress;
 	struct put_value put;
 	uint64_t version = 0;
-	bool is_stdin;
-	int status;
+	int status, fd;
 
 	status = command_parse(cli, &argp, argc, argv, &options);
 	if (status != CLI_OK)
 		return status;
-	is_stdin = strcmp(options.file, "-") == 0;
-	if (!is_stdin) {
-		fd = open(options.file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return report_local("cannot read", options.file, errno);
-	}
+	fd = operand_open(options.file, &opened);
+	if (fd < 0)
+		return CLI_FAILURE;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	progress_begin(&progress, false, 0);
 	put = (struct put_value){
 	        .session = cli->session,
-	        .source_name = is_stdin ? "standard input" : options.file,
-	        .fd = is_stdin ? STDIN_FILENO : fd,
+	        .source_name = fd == STDIN_FILENO ? "standard input" : options.file,
+	        .fd = fd,
 	        .key = key_of_argument(options.key),
 	        .options = {.size = sizeof(put.options), .flags = FAR_IF_VERSION, .expected = options.expected},
 	        .progress = &progress,

@@ -4,6 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 
 // far incr, far decr, far counter: values of 8 bytes as numbers.
@@ -116,8 +117,7 @@ int cmd_decr(struct cli *cli, int argc, char **argv)
 enum { KEY_IF = 0x100, KEY_SET };
 
 struct counters {
-	char **keys;
-	int count;
+	struct operands keys;
 	bool sets, compares;
 	int64_t value, expected;
 };
@@ -134,11 +134,10 @@ static error_t parse_counter(int key, char *argument, struct argp_state *state)
 		counters->sets = true;
 		return integer_parse(argument, &counters->value) ? report_usage(state->name, "--set=%s: " RANGE, argument) : 0;
 	case ARGP_KEY_ARGS:
-		counters->keys = state->argv + state->next;
-		counters->count = state->argc - state->next;
+		operands_take(&counters->keys, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (counters->count == 0)
+		if (counters->keys.count == 0)
 			return report_usage(state->name, "give the keys");
 		return counters->compares && !counters->sets ? report_usage(state->name, "--if: give the new value by --set") : 0;
 	default:
@@ -176,9 +175,9 @@ int cmd_counter(struct cli *cli, int argc, char **argv)
 		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
-	for (int i = 0; i < counters.count; i++) {
+	for (int i = 0; i < counters.keys.count; i++) {
 		int64_t value;
-		int error = show_or_set(cli, &counters, key_of_argument(counters.keys[i]), &value);
+		int error = show_or_set(cli, &counters, key_of_argument(counters.keys.words[i]), &value);
 
 		if (!error || error == -ECANCELED)
 			printf("%lld\n", (long long)value);

@@ -9,7 +9,7 @@
 // far expire, far persist, far ttl: times to live.
 
 struct expire_options {
-	struct each_key keys;
+	struct operands keys;
 	uint64_t ttl_ms;
 };
 
@@ -32,7 +32,7 @@ static error_t parse_expire(int key, char *argument, struct argp_state *state)
 	if (options->keys.count < 2)
 		return report_usage(state->name, "give the keys, and their time to live");
 	options->keys.count--;
-	return take_ttl(state, options->keys.keys[options->keys.count], &options->ttl_ms);
+	return take_ttl(state, options->keys.words[options->keys.count], &options->ttl_ms);
 }
 
 static int expire(struct cli *cli, struct key key, uint64_t ttl_ms)
@@ -77,7 +77,7 @@ int cmd_persist(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {.parser = each_key_parse,
 	        .args_doc = "KEY...",
 	        .doc = "Take the time to live away from keys. One that has none is an error."};
-	struct each_key keys = {0};
+	struct operands keys = {0};
 	int status;
 
 	status = command_parse(cli, &argp, argc, argv, &keys);
@@ -91,7 +91,7 @@ int cmd_ttl(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {.parser = each_key_parse,
 	        .args_doc = "KEY...",
 	        .doc = "Print what is left of the time to live of keys, in seconds. One that has none is an error."};
-	struct each_key keys = {0};
+	struct operands keys = {0};
 	int status;
 
 	status = command_parse(cli, &argp, argc, argv, &keys);

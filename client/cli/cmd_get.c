@@ -8,6 +8,7 @@
 #include "client/cli/get_tree.h"
 #include "client/cli/get_value.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/output_file.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
@@ -48,10 +49,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_LENGTH:
 		return parse_bytes(state, "length", argument, &options->length);
 	case ARGP_KEY_ARG:
-		if (state->arg_num >= 2)
-			return report_usage(state->name, "%s: one argument too many", argument);
-		*(state->arg_num == 0 ? &options->key : &options->target) = argument;
-		return 0;
+		return operands_take_pair(state, argument, &options->key, &options->target);
 	case ARGP_KEY_END:
 		if (!options->key || (options->is_recursive && !options->target))
 			return report_usage(state->name, "give the %s", options->key ? "directory to write to" : "key to fetch");

@@ -4,6 +4,7 @@
 
 #include "client/cli/command.h"
 #include "client/cli/key.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
@@ -13,8 +14,7 @@
 
 struct mget_options {
 	bool is_zero_ended;
-	char **keys;
-	int count;
+	struct operands keys;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -27,11 +27,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_zero_ended = true;
 		return 0;
 	case ARGP_KEY_ARGS:
-		options->keys = state->argv + state->next;
-		options->count = state->argc - state->next;
+		operands_take(&options->keys, state);
 		return 0;
 	case ARGP_KEY_END:
-		return options->count ? 0 : report_usage(state->name, "give the keys");
+		return options->keys.count ? 0 : report_usage(state->name, "give the keys");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -54,12 +53,12 @@ static int print_values(struct cli *cli, const struct far_get_item *items, const
 {
 	int status = CLI_OK;
 
-	for (int i = 0; i < options->count; i++) {
+	for (int i = 0; i < options->keys.count; i++) {
 		const struct far_get_item *item = &items[i];
 		int failed = CLI_OK;
 
 		if (item->result) {
-			report("get %s: %s", options->keys[i], far_strerror(item->result));
+			report("get %s: %s", options->keys.words[i], far_strerror(item->result));
 			failed = item->result == -ENOENT ? CLI_NOT_FOUND : CLI_FAILURE;
 		} else if (item->size > item->room) {
 			failed = print_long(cli, item);
@@ -94,17 +93,17 @@ int cmd_mget(struct cli *cli, int argc, char **argv)
 		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
-	items = calloc((size_t)options.count, sizeof(*items));
-	rooms = malloc((size_t)options.count * ROOM);
+	items = calloc((size_t)options.keys.count, sizeof(*items));
+	rooms = malloc((size_t)options.keys.count * ROOM);
 	if (!items || !rooms)
-		return report("mget: no memory for %d values", options.count);
-	for (int i = 0; i < options.count; i++) {
-		struct key key = key_of_argument(options.keys[i]);
+		return report("mget: no memory for %d values", options.keys.count);
+	for (int i = 0; i < options.keys.count; i++) {
+		struct key key = key_of_argument(options.keys.words[i]);
 
 		items[i] =
 		        (struct far_get_item){.key = key.bytes, .key_length = key.length, .buffer = rooms + (size_t)i * ROOM, .room = ROOM};
 	}
-	got = far_get_many(cli->session, items, (size_t)options.count);
+	got = far_get_many(cli->session, items, (size_t)options.keys.count);
 	if (got < 0)
 		return report_error((int)got);
 	return print_values(cli, items, &options);

@@ -4,31 +4,24 @@
 
 #include "client/cli/command.h"
 #include "client/cli/key.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
 // far mv, far mkdir: changes of names.
 
-struct names {
-	char **names;
-	int count;
-};
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	struct names *names = state->input;
-
 	(void)argument;
 	if (key != ARGP_KEY_ARGS)
 		return ARGP_ERR_UNKNOWN;
-	names->names = state->argv + state->next;
-	names->count = state->argc - state->next;
+	operands_take(state->input, state);
 	return 0;
 }
 
 static error_t parse_mv(int key, char *argument, struct argp_state *state)
 {
-	const struct names *names = state->input;
+	const struct operands *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count != 2)
 		return report_usage(state->name, "give the key and its new name");
@@ -37,7 +30,7 @@ static error_t parse_mv(int key, char *argument, struct argp_state *state)
 
 static error_t parse_mkdir(int key, char *argument, struct argp_state *state)
 {
-	const struct names *names = state->input;
+	const struct operands *names = state->input;
 
 	if (key == ARGP_KEY_END && names->count == 0)
 		return report_usage(state->name, "give the directories to make");
@@ -52,7 +45,7 @@ int cmd_mv(struct cli *cli, int argc, char **argv)
 	               "in a slash, the last "
 	               "name of FROM is added."};
 	CLEANUP(free) char *target = NULL;
-	struct names names = {0};
+	struct operands names = {0};
 	struct key from;
 	struct key to;
 	const char *name = "";
@@ -63,13 +56,13 @@ int cmd_mv(struct cli *cli, int argc, char **argv)
 	status = command_parse(cli, &argp, argc, argv, &names);
 	if (status != CLI_OK)
 		return status;
-	from = key_of_argument(names.names[0]);
-	to = key_of_argument(names.names[1]);
+	from = key_of_argument(names.words[0]);
+	to = key_of_argument(names.words[1]);
 	if (to.is_directory)
-		name = name_of_path(names.names[0], &length);
+		name = name_of_path(names.words[0], &length);
 	target = key_join(to, name, length);
 	if (!target)
-		return report_local("cannot rename", names.names[0], ENOMEM);
+		return report_local("cannot rename", names.words[0], ENOMEM);
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	error = far_rename(cli->session, from.bytes, from.length, target, strlen(target));
@@ -81,7 +74,7 @@ int cmd_mkdir(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {.parser = parse_mkdir,
 	        .args_doc = "KEY...",
 	        .doc = "Make directories, the missing ones above them too. One that exists is no error."};
-	struct names names = {0};
+	struct operands names = {0};
 	int status;
 
 	status = command_parse(cli, &argp, argc, argv, &names);
@@ -90,7 +83,7 @@ int cmd_mkdir(struct cli *cli, int argc, char **argv)
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	for (int i = 0; i < names.count; i++) {
-		struct key key = key_of_argument(names.names[i]);
+		struct key key = key_of_argument(names.words[i]);
 		int error = far_mkdir(cli->session, key.bytes, key.length, 0755);
 
 		if (error)

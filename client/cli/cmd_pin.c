@@ -17,7 +17,7 @@ static int unpin(struct cli *cli, struct key key, uint64_t unused)
 static int run(
         struct cli *cli, int argc, char **argv, const struct argp *argp, int (*call)(struct cli *cli, struct key key, uint64_t unused))
 {
-	struct each_key keys = {0};
+	struct operands keys = {0};
 	int status = command_parse(cli, argp, argc, argv, &keys);
 
 	return status == CLI_OK ? each_key_call(cli, &keys, call, 0) : status;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +6,7 @@
 
 #include "client/cli/command.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/put_tree.h"
 #include "client/cli/put_value.h"
 #include "client/cli/report.h"
@@ -49,10 +49,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_keeping_ttl = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num >= 2)
-			return report_usage(state->name, "%s: one argument too many", argument);
-		*(state->arg_num == 0 ? &options->file : &options->key) = argument;
-		return 0;
+		return operands_take_pair(state, argument, &options->file, &options->key);
 	case ARGP_KEY_END:
 		if (options->ttl_ms && options->is_keeping_ttl)
 			return report_usage(state->name, "give --ttl or --keep-ttl, not both");
@@ -135,18 +132,17 @@ int cmd_put(struct cli *cli, int argc, char **argv)
 	               "are made. A KEY "
 	               "that ends in a slash is a directory: the file's name is added."};
 	struct put_options options = {0};
-	CLEANUP(close) int fd = -1;
-	bool is_stdin;
+	CLEANUP(close) int opened = -1;
 	struct stat stat;
-	int status;
+	int status, fd;
 
 	status = command_parse(cli, &argp, argc, argv, &options);
 	if (status != CLI_OK)
 		return status;
-	is_stdin = strcmp(options.file, "-") == 0;
-	if (!is_stdin)
-		fd = open(options.file, O_RDONLY | O_CLOEXEC);
-	if ((!is_stdin && fd < 0) || fstat(is_stdin ? STDIN_FILENO : fd, &stat) < 0)
+	fd = operand_open(options.file, &opened);
+	if (fd < 0)
+		return CLI_FAILURE;
+	if (fstat(fd, &stat) < 0)
 		return report_local("cannot read", options.file, errno);
 	if (S_ISDIR(stat.st_mode) && !options.is_recursive)
 		return report("%s: is a directory: use put -r", options.file);
@@ -154,5 +150,5 @@ int cmd_put(struct cli *cli, int argc, char **argv)
 		return CLI_FAILURE;
 	if (S_ISDIR(stat.st_mode))
 		return put_tree_at(cli, &options);
-	return put_file(cli, &options, is_stdin ? STDIN_FILENO : fd, &stat);
+	return put_file(cli, &options, fd, &stat);
 }

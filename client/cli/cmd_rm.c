@@ -6,6 +6,7 @@
 #include "client/cli/command.h"
 #include "client/cli/key.h"
 #include "client/cli/list.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 #include "far/cleanup.h"
 
@@ -14,8 +15,7 @@
 struct rm_options {
 	bool is_recursive;
 	bool is_forced;
-	char **keys;
-	int count;
+	struct operands keys;
 };
 
 struct walk {
@@ -38,8 +38,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_forced = true;
 		return 0;
 	case ARGP_KEY_ARGS:
-		options->keys = state->argv + state->next;
-		options->count = state->argc - state->next;
+		operands_take(&options->keys, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		return report_usage(state->name, "give the keys to delete");
@@ -142,8 +141,8 @@ int cmd_rm(struct cli *cli, int argc, char **argv)
 		return status;
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
-	for (int i = 0; i < options.count; i++) {
-		int one = delete_key(cli, &options, options.keys[i]);
+	for (int i = 0; i < options.keys.count; i++) {
+		int one = delete_key(cli, &options, options.keys.words[i]);
 
 		status = one == CLI_OK ? status : one;
 	}

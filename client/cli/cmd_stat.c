@@ -6,14 +6,14 @@
 #include "client/cli/json_output.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 
 // far stat
 
 struct stat_options {
 	bool is_json;
-	char **keys;
-	int count;
+	struct operands keys;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -26,8 +26,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_json = true;
 		return 0;
 	case ARGP_KEY_ARGS:
-		options->keys = state->argv + state->next;
-		options->count = state->argc - state->next;
+		operands_take(&options->keys, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -140,8 +139,8 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 		return CLI_FAILURE;
 	if (options.is_json)
 		objects = json_object_new_array();
-	for (int i = 0; i < options.count; i++) {
-		int one = show_key(cli, options.keys[i], objects);
+	for (int i = 0; i < options.keys.count; i++) {
+		int one = show_key(cli, options.keys.words[i], objects);
 
 		status = one == CLI_OK ? status : one;
 	}

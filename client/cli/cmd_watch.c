@@ -7,6 +7,7 @@
 #include "client/cli/json_output.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
+#include "client/cli/operands.h"
 #include "client/cli/report.h"
 #include "far/clock.h"
 
@@ -15,8 +16,7 @@
 #define LOOK_MS 500 // a Ctrl-C that came just before it began to wait is seen so much later
 
 struct watch_options {
-	char **keys;
-	int count;
+	struct operands keys;
 	uint64_t events; // 0 = until it is ended
 	double timeout;  // seconds, 0 = none
 	unsigned flags;  // of far_watch_new
@@ -80,8 +80,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->is_json = true;
 		return 0;
 	case ARGP_KEY_ARGS:
-		options->keys = state->argv + state->next;
-		options->count = state->argc - state->next;
+		operands_take(&options->keys, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -138,13 +137,13 @@ static void print(const struct far_watch_event *event)
 
 static int begin(struct cli *cli, const struct watch_options *options, far_watch **watch)
 {
-	struct key key = options->count > 0 ? key_of_argument(options->keys[0]) : (struct key){.bytes = ""};
+	struct key key = options->keys.count > 0 ? key_of_argument(options->keys.words[0]) : (struct key){.bytes = ""};
 	int error = 0;
 
 	*watch = NULL;
-	for (int i = 0; !error && (i == 0 || i < options->count); i++) {
+	for (int i = 0; !error && (i == 0 || i < options->keys.count); i++) {
 		if (i > 0)
-			key = key_of_argument(options->keys[i]);
+			key = key_of_argument(options->keys.words[i]);
 		if (key.is_directory && key.length > 0 && options->flags & FAR_WATCH_PREFIX)
 			key.length++; // the slash belongs to what keys begin with
 		error = *watch ? far_watch_add(*watch, key.bytes, key.length, options->flags)

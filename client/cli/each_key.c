@@ -4,13 +4,12 @@
 
 error_t each_key_parse(int key, char *argument, struct argp_state *state)
 {
-	struct each_key *keys = state->input;
+	struct operands *keys = state->input;
 
 	(void)argument;
 	switch (key) {
 	case ARGP_KEY_ARGS:
-		keys->keys = state->argv + state->next;
-		keys->count = state->argc - state->next;
+		operands_take(keys, state);
 		return 0;
 	case ARGP_KEY_END:
 		return keys->count == 0 ? report_usage(state->name, "give the keys") : 0;
@@ -20,14 +19,14 @@ error_t each_key_parse(int key, char *argument, struct argp_state *state)
 }
 
 int each_key_call(
-        struct cli *cli, const struct each_key *keys, int (*call)(struct cli *cli, struct key key, uint64_t argument), uint64_t argument)
+        struct cli *cli, const struct operands *keys, int (*call)(struct cli *cli, struct key key, uint64_t argument), uint64_t argument)
 {
 	int status = CLI_OK;
 
 	if (command_connect(cli, NULL))
 		return CLI_FAILURE;
 	for (int i = 0; i < keys->count; i++) {
-		int error = call(cli, key_of_argument(keys->keys[i]), argument);
+		int error = call(cli, key_of_argument(keys->words[i]), argument);
 
 		if (error)
 			status = report_error(error);
