@@ -12,6 +12,7 @@
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "taken.h"
 #include "testing.h"
 
 #define POOL (16U << 20)
@@ -425,9 +426,9 @@ static void test_pin__only_files_can_be_pinned(void **state)
 static void test_put__few_files_that_stay_cost_little(void **state)
 {
 	struct far_lock_request lock = {.owner = 1, .end = FAR_LOCK_END, .pid = 1};
-	struct far_extent taken[64] = {0};
+	struct taken taken = {.pool = server->pool};
 	struct eviction_walk before, after;
-	uint32_t page, pages, count = 0;
+	uint32_t page, pages;
 
 	(void)state;
 	put_all(0, 10, 1000);
@@ -435,8 +436,7 @@ static void test_put__few_files_that_stay_cost_little(void **state)
 		lock.id = record_of(key_of(number))->id;
 		assert_int_equal(served_call(client, FAR_OP_LOCK, 0, &lock, sizeof(lock), (struct served_parts){0}), FAR_STATUS_OK);
 	}
-	while ((taken[count].pool_page = pool_pages_alloc_most(server->pool, 512, 1, &taken[count].pages)) != 0)
-		assert_true(++count < sizeof(taken) / sizeof(taken[0]));
+	taken_pages(&taken, 0);
 	eviction_policy_walk_begin(server->eviction->policy, &before);
 	server_begin(server);
 	eviction_let_wait(server, false, 0);
@@ -444,8 +444,7 @@ static void test_put__few_files_that_stay_cost_little(void **state)
 	eviction_policy_walk_begin(server->eviction->policy, &after);
 	assert_int_equal(page, 0);
 	assert_in_range(after.changes - before.changes, 10, 200);
-	while (count-- > 0)
-		pool_pages_free(server->pool, taken[count].pool_page, taken[count].pages);
+	taken_give_back(&taken);
 }
 
 // However many are pinned, a full pool says so at once, and takes more when they are not.
@@ -738,8 +737,7 @@ static void test_keep_free__small_values_hardly_go_in_vain(void **state)
 
 static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state)
 {
-	static uint32_t page[(POOL >> FAR_PAGE_SHIFT) + 1];
-	uint32_t count;
+	struct taken taken = {.pool = server->pool};
 
 	(void)state;
 	put_all(0, 10, 1000);
@@ -747,13 +745,11 @@ static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state
 	server_settle(server);
 	assert_int_not_equal(server->reserve_page, 0);
 	space_use_reserve(server);
-	for (count = 0; (page[count] = pool_pages_alloc(server->pool, SPACE_RESERVE_PAGES)) != 0; count++)
-		assert_true(count + 1 < sizeof(page) / sizeof(page[0]));
+	taken_pages(&taken, 0);
 	server_settle(server);
 	assert_int_equal(server->reserve_page, 0);
 	assert_int_equal(server->figures.evicted, 0);
-	while (count > 0)
-		pool_pages_free(server->pool, page[--count], SPACE_RESERVE_PAGES);
+	taken_give_back(&taken);
 }
 
 static void test_put__times_to_live_go_with_their_objects(void **state)

@@ -4,18 +4,12 @@
 #include "served.h"
 #include "server/record.h"
 #include "server/space.h"
+#include "taken.h"
 #include "testing.h"
 
-#define POOL (32U << 20)     // grants have 512 KiB
-#define SIZE 250000U         // of the file: 62 pages, the last one not full
-#define LEAST (128U << 10)   // overwriting less is copied
-#define TAKEN_MAX (1U << 18) // pieces of memory that a test may take
-
-struct taken {
-	uint64_t at; // offset of a block, or number of a page
-	uint32_t size;
-	bool is_block;
-};
+#define POOL (32U << 20)   // grants have 512 KiB
+#define SIZE 250000U       // of the file: 62 pages, the last one not full
+#define LEAST (128U << 10) // overwriting less is copied
 
 struct world {
 	struct server *server;
@@ -25,8 +19,7 @@ struct world {
 	uint64_t old_at; // where the file's pages are: one run
 	uint64_t word, version, free_bytes;
 	uint8_t expected[SIZE];
-	struct taken *taken;
-	uint32_t taken_count;
+	struct taken taken;
 };
 
 static struct world world;
@@ -104,29 +97,16 @@ static int set_up(void **state)
 	world.old_at = write_granted(world.client, 0, SIZE, 1);
 	world.word = word();
 	world.version = version();
-	world.taken = calloc(TAKEN_MAX, sizeof(*world.taken));
-	assert_non_null(world.taken);
+	world.taken = (struct taken){.pool = world.server->pool};
 	return 0;
-}
-
-static void give_back(void)
-{
-	for (uint32_t i = 0; i < world.taken_count; i++) {
-		if (world.taken[i].is_block)
-			pool_block_free(world.server->pool, world.taken[i].at, world.taken[i].size);
-		else
-			pool_pages_free(world.server->pool, (uint32_t)world.taken[i].at, world.taken[i].size);
-	}
-	world.taken_count = 0;
-	assert_int_equal(space_keep_reserve(world.server), 0);
 }
 
 // With the file gone, the pool is as it was.
 static int tear_down(void **state)
 {
 	(void)state;
-	give_back();
-	free(world.taken);
+	taken_give_back(&world.taken);
+	assert_int_equal(space_keep_reserve(world.server), 0);
 	served_unlink(world.client, FAR_OP_UNLINK, FAR_ROOT_ID, "file");
 	served_forget(world.client, world.file.id, 1000);
 	assert_int_equal(served_free_bytes(world.client), world.free_bytes);
@@ -250,35 +230,12 @@ static void test_copy__while_a_session_writes_by_itself(void **state)
 
 // --- no memory ---
 
-static void take(uint64_t at, uint32_t size, bool is_block)
-{
-	assert_true(world.taken_count < TAKEN_MAX);
-	world.taken[world.taken_count++] = (struct taken){at, size, is_block};
-}
-
-static void take_all_pages(void)
-{
-	uint32_t page, got;
-
-	while ((page = pool_pages_alloc_most(world.server->pool, 64, 1, &got)) != 0)
-		take(page, got, false);
-}
-
-static void take_all_blocks(void)
-{
-	uint64_t block;
-
-	for (uint32_t size = FAR_BLOCK_MAX; size > 0; size -= FAR_GRANULE)
-		while ((block = pool_block_alloc(world.server->pool, size)) != 0)
-			take(block, size, true);
-}
-
 static void test_copy__without_the_reserve(void **state)
 {
 	(void)state;
-	take_all_pages();
+	taken_pages(&world.taken, 0);
 	space_use_reserve(world.server);
-	take_all_pages();
+	taken_pages(&world.taken, 0);
 	write_granted(world.client, 4096, LEAST, 2);
 	expect_copied();
 }
@@ -289,8 +246,8 @@ static void test_copy__without_memory_for_the_map(void **state)
 	uint32_t reserve = world.server->reserve_page;
 
 	(void)state;
-	take_all_pages();
-	take_all_blocks();
+	taken_pages(&world.taken, 0);
+	taken_blocks(&world.taken);
 	write_granted(world.client, 4096, LEAST, 2);
 	assert_int_equal(version(), world.version + 1);
 	assert_int_equal(where(0), world.old_at);

@@ -7,17 +7,11 @@
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
+#include "taken.h"
 #include "testing.h"
 
 #define POOL (64U << 20)
 #define PAGE 4096U
-#define TAKEN_MAX 16384
-
-struct taken {
-	uint64_t at;
-	uint32_t size;
-	bool is_block;
-};
 
 struct world {
 	struct server *server;
@@ -25,8 +19,7 @@ struct world {
 	struct far_attr file;
 	struct far_record *record;
 	uint64_t free_bytes;
-	struct taken *taken;
-	uint32_t taken_count;
+	struct taken taken;
 };
 
 static struct world world;
@@ -41,29 +34,16 @@ static int set_up(void **state)
 	world.free_bytes = served_free_bytes(world.client);
 	assert_int_equal(served_create(world.client, FAR_ROOT_ID, "file", 0100644, &world.file), FAR_STATUS_OK);
 	world.record = record_by_id(world.server->pool, world.file.id);
-	world.taken = calloc(TAKEN_MAX, sizeof(*world.taken));
-	assert_non_null(world.taken);
+	world.taken = (struct taken){.pool = world.server->pool};
 	return 0;
-}
-
-static void give_back(void)
-{
-	for (uint32_t i = 0; i < world.taken_count; i++) {
-		if (world.taken[i].is_block)
-			pool_block_free(world.server->pool, world.taken[i].at, world.taken[i].size);
-		else
-			pool_pages_free(world.server->pool, (uint32_t)world.taken[i].at, world.taken[i].size);
-	}
-	world.taken_count = 0;
-	assert_int_equal(space_keep_reserve(world.server), 0);
 }
 
 // With the file gone, the pool is as it was.
 static int tear_down(void **state)
 {
 	(void)state;
-	give_back();
-	free(world.taken);
+	taken_give_back(&world.taken);
+	assert_int_equal(space_keep_reserve(world.server), 0);
 	served_unlink(world.client, FAR_OP_UNLINK, FAR_ROOT_ID, "file");
 	served_forget(world.client, world.file.id, 1000);
 	world.client->section = 0;
@@ -71,46 +51,6 @@ static int tear_down(void **state)
 	served_leave(world.client);
 	served_close(world.server);
 	return 0;
-}
-
-static void take(uint64_t at, uint32_t size, bool is_block)
-{
-	assert_true(world.taken_count < TAKEN_MAX);
-	world.taken[world.taken_count++] = (struct taken){at, size, is_block};
-}
-
-static void take_pages(uint32_t leave)
-{
-	uint32_t got;
-
-	while (pool_free_bytes(world.server->pool) / PAGE > leave) {
-		uint64_t most = pool_free_bytes(world.server->pool) / PAGE - leave;
-		uint32_t page = pool_pages_alloc_most(world.server->pool, most < 64 ? (uint32_t)most : 64, 1, &got);
-
-		if (!page)
-			return;
-		take(page, got, false);
-	}
-}
-
-static void take_blocks(void)
-{
-	uint64_t block;
-
-	for (uint32_t size = FAR_BLOCK_MAX; size > 0; size -= FAR_GRANULE)
-		while ((block = pool_block_alloc(world.server->pool, size)) != 0)
-			take(block, size, true);
-}
-
-// Gives back so many of the pages that were taken.
-static void leave_pages(uint32_t pages)
-{
-	for (uint32_t i = 0; i < world.taken_count; i++)
-		while (pages > 0 && !world.taken[i].is_block && world.taken[i].size > 1) {
-			pool_pages_free(world.server->pool, (uint32_t)world.taken[i].at + --world.taken[i].size, 1);
-			pages--;
-		}
-	assert_int_equal(pages, 0);
 }
 
 static int fallocate(unsigned flags, uint64_t offset, uint64_t length)
@@ -254,9 +194,9 @@ static void test_fallocate__what_fails_halfway_is_taken_back(void **state)
 	(void)state;
 	for (uint32_t page = 0; page < 400; page += 2)
 		write_pages(page, 1, (uint8_t)page);
-	take_pages(0);
-	take_blocks();
-	leave_pages(200);
+	taken_pages(&world.taken, 0);
+	taken_blocks(&world.taken);
+	taken_leave_pages(&world.taken, 200);
 	before = word();
 	free_bytes = space_free_bytes(world.server);
 	assert_int_equal(blocks(), 1600);
@@ -272,8 +212,8 @@ static void test_fallocate__reserved_pages_take_writes_of_a_full_pool(void **sta
 {
 	(void)state;
 	assert_int_equal(fallocate(FAR_FALLOCATE_KEEP_SIZE, 0, 64 * PAGE), FAR_STATUS_OK);
-	take_pages(0);
-	take_blocks();
+	taken_pages(&world.taken, 0);
+	taken_blocks(&world.taken);
 	write_pages(0, 64, 9);
 	assert_int_equal(value_size(world.record), 64 * PAGE);
 	assert_int_equal(byte_at(64 * PAGE - 1), 9);
@@ -347,10 +287,10 @@ static void test_punch__without_any_memory_still_zeros(void **state)
 {
 	(void)state;
 	write_pages(0, 8, 5);
-	take_pages(0);
+	taken_pages(&world.taken, 0);
 	space_use_reserve(world.server);
-	take_pages(0);
-	take_blocks();
+	taken_pages(&world.taken, 0);
+	taken_blocks(&world.taken);
 	assert_int_equal(fallocate(FAR_FALLOCATE_PUNCH_HOLE | FAR_FALLOCATE_KEEP_SIZE, 2 * PAGE, 2 * PAGE), FAR_STATUS_OK);
 	assert_int_equal(byte_at(2 * PAGE - 1), 5);
 	assert_int_equal(byte_at(2 * PAGE), 0);
