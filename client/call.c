@@ -7,6 +7,7 @@
 
 #include "client/error.h"
 #include "client/profile.h"
+#include "client/quota.h"
 #include "far/clock.h"
 #include "far/status.h"
 
@@ -366,6 +367,8 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 		reply->length -= (uint32_t)sizeof(struct far_grant);
 	}
 	error = far_status_to_error(message->status);
+	if (error == -EDQUOT)
+		quota_note_refusal(message, reply->length);
 	if (error == 0 && reply->length < reply_minimum)
 		return out_of_step(lane, "too short");
 	return error;

@@ -12,6 +12,7 @@
 // Texts of errors: the general one of each code, and the particular one of a thread's last failed call.
 
 static _Thread_local char last_error[512];
+static _Thread_local char quota_text[512]; // of the last -EDQUOT; "": not known
 
 static const struct {
 	int code;
@@ -23,6 +24,7 @@ static const struct {
         {EISDIR, "the key is a directory"},
         {ENOTEMPTY, "the directory is not empty"},
         {ENOSPC, "the server's pool is full: delete or unpin something, or start the server with a larger --pool"},
+        {EDQUOT, "a quota of a directory above it is used up: delete something there, or have root raise the limit (far quota)"},
         {EFBIG, "the value would be larger than a value can be"},
         {ENAMETOOLONG, "the key is longer than 4095 bytes, or one of its components than 255"},
         {EINVAL, "invalid argument or key: keys have components parted by single slashes, none empty, '.' or '..', and no NUL"},
@@ -90,6 +92,18 @@ static void print_key(const unsigned char *key, unsigned long length, char *text
 	snprintf(text + used, room - used, "%s", i < length ? "..." : "");
 }
 
+void error_note_quota(struct far_span directory, const char *use)
+{
+	char text[256];
+
+	quota_text[0] = '\0';
+	if (!use)
+		return;
+	print_key(directory.bytes, directory.length, text, sizeof(text));
+	snprintf(quota_text, sizeof(quota_text),
+	        "the quota of /%s allows no more (%s are used): delete something there, or have root raise it", text, use);
+}
+
 int error_because(int error, const char *call, const void *key, unsigned long key_length, const char *why)
 {
 	char text[256];
@@ -103,6 +117,8 @@ int error_of_key(int error, const char *call, const void *key, unsigned long key
 	// What broke the connection has said so itself.
 	if (error >= 0 || error == -ENOTCONN || error == -ETIMEDOUT || error == -EIO || error == -EPROTO)
 		return error;
+	if (error == -EDQUOT && quota_text[0])
+		return error_because(error, call, key, key_length, quota_text);
 	return error_because(error, call, key, key_length, far_strerror(error));
 }
 

@@ -60,6 +60,17 @@ struct far_stat {
 };
 #define FAR_STAT_PINNED 1u /* far_pin */
 
+/* The quota of a directory: limits on what is below it, and what is. An object has its first name's place, and has as many bytes as its record (128, its name and, small, its value) and its value's memory take, and 128 for each
+ * further name; the directory itself is not counted. */
+struct far_quota {
+	uint64_t bytes_limit, objects_limit; /* 0 = none of this kind */
+	uint64_t bytes, objects;             /* what is there: may be above a limit that was set later */
+	uint64_t refusals;                   /* requests that it was in the way of */
+	uint32_t flags;                      /* FAR_QUOTA_COUNTING */
+	uint32_t reserved;
+};
+#define FAR_QUOTA_COUNTING 1u /* what was there when it was set is being counted: so far it is this */
+
 /* Bytes and counts of the server. */
 struct far_space {
 	uint64_t total, free,
@@ -244,6 +255,25 @@ FAR_API int far_pin(far_session *session, const void *key, size_t key_length);
 
 /* Takes the pin away. -ENOENT, -ENODATA (it has none), -EISDIR, -ELOOP, -EINVAL. Cost: 1. */
 FAR_API int far_unpin(far_session *session, const void *key, size_t key_length);
+
+/* Sets or changes the quota of a directory (key_length 0: the root, so of all): what would make the bytes or objects below it more than the limit is -EDQUOT. 0 = no limit of this kind, 2^62 at most. Whatever makes them
+ * fewer, and overwriting in place, goes on also above a limit, which may be below what is there; what is there is counted first, while the server goes on, and does not limit until it has been counted. Of nested quotas each holds. A directory is
+ * not renamed to where another quota is the nearest above it (-EXDEV: copy it). A server with --full=evict makes room below the directory first. It ends with the directory. *quota (may be NULL) gets what there is now. -ENOENT,
+ * -ENOTDIR, -EINVAL (no limit, or too large ones), -EPERM (the session's user is not root), -EMFILE (the server has 4096). Cost: 1. */
+FAR_API int far_quota_set(
+        far_session *session, const void *key, size_t key_length, uint64_t bytes, uint64_t objects, struct far_quota *quota);
+
+/* -ENOENT, -ENODATA (it has no quota of its own). Cost: 1. */
+FAR_API int far_quota_get(far_session *session, const void *key, size_t key_length, struct far_quota *quota);
+
+/* -ENOENT, -ENODATA (it has none), -EPERM. Cost: 1. */
+FAR_API int far_quota_remove(far_session *session, const void *key, size_t key_length);
+
+/* Tells of one quota of a list; `key` (key_length bytes, no end; empty: the root, or a directory too deep to have a key) lives as long as the call. Returns 0 to go on, else what far_quota_list is to return. It may use the session. */
+typedef int far_quota_tell(void *context, const void *key, size_t key_length, const struct far_quota *quota);
+
+/* All quotas that there are, oldest first. Cost: 1 for each 60 or so. */
+FAR_API int far_quota_list(far_session *session, far_quota_tell *tell, void *context);
 
 /* What is left of the time to live, rounded up to ms. -ENOENT, -ENODATA (there is none: the key stays). Cost: 1. */
 FAR_API int far_ttl(far_session *session, const void *key, size_t key_length, uint64_t *ttl_ms);

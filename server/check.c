@@ -21,6 +21,7 @@ static check_part *const parts[] = {
         check_owners,   // all other owners of memory, and the sums of free space
         check_slabs,    // blocks and records
         check_segments, // pages
+        check_quotas,   // what quotas have on account
         check_count,    // names, objects and queues of eviction
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -70,6 +71,7 @@ void check_end(struct check *check)
 		return;
 	length = pool_length(check->server->pool);
 	watch_end(check->server->pool);
+	check_end_quotas(check);
 	if (check->page_owned)
 		munmap(check->page_owned, ((length >> FAR_PAGE_SHIFT) + 7) / 8);
 	if (check->block_owned)
@@ -108,6 +110,16 @@ bool check_is_due(struct check *check)
 {
 	// The first time of a step it goes on, however late: each step does something.
 	return check->is_asked++ > 0 && check->deadline_ns != UINT64_MAX && clock_now_ns() >= check->deadline_ns;
+}
+
+uint64_t check_time_left(const struct check *check)
+{
+	uint64_t now_ns;
+
+	if (check->deadline_ns == UINT64_MAX)
+		return UINT64_MAX;
+	now_ns = clock_now_ns();
+	return check->deadline_ns > now_ns ? check->deadline_ns - now_ns : 0;
 }
 
 void check_rewind(struct check *check)

@@ -50,10 +50,14 @@ struct check {
 };
 
 typedef bool check_part(struct check *check);
-check_part check_records, check_index, check_sessions, check_links, check_expiry, check_owners, check_slabs, check_segments, check_count;
+check_part check_records, check_index, check_sessions, check_links, check_expiry, check_owners, check_slabs, check_segments, check_quotas,
+        check_count;
 
 // True once the step has taken its time: the part returns at the next place where it can go on later.
 bool check_is_due(struct check *check);
+
+// What the step has left, ns.
+uint64_t check_time_left(const struct check *check);
 
 // The part begins anew, or the next one does.
 void check_rewind(struct check *check);
@@ -124,6 +128,10 @@ void check_queues_begin(struct check *check);
 bool check_queues_go_on(struct check *check);
 bool check_queues_are_unchanged(const struct check *check);
 void check_queues_judge(struct check *check);
+
+// check_quota.c: that it has a quota if it says so; and nothing is counted any more.
+void check_own_quota(struct check *check, const struct far_record *object);
+void check_end_quotas(struct check *check);
 
 // check_attributes.c: extended attributes.
 void check_attributes(struct check *check, const struct far_record *object);

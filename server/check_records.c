@@ -172,6 +172,7 @@ static void check_one(struct check *check, const struct far_record *object)
 	check_window(check, object);
 	check_deadline(check, object);
 	check_eviction(check, object);
+	check_own_quota(check, object);
 	if (has_name)
 		check_name(check, object);
 	check_value(check, object);

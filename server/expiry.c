@@ -9,6 +9,7 @@
 #include "far/limits.h"
 #include "server/expiry_inside.h"
 #include "server/namespace.h"
+#include "server/quota.h"
 #include "server/record.h"
 
 #define NAMES_PER_STEP 16U // of one object that has many
@@ -190,6 +191,7 @@ bool expiry_sweep(struct server *server, uint64_t budget_ns)
 		return false;
 	is_more = sweep(server, clock_now_ns() + budget_ns);
 	index_settle(server->index);
+	quota_settle(server);
 	expiry->next = wheel_next(&expiry->wheel);
 	return is_more;
 }

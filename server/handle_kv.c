@@ -11,6 +11,7 @@
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/put.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
@@ -63,15 +64,22 @@ static int store(struct server *server, struct far_record *object, const struct 
 	int error;
 
 	if (new->built) {
-		value_replace(server, object, new->built);
-		return 0;
+		error = quota_require_value(server, object, new->built);
+		if (!error)
+			value_replace(server, object, new->built);
+		return error;
 	}
 	if (new->bytes.length <= FAR_INLINE_MAX &&new->bytes.length <= record_inline_room(object)) {
 		value_replace_inline(server, object, new->bytes.bytes, new->bytes.length);
 		return 0;
 	}
 	error = value_build(server, new->bytes.bytes, new->bytes.length, &value);
-	if (!error)
+	if (error)
+		return error;
+	error = quota_require_value(server, object, &value);
+	if (error)
+		value_release(server, &value);
+	else
 		value_replace(server, object, &value);
 	return error;
 }

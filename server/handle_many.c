@@ -8,6 +8,7 @@
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/put.h"
+#include "server/quota.h"
 #include "server/value.h"
 
 #define ITEM_FLAGS (FAR_PUT_EXPECT_VERSION | FAR_PUT_HAS_TTL | FAR_PUT_KEEPS_TTL)
@@ -105,6 +106,14 @@ int handle_get_many(struct request *request)
 
 // --- puts ---
 
+// What is refused by a quota is counted item by item.
+static uint16_t status_of_put(struct server *server, int error)
+{
+	if (error == -EDQUOT)
+		quota_refuse(server);
+	return (uint16_t)far_status_of_error(error);
+}
+
 static int put_one(const struct request *request, const struct far_many_item *item, struct far_span key, struct far_span value,
         struct far_many_result *result)
 {
@@ -139,7 +148,7 @@ int handle_put_many(struct request *request)
 		struct far_span key = request_take(request, items.next->key_length);
 		struct far_span value = request_take(request, items.next->length);
 
-		result->status = (uint16_t)far_status_of_error(put_one(request, items.next, key, value, result));
+		result->status = status_of_put(request->server, put_one(request, items.next, key, value, result));
 	}
 	return 0;
 }

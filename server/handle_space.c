@@ -2,20 +2,26 @@
 #include <errno.h>
 
 #include "server/operations.h"
+#include "server/quota.h"
 #include "server/space.h"
 #include "server/value.h"
 
 // --- fallocate ---
 
-// Whether the pages that [offset, end) lacks could be had, by eviction too. What was granted is not: it is other sessions' to fill.
+// Whether the pages that [offset, end) lacks could be had, by eviction too, and quotas allow them. What was granted is not: it is other sessions' to fill.
 static int check_space(const struct request *request, const struct far_record *object, uint64_t offset, uint64_t end)
 {
-	const struct server *server = request->server;
+	struct server *server = request->server;
 	uint64_t available = space_available_bytes(server);
+	uint64_t most = end - offset + 2 * FAR_PAGE_SIZE; // the pages at both ends, too
+	uint64_t holes;
 
-	if (end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
+	if (most <= available && quota_room(server, object, most) == most) // no need to count
 		return 0;
-	return value_holes(server->pool, object, offset, end) > available ? -ENOSPC : 0;
+	holes = value_holes(server->pool, object, offset, end);
+	if (holes > available)
+		return -ENOSPC;
+	return quota_room(server, object, holes) < holes ? -EDQUOT : 0;
 }
 
 // Makes sure of the pages from `offset` on. Returns how far it came, `end` at most, or an error.

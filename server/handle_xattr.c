@@ -66,11 +66,6 @@ static int take_name(struct request *request, struct far_span *name)
 	return far_xattr_check_name(name->bytes, name->length);
 }
 
-static struct far_record *look_at(const struct request *request, uint64_t id)
-{
-	return id == FAR_ROOT_ID ? request->server->root : record_by_id(request->server->pool, id);
-}
-
 // --- get and list ---
 
 static int get_fact(struct request *request, struct far_span name)
@@ -90,7 +85,7 @@ static int get_fact(struct request *request, struct far_span name)
 int handle_xattr_get(struct request *request)
 {
 	const struct far_xattr_get_request *message = request->message;
-	const struct far_record *object = look_at(request, message->id);
+	const struct far_record *object = object_peek(request->server, message->id);
 	struct part part = part_begin(request, message->offset);
 	const struct xattr *attribute;
 	struct far_span name;
@@ -116,7 +111,7 @@ int handle_xattr_get(struct request *request)
 int handle_xattr_list(struct request *request)
 {
 	const struct far_xattr_get_request *message = request->message;
-	const struct far_record *object = look_at(request, message->id);
+	const struct far_record *object = object_peek(request->server, message->id);
 	struct part part = part_begin(request, message->offset);
 	uint64_t stamp = 0; // sums are the same whenever the same settings are: each is hashed
 	unsigned position = 0;

@@ -17,6 +17,7 @@
 #include "server/gather.h"
 #include "server/load.h"
 #include "server/metrics_log.h"
+#include "server/quota.h"
 
 #define NETWORKS_MAX 3
 #define EVENTS_PER_POLL 64
@@ -37,7 +38,7 @@ struct loop {
 	bool has_stalled; // some connection has waiting messages or a stalled reply, or is closing
 	bool has_unsent;  // notices or events wait for credit
 	bool is_reclaiming;
-	bool is_sweeping;    // deadlines are over that the sweep has not come to yet
+	bool is_sweeping;    // deadlines are over that the sweep has not come to yet, or a quota counts
 	bool is_sweep_held;  // until readers have ended: the retry of reclaim looks again
 	uint32_t sweep_debt; // to those who wait for the writer's role (writer.h)
 	uint64_t kept_ns;    // the keeper's: it sleeps until the deadline of that time (expiry_due_ns), 0 = it is awake; the writer's
@@ -477,17 +478,18 @@ static void sweep(struct loop *loop)
 		return;
 	loop->is_sweep_held = loop->is_reclaiming && reclaim_bytes(loop->server->reclaim) > FAR_EXPIRY_WAITING_MAX;
 	loop->is_sweeping = !loop->is_sweep_held && expiry_sweep(loop->server, FAR_EXPIRY_STEP_NS);
+	loop->is_sweeping |= quota_sweep(loop->server, FAR_QUOTA_STEP_NS);
 	loop->sweep_debt = writer_debt(writer);
 }
 
-// Deadlines are kept by one loop: it sweeps, or is told if it sleeps for longer than until the one that requests have just set.
+// Deadlines are kept by one loop, which counts for quotas as well: it sweeps, or is told if it sleeps for longer than until the one that requests have just set.
 static void keep_deadlines(struct loop *loop)
 {
 	struct loop *keeper = loop->keeper;
 
 	if (keeper == loop)
 		sweep(loop);
-	else if (expiry_due_ns(loop->server) < keeper->kept_ns)
+	else if (expiry_due_ns(loop->server) < keeper->kept_ns || (keeper->kept_ns > 0 && quota_is_counting(loop->server)))
 		bell_ring(&keeper->bell);
 }
 

@@ -8,6 +8,7 @@
 #include "server/directory.h"
 #include "server/eviction.h"
 #include "server/expiry.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/watchers.h"
@@ -22,6 +23,7 @@ static bool is_expired(struct server *server, struct far_record *name)
 		object = record_by_id(server->pool, name->u.special.target);
 	if (!expiry_is_over(server, object)) {
 		eviction_meet(server, object);
+		quota_meet(server, object);
 		return false;
 	}
 	namespace_remove_names(server, object, UINT32_MAX);
@@ -101,6 +103,9 @@ int namespace_add(struct server *server, struct far_record *directory, struct fa
 
 	if (directory->nlink == 0)
 		return -ENOENT;
+	error = quota_require(server, object_id(server, directory), quota_charge_of(object).bytes, 1);
+	if (error)
+		return error;
 	SPACE_TRY(server, error, index_insert(server->index, offset));
 	if (error)
 		return error;
@@ -116,6 +121,7 @@ int namespace_add(struct server *server, struct far_record *directory, struct fa
 	server->figures.objects++;
 	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
 	eviction_add(server, object);
+	quota_add(server, object);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ struct namespace_made {
 	int64_t base_mtime_ns, base_ctime_ns;
 };
 
-// As namespace_resolve_parent, but makes what is missing (mode 0755, owner uid and gid). Nothing stays made if it fails. -ENOTDIR, -ENOSPC.
+// As namespace_resolve_parent, but makes what is missing (mode 0755, owner uid and gid). Nothing stays made if it fails. -ENOTDIR, -ENOSPC, -EDQUOT.
 struct namespace_owner {
 	uint32_t uid, gid;
 };
@@ -44,15 +44,15 @@ int namespace_make_parents(struct server *server, struct far_span key, struct na
         struct far_record **directory, struct far_span *last);
 void namespace_unmake_parents(struct server *server, const struct namespace_made *made);
 
-// Enters a made object (object_make) under its name and publishes it. The name is free. -ENOENT (the directory was removed), -ENOSPC: nothing has changed, the object is still the caller's.
+// Enters a made object (object_make) under its name and publishes it. The name is free. -ENOENT (the directory was removed), -ENOSPC, -EDQUOT: nothing has changed, the object is still the caller's.
 int namespace_add(struct server *server, struct far_record *directory, struct far_record *object);
 
-// Makes an object and enters it. -ENOENT, -ENOSPC.
+// Makes an object and enters it. -ENOENT, -ENOSPC, -EDQUOT.
 int namespace_create(struct server *server, const struct object_new *new, struct far_record **object);
 
 // --- further names and removal (namespace_link.c) ---
 
-// A further name, or the first of an object that began without one. -EMLINK, -ENOENT (object or directory removed), -ENOSPC. The name is free.
+// A further name, or the first of an object that began without one. -EMLINK, -ENOENT (object or directory removed), -ENOSPC, -EDQUOT. The name is free.
 int namespace_link(struct server *server, struct far_record *object, struct far_record *directory, struct far_span name);
 
 // Removes a name. Directories must be empty: -ENOTEMPTY. The object lives on while it has names or holders. -ENOSPC only where an object must take over another of its names in a full pool.
@@ -81,7 +81,7 @@ struct namespace_rename {
 	unsigned flags;    // enum far_rename_flag
 };
 
-// -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (a directory into itself), -ESTALE (not the expected one), -ENOSPC. *moved: the object that has the new name.
+// -ENOENT, -EEXIST, -ENOTEMPTY, -EISDIR, -ENOTDIR, -EINVAL (a directory into itself), -ESTALE (not the expected one), -EXDEV and -EDQUOT (quota_may_move), -ENOSPC. *moved: the object that has the new name.
 int namespace_rename(struct server *server, const struct namespace_rename *rename, struct far_record **moved);
 
 #endif

@@ -9,6 +9,7 @@
 #include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/namespace.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/watchers.h"
@@ -87,7 +88,10 @@ static int give_name(struct server *server, struct far_record *object, struct fa
 	uint64_t offset = record_offset(server->pool, object);
 	uint64_t old_block = 0; // there is no old name
 	uint32_t old_size = 0;
+	int error = quota_require(server, parent, quota_charge_of(object).bytes, 1);
 
+	if (error)
+		return error;
 	if (space_keep_reserve(server))
 		return -ENOSPC;
 	record_publish(object, FAR_RECORD_BUSY); // R6
@@ -102,6 +106,7 @@ static int give_name(struct server *server, struct far_record *object, struct fa
 	object_touch_content(server, directory);
 	watchers_note_name(server, FAR_EVENT_CREATED, object, object);
 	eviction_add(server, object);
+	quota_add(server, object);
 	return 0;
 }
 
@@ -119,6 +124,9 @@ int namespace_link(struct server *server, struct far_record *object, struct far_
 		return -ENOENT;
 	if (object->nlink >= FAR_LINK_MAX)
 		return -EMLINK;
+	error = quota_require(server, object->parent, sizeof(*link), 0);
+	if (error)
+		return error;
 	error = make_link(server, object, directory, name, &link);
 	if (error)
 		return error;
@@ -166,6 +174,7 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 {
 	struct far_record *object = namespace_target(server, name);
 
+	quota_meet(server, object); // also of what no request has found
 	object_note_version(server, object);
 	if (object_is_directory(object))
 		object->nlink = 0;
@@ -174,6 +183,7 @@ void namespace_drop_name(struct server *server, struct far_record *name)
 	if (object->nlink == 0) {
 		server->figures.objects--;
 		eviction_drop(server, object);
+		quota_drop(server, object);
 	}
 	object_touch_status(server, object);
 	if (is_link(name)) {

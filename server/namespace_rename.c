@@ -7,6 +7,7 @@
 
 #include "server/directory.h"
 #include "server/namespace.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/watchers.h"
@@ -162,8 +163,10 @@ static void publish(struct server *server, struct far_record *object)
 {
 	object_touch_status(server, object);
 	record_publish(object, FAR_RECORD_LIVE);
-	if (object_is_directory(object))
-		raise_epoch(server);
+	if (!object_is_directory(object))
+		return;
+	raise_epoch(server);
+	quota_directory_moved(server, object);
 }
 
 static void exchange(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
@@ -202,6 +205,25 @@ static void move(struct server *server, const struct namespace_rename *rename, c
 	namespace_drop_name(server, parties->victim);
 }
 
+// Objects are charged by their first names: a further one may be anywhere.
+static int check_quota(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
+{
+	bool is_exchange = rename->flags & FAR_RENAME_EXCHANGE;
+	bool is_first = parties->source == parties->source_object;
+	bool is_victim_first = parties->victim && parties->victim == parties->victim_object;
+	struct quota_move move = {
+	        .object = parties->source_object,
+	        .from = object_id(server, rename->from),
+	        .to = object_id(server, rename->to),
+	        .goes = is_victim_first && (is_exchange || parties->victim_object->nlink == 1) ? parties->victim_object : NULL,
+	};
+	struct quota_move back = {
+	        .object = parties->victim_object, .from = move.to, .to = move.from, .goes = is_first ? parties->source_object : NULL};
+	int error = is_first ? quota_may_move(server, &move) : 0;
+
+	return !error && is_exchange && is_victim_first ? quota_may_move(server, &back) : error;
+}
+
 static void tell(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
 {
 	bool is_exchange = rename->flags & FAR_RENAME_EXCHANGE;
@@ -232,6 +254,9 @@ int namespace_rename(struct server *server, const struct namespace_rename *renam
 	*moved = parties.source_object;
 	if (error)
 		return 0;
+	error = check_quota(server, rename, &parties);
+	if (error)
+		return error;
 	if (space_keep_reserve(server))
 		return -ENOSPC;
 	if (rename->flags & FAR_RENAME_EXCHANGE)

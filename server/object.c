@@ -9,6 +9,7 @@
 #include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/object_acl.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value.h"
@@ -22,15 +23,22 @@ uint64_t object_id(const struct server *server, const struct far_record *object)
 	return object == server->root ? FAR_ROOT_ID : object->id;
 }
 
+struct far_record *object_peek(const struct server *server, uint64_t id)
+{
+	return id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+}
+
 // The object of an id. One whose time is over loses its names; it is gone unless somebody holds it.
 static struct far_record *find(struct server *server, uint64_t id)
 {
-	struct far_record *object = id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
+	struct far_record *object = object_peek(server, id);
 	bool is_held;
 
-	if (object)
-		eviction_meet(server, object);
-	if (!object || !expiry_is_over(server, object))
+	if (!object)
+		return NULL;
+	eviction_meet(server, object);
+	quota_meet(server, object);
+	if (!expiry_is_over(server, object))
 		return object;
 	is_held = object->holds > 0;
 	namespace_remove_names(server, object, UINT32_MAX);

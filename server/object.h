@@ -21,7 +21,10 @@ struct object_new {
 // The id on the wire: the root has FAR_ROOT_ID. Also the `parent` of what is in a directory.
 uint64_t object_id(const struct server *server, const struct far_record *object);
 
-// The live or orphan object of an id, or NULL (stale).
+// The live or orphan object of an id, or NULL, as it is: only to look at.
+struct far_record *object_peek(const struct server *server, uint64_t id);
+
+// The same for a request, which may change it: an object whose time is over is gone, and a write window on it ends.
 struct far_record *object_by_id(struct server *server, uint64_t id);
 
 // The same for what a session does with an object beside its own write window: that stays open, another's does not.

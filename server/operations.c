@@ -9,6 +9,7 @@
 #include "server/eviction.h"
 #include "server/grant.h"
 #include "server/metrics.h"
+#include "server/quota.h"
 #include "server/session.h"
 
 #define GET_FLAGS (FAR_GET_LOCATE | FAR_GET_NO_VALUE | FAR_GET_ALLOW_PARTIAL_PUSH)
@@ -94,6 +95,12 @@ static const struct operation operations[FAR_OP_LIMIT] = {
                 .handle = handle_pin,
                 .request_size = sizeof(struct far_key_request),
                 .flags = FAR_PIN_REMOVE,
+                .has_tail = true,
+                .is_mutation = true},
+        [FAR_OP_QUOTA] = {.name = "quota",
+                .handle = handle_quota,
+                .request_size = sizeof(struct far_quota_request),
+                .flags = FAR_QUOTA_SET | FAR_QUOTA_REMOVE | FAR_QUOTA_LIST,
                 .has_tail = true,
                 .is_mutation = true},
         [FAR_OP_GET_MANY] = {.name = "get-many",
@@ -384,6 +391,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	eviction_let_wait(server, can_be_late(operation, header), lane->late_since_ns);
 	error = operation->handle(&request);
 	index_settle(server->index);
+	quota_settle(server);
 	if (error == -ENOSPC && eviction_is_short(server)) {
 		if (lane->late_since_ns == 0)
 			lane->late_since_ns = server->monotonic_ns();
@@ -392,6 +400,8 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	lane->late_since_ns = 0;
 	server->figures.operations++;
 	metrics_end(figures, begun_ns, error);
+	if (error == -EDQUOT)
+		reply_over_quota(&request);
 	if (error == -EPROTO)
 		return refuse(lane, header, length, operation->name, reply);
 	if (lane->session)

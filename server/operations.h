@@ -48,7 +48,7 @@ uint32_t operations_notices(struct lane *lane, void *message, uint32_t room);
 
 handler handle_hello, handle_ping, handle_statfs, handle_forget, handle_let_go, handle_check, handle_metrics;
 handler handle_get, handle_put, handle_delete, handle_stat, handle_rename, handle_mkdir, handle_list, handle_upload, handle_publish;
-handler handle_expire, handle_pin, handle_ttl, handle_counter;
+handler handle_quota, handle_expire, handle_pin, handle_ttl, handle_counter;
 handler handle_get_many, handle_put_many, handle_put_range;
 handler handle_lookup, handle_hold, handle_getattr, handle_setattr, handle_create, handle_link, handle_unlink, handle_rmdir,
         handle_rename_at;

@@ -59,6 +59,9 @@ void reply_kill_suidgid(struct request *request, struct far_record *object);
 // Fills a far_write_reply: `length` bytes went to `offset`.
 void reply_written(struct request *request, const struct far_record *object, uint64_t offset, uint64_t length);
 
+// Fills the far_quota_reply that goes with -EDQUOT (handle_quota.c), and counts that.
+void reply_over_quota(struct request *request);
+
 // Fills a far_attr_reply.
 void reply_attr(struct request *request, const struct far_record *object);
 

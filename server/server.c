@@ -14,6 +14,7 @@
 #include "server/expiry.h"
 #include "server/metrics.h"
 #include "server/object.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
@@ -116,6 +117,7 @@ void server_close(struct server *server)
 	id_table_fini(&server->links);
 	id_table_fini(&server->windows);
 	watchers_free(server->watchers);
+	quota_free_all(server);
 	eviction_free(server->eviction);
 	expiry_free(server->expiry);
 	if (server->index)

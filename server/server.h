@@ -19,6 +19,7 @@ struct eviction;
 struct expiry;
 struct lane;
 struct metrics;
+struct quotas;
 struct session;
 struct watchers;
 
@@ -37,6 +38,7 @@ struct server_figures {
 	uint64_t bytes_in;
 	uint64_t evicted; // objects
 	uint64_t evicted_bytes;
+	uint64_t quota_refusals; // requests, or parts of them that have results of their own
 };
 
 struct server {
@@ -50,6 +52,8 @@ struct server {
 	struct id_table links;      // object id -> record offset of its newest additional name (namespace_link.c)
 	struct expiry *expiry;
 	struct eviction *eviction; // NULL: full is -ENOSPC
+	struct quotas *quotas;     // NULL while no directory has one (quota.h)
+	uint64_t quota_last;       // numbers given out
 	uint64_t last_version;     // the highest of what has lost a name (object_note_version)
 	uint64_t xattr_stamp;      // of the last extended attribute set (xattr.h)
 	struct locks locks;

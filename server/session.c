@@ -9,6 +9,7 @@
 #include "far/log.h"
 #include "server/check.h"
 #include "server/holds.h"
+#include "server/quota.h"
 #include "server/window.h"
 
 // A session id is a counter over its place in the table, so that an id of an ended session does not name its successor.
@@ -97,6 +98,7 @@ static void session_free(struct server *server, struct session *session)
 	window_close_all(server, session);
 	locks_drop_client(&server->locks, &session->locks);
 	hold_drop_all(server, session);
+	quota_settle(server);
 	index_settle(server->index); // objects whose time is over may have gone with their holds
 	server->sessions[place_of(session->id)] = NULL;
 	server->session_count--;

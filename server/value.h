@@ -76,14 +76,14 @@ struct value_change {
 	unsigned state;
 };
 
-// Writes at offset; the value grows as needed. Returns the bytes written, fewer than asked (but > 0) if memory ran out meanwhile, or -ENOSPC.
+// Writes at offset; the value grows as needed. Returns the bytes written, fewer than asked (but > 0) if memory or a quota ran out meanwhile, or -ENOSPC, -EDQUOT.
 int64_t value_write(struct value_change *change, uint64_t offset, const struct value_source *source);
 
 // Writes the bytes of all sources, one behind the other: readers find all of them or none (value_whole.c). The version is raised once. -ENOSPC changes nothing that is seen.
 int value_write_whole(
         struct server *server, struct far_record *record, uint64_t offset, const struct value_source *sources, uint32_t count);
 
-// Cuts or grows (by a hole). -ENOSPC changes nothing.
+// Cuts or grows (by a hole). -ENOSPC and -EDQUOT change nothing.
 int value_truncate(struct value_change *change, uint64_t size);
 
 // Clears what a store that was under way during a truncation left behind the end.
@@ -92,7 +92,7 @@ void value_clear_tail(struct server *server, struct far_record *record);
 // --- space within a value (value_space.c) ---
 
 // Fills the holes in the pages of [offset, end) with pages of zeros, so that no later write there wants memory; `end` may lie behind the value's. At most VALUE_FILL_MAX bytes.
-// The value is in pages from then on. -ENOSPC: none was filled.
+// The value is in pages from then on. -ENOSPC, -EDQUOT: none was filled.
 #define VALUE_FILL_MAX (4U << 20)
 int value_fill(struct value_change *change, uint64_t offset, uint64_t end);
 
@@ -112,7 +112,7 @@ enum value_seek value_seek(const struct pool *pool, const struct far_record *rec
 // --- copying (value_copy.c) ---
 
 // Copies a range that lies within `source` (which may be the change's own value, if the ranges do not overlap). Bytes move as the server's thread has time for: returns how far
-// it came (> 0), or -ENOSPC. Holes that meet holes stay holes.
+// it came (> 0), or -ENOSPC, -EDQUOT. Holes that meet holes stay holes.
 int64_t value_copy(struct value_change *change, uint64_t to, const struct far_record *source, uint64_t from, uint64_t length);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/extent_map.h"
+#include "server/quota.h"
 #include "server/space.h"
 #include "server/value_inside.h"
 
@@ -41,16 +42,17 @@ static void take_back(struct value_change *change, const struct filled *filled)
 		        change->server);
 }
 
-// Puts pages of zeros into the front of a hole. Returns how many, or -ENOSPC.
+// Puts pages of zeros into the front of a hole. Returns how many, or -ENOSPC, -EDQUOT.
 static int64_t fill_some(struct value_change *change, uint32_t file_page, uint32_t wanted)
 {
 	struct server *server = change->server;
+	uint32_t allowed = quota_pages(server, change->record, wanted);
 	uint32_t pages = 0;
-	uint32_t page = space_alloc_pages(server, wanted, 1, &pages);
+	uint32_t page = allowed ? space_alloc_pages(server, allowed, 1, &pages) : 0;
 	int error;
 
 	if (!page)
-		return -ENOSPC;
+		return allowed ? -ENOSPC : -EDQUOT;
 	memset(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), 0, (uint64_t)pages << FAR_PAGE_SHIFT);
 	value_hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, page, pages, 0}));

@@ -8,6 +8,7 @@
 
 #include "server/extent_map.h"
 #include "server/grant.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "server/value_inside.h"
@@ -40,8 +41,13 @@ static int small_move(struct value_change *change, uint64_t size)
 	struct far_record *record = change->record;
 	struct far_record old;
 	uint64_t wanted = record->value_kind == FAR_VALUE_EMPTY ? size : value_least(size + size / 2, FAR_BLOCK_MAX);
-	uint64_t block = space_alloc_block(server, (uint32_t)wanted);
+	const struct far_record new = {.value_kind = FAR_VALUE_BLOCK, .u.value.extents = pool_block_round((uint32_t)wanted)};
+	int error = quota_require_value(server, record, &new);
+	uint64_t block;
 
+	if (error)
+		return error;
+	block = space_alloc_block(server, (uint32_t)wanted);
 	if (!block)
 		return -ENOSPC;
 	value_begin(change);
@@ -52,7 +58,7 @@ static int small_move(struct value_change *change, uint64_t size)
 	record->value_kind = FAR_VALUE_BLOCK;
 	record->u.value.block = block;
 	record->u.value.pages = 0;
-	record->u.value.extents = pool_block_round((uint32_t)wanted);
+	record->u.value.extents = new.u.value.extents;
 	value_show(change);
 	value_release(server, &old);
 	return 0;
@@ -92,16 +98,21 @@ int value_spread(struct value_change *change)
 {
 	struct server *server = change->server;
 	struct far_record *record = change->record;
+	const struct far_record new = {.value_kind = FAR_VALUE_EXTENT, .u.value.pages = 1};
 	struct far_record paged = {.value_kind = FAR_VALUE_EMPTY};
 	struct far_record old;
 	uint64_t stored = small_stored(record);
 	uint32_t page, got;
+	int error;
 
 	if (stored == 0 && record->value_kind != FAR_VALUE_BLOCK) {
 		record->value_kind = FAR_VALUE_EMPTY;
 		memset(&record->u.value, 0, sizeof(record->u.value));
 		return 0;
 	}
+	error = quota_require_value(server, record, &new);
+	if (error)
+		return error;
 	page = space_alloc_pages(server, 1, 1, &got);
 	if (!page)
 		return -ENOSPC;
@@ -150,11 +161,15 @@ static int link_granted(struct value_change *change, struct rest *rest, uint64_t
 {
 	struct server *server = change->server;
 	uint32_t pool_page = (uint32_t)((uint64_t)(rest->bytes - (const char *)pool_base(server->pool)) >> FAR_PAGE_SHIFT);
-	uint32_t pages = (uint32_t)((length + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
+	uint32_t pages = quota_pages(server, change->record, (uint32_t)((length + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT));
 	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
-	char *tail = pool_at(server->pool, ((uint64_t)pool_page << FAR_PAGE_SHIFT) + length);
+	char *tail;
 	int error;
 
+	if (pages == 0)
+		return -EDQUOT;
+	length = value_least(length, (uint64_t)pages << FAR_PAGE_SHIFT);
+	tail = pool_at(server->pool, ((uint64_t)pool_page << FAR_PAGE_SHIFT) + length);
 	value_hide(change);
 	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, pool_page, pages, 0}));
 	if (error)
@@ -173,15 +188,16 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 	uint64_t head = rest->offset % FAR_PAGE_SIZE;
 	uint32_t wanted = (uint32_t)((head + value_least(rest->length, hole) + FAR_PAGE_SIZE - 1) >> FAR_PAGE_SHIFT);
 	uint32_t file_page = (uint32_t)(rest->offset >> FAR_PAGE_SHIFT);
+	uint32_t allowed = quota_pages(server, change->record, wanted);
 	uint32_t pages = 0;
-	uint32_t page = space_alloc_pages(server, wanted, 1, &pages);
+	uint32_t page = allowed ? space_alloc_pages(server, allowed, 1, &pages) : 0;
 	uint64_t room = (uint64_t)pages << FAR_PAGE_SHIFT;
 	char *at = pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT);
 	uint64_t length = value_least(rest->length, room - head);
 	int error;
 
 	if (!page)
-		return -ENOSPC;
+		return allowed ? -ENOSPC : -EDQUOT;
 	memset(at, 0, head);
 	memcpy(at + head, rest->bytes, length);
 	memset(at + head + length, 0, room - head - length);
@@ -199,7 +215,15 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 // Overwriting so much at once changes pages for the grant's own instead of copying: the bytes are moved once, not twice.
 #define RELINK_MIN (128U << 10)
 
-// Puts the grant's whole pages in the place of what stands there. False: no memory to do so, nothing changed.
+// Whether pages may stand where there are holes.
+static bool may_fill(const struct value_change *change, uint64_t offset, uint64_t end)
+{
+	uint64_t holes = change->server->quotas ? value_holes(change->server->pool, change->record, offset, end) : 0;
+
+	return quota_room(change->server, change->record, holes) == holes;
+}
+
+// Puts the grant's whole pages in the place of what stands there. False: no memory to do so, or more than a quota allows; nothing changed.
 static bool relink(struct value_change *change, struct rest *rest)
 {
 	struct server *server = change->server;
@@ -210,7 +234,8 @@ static bool relink(struct value_change *change, struct rest *rest)
 	int error;
 
 	// A session that writes to the pages by itself would have to look for the new ones.
-	if (record->flags & FAR_RECORD_WINDOW || space_keep_reserve(server))
+	if (record->flags & FAR_RECORD_WINDOW || !may_fill(change, rest->offset, rest->offset + ((uint64_t)pages << FAR_PAGE_SHIFT)) ||
+	        space_keep_reserve(server))
 		return false;
 	value_begin(change);
 	value_hide(change);

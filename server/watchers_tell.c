@@ -3,52 +3,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "server/key_path.h"
 #include "server/lane.h"
 #include "server/namespace.h"
 #include "server/record.h"
 #include "server/watchers_inside.h"
-
-// A key, made from its end.
-struct path {
-	uint32_t start;
-	char bytes[FAR_KEY_MAX];
-};
-
-static struct far_span span_of(const struct path *path)
-{
-	return (struct far_span){path->bytes + path->start, FAR_KEY_MAX - path->start};
-}
-
-static bool path_prepend(struct path *path, struct far_span name)
-{
-	bool is_last = path->start == FAR_KEY_MAX;
-
-	if (name.length + (is_last ? 0 : 1) > path->start)
-		return false;
-	if (!is_last)
-		path->bytes[--path->start] = '/';
-	path->start -= name.length;
-	memcpy(path->bytes + path->start, name.bytes, name.length);
-	return true;
-}
-
-static const struct far_record *directory_of(const struct server *server, uint64_t id)
-{
-	return id == FAR_ROOT_ID ? server->root : record_by_id(server->pool, id);
-}
-
-// False: it has no key.
-static bool path_make(const struct server *server, const struct far_record *directory, struct far_span name, struct path *path)
-{
-	path->start = FAR_KEY_MAX;
-	while (directory && path_prepend(path, name)) {
-		if (directory == server->root)
-			return true;
-		name = record_name(server->pool, directory);
-		directory = directory_of(server, directory->parent);
-	}
-	return false;
-}
 
 static void queue(void *context, struct watcher *watcher, const struct watch_note *note)
 {
@@ -87,16 +46,16 @@ struct act {
 
 static void for_name(struct server *server, const struct act *act, const struct far_record *name, const struct far_record *object)
 {
-	struct path path;
+	struct key_path path;
 	struct watch_note note = {
 	        .kind = act->kind,
 	        .is_directory = S_ISDIR(object->mode),
 	        .version = atomic_load_explicit(&object->version, memory_order_relaxed),
 	};
 
-	if (!path_make(server, directory_of(server, name->parent), record_name(server->pool, name), &path))
+	if (!key_path_of(server, name, &path))
 		return;
-	note.key = span_of(&path);
+	note.key = key_path_span(&path);
 	if (!act->only)
 		watchers_for_each(server->watchers, &note, act->act, act->context);
 	else if (watch_names(act->only, note.key))
@@ -168,9 +127,9 @@ bool watchers_await_changes(struct server *server, const struct watch *watch, co
 
 void watchers_tell_rename(struct server *server, const struct watch_rename *rename)
 {
-	struct path from, to;
-	bool has_key = path_make(server, rename->from, rename->name, &from);
-	bool has_new_key = path_make(server, rename->to, rename->new_name, &to);
+	struct key_path from, to;
+	bool has_key = key_path_make(server, rename->from, rename->name, &from);
+	bool has_new_key = key_path_make(server, rename->to, rename->new_name, &to);
 	struct watch_note note = {
 	        .kind = rename->kind,
 	        .is_directory = rename->is_directory,
@@ -179,7 +138,7 @@ void watchers_tell_rename(struct server *server, const struct watch_rename *rena
 	};
 
 	if (has_key && has_new_key) {
-		note.new_key = span_of(&to);
+		note.new_key = key_path_span(&to);
 	} else if (has_key) {
 		note.kind = FAR_EVENT_DELETED;
 	} else if (has_new_key) {
@@ -188,6 +147,6 @@ void watchers_tell_rename(struct server *server, const struct watch_rename *rena
 	} else {
 		return;
 	}
-	note.key = span_of(&from);
+	note.key = key_path_span(&from);
 	watchers_for_each(server->watchers, &note, queue, NULL);
 }

@@ -28,6 +28,7 @@ const struct command commands[] = {
         {"ttl", "show what is left of the time to live", cmd_ttl},
         {"pin", "have keys stay in a server that evicts", cmd_pin},
         {"unpin", "take the pin away", cmd_unpin},
+        {"quota", "limit what is below directories, and show how much that is", cmd_quota},
         {"watch", "print what happens to keys, as it happens", cmd_watch},
         {"mkdir", "make directories", cmd_mkdir},
         {"df", "show how full the server is", cmd_df},

@@ -31,6 +31,7 @@ enum far_check_kind {
 	FAR_CHECK_ATTRIBUTE,  // an extended attribute, or the list of them
 	FAR_CHECK_DEADLINE,   // the deadline of an object, or the table of them
 	FAR_CHECK_EVICTION,   // an object's place in the queues of eviction
+	FAR_CHECK_QUOTA,      // what a quota has on account, or the table of them
 	FAR_CHECK_LIMIT,
 };
 
@@ -63,6 +64,7 @@ static inline const char *far_check_name(unsigned kind)
 	        [FAR_CHECK_ATTRIBUTE] = "attribute",
 	        [FAR_CHECK_DEADLINE] = "deadline",
 	        [FAR_CHECK_EVICTION] = "eviction",
+	        [FAR_CHECK_QUOTA] = "quota",
 	};
 
 	return kind < FAR_CHECK_LIMIT && names[kind] ? names[kind] : "unknown";

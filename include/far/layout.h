@@ -162,6 +162,7 @@ enum far_record_flag {
 	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
 	FAR_RECORD_EXPIRES = 8,   // R10: has a deadline
 	FAR_RECORD_PINNED = 16,   // the server's: is not evicted
+	FAR_RECORD_QUOTA = 32,    // the server's: a directory that has a quota
 };
 
 // Bytes behind the fixed part, and those of them that the name has.

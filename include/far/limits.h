@@ -51,6 +51,11 @@
 // A lease (layout.h R10): two clocks that are both kept by NTP, at most 500 ppm off, differ by 10 ms behind it.
 #define FAR_LEASE_MAX_MS 10000U
 
+// Quotas of one server: a list that is looked through, told a few dozen a message. What one may limit: sums of two stay within 64 bits. Objects that are there when one is set are counted in steps of so long.
+#define FAR_QUOTAS_MAX 4096U
+#define FAR_QUOTA_LIMIT_MAX (1ULL << 62)
+#define FAR_QUOTA_STEP_NS 100000U
+
 // One step of a check (far fsck): others wait so long for it, about as for two listings. What is looked at within one step whatever it takes: one object, and what check_owners.c meets.
 #define FAR_CHECK_STEP_NS 200000U
 // The counts of names and objects at a check's end take longer at once, so that in a server that is busy they are of one moment up to some 100,000.

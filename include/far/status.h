@@ -36,6 +36,7 @@ static const int far_status_errno[FAR_STATUS_LIMIT] = {
         [FAR_STATUS_NO_LOCKS] = ENOLCK,
         [FAR_STATUS_RESTART] = ERESTART,
         [FAR_STATUS_OVERFLOW] = EOVERFLOW,
+        [FAR_STATUS_QUOTA] = EDQUOT,
 };
 
 // Negative errno of a status from the wire; -EPROTO for one that does not exist.

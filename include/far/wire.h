@@ -74,6 +74,7 @@ enum far_op {
 	FAR_OP_TOUCH = 56,        // far_touch_request -> no reply: objects have been read
 	FAR_OP_PIN = 57,          // far_key_request -> far_reply: by key; flags: enum far_pin_flag
 	FAR_OP_LET_GO = 58,       // far_request -> far_let_go_reply: what the session holds and the server would have back, to evict it
+	FAR_OP_QUOTA = 59,        // far_quota_request -> far_quota_reply: quotas of directories; flags: enum far_quota_flag
 	FAR_OP_LIMIT = 64,
 };
 
@@ -108,6 +109,7 @@ enum far_status {
 	FAR_STATUS_NO_LOCKS,       // ENOLCK: the session's, or the server's, bound of locks
 	FAR_STATUS_RESTART,  // ERESTART: the server did a part of what had to be done first, and nothing of the request: send it again
 	FAR_STATUS_OVERFLOW, // EOVERFLOW: the sum is none that a counter can have
+	FAR_STATUS_QUOTA, // EDQUOT: a quota is used up. A struct far_quota_reply follows that tells which, but where a message has results of its parts
 	FAR_STATUS_LIMIT,
 };
 
@@ -557,6 +559,51 @@ static_assert(sizeof(struct far_let_go) == 24, "wire");
 enum far_pin_flag {
 	FAR_PIN_REMOVE = 1, // FAR_STATUS_NO_DATA: it was not pinned
 };
+
+// One of these, or none: the directory's own quota is told, or FAR_STATUS_NO_DATA.
+enum far_quota_flag {
+	FAR_QUOTA_SET = 1,    // sets or changes its limits
+	FAR_QUOTA_REMOVE = 2, // FAR_STATUS_NO_DATA: it has none
+	FAR_QUOTA_LIST = 4,   // all that there are, behind the cursor
+};
+
+// Behind it: the directory's key (empty: the root; none with FAR_QUOTA_LIST). Setting and removing are for sessions of uid 0: FAR_STATUS_NOT_PERMITTED. FAR_STATUS_INVALID: no limit at all, or one above
+// FAR_QUOTA_LIMIT_MAX. FAR_STATUS_TOO_MANY: FAR_QUOTAS_MAX.
+struct far_quota_request {
+	struct far_request header;
+	uint64_t cursor; // FAR_QUOTA_LIST: of the last reply, 0 = from the start
+	uint64_t bytes;  // FAR_QUOTA_SET: limits; 0 = none of this kind
+	uint64_t objects;
+	uint16_t key_length;
+	uint16_t reserved[3];
+};
+static_assert(sizeof(struct far_quota_request) == 48, "wire");
+
+// Behind it: count x (struct far_quota_entry, key): 1, but with FAR_QUOTA_LIST as many as fit, and with FAR_QUOTA_REMOVE 0.
+struct far_quota_reply {
+	struct far_reply header;
+	uint64_t cursor;
+	uint32_t count;
+	uint32_t is_end; // 1 = there are no more
+};
+static_assert(sizeof(struct far_quota_reply) == 40, "wire");
+
+enum far_quota_state {
+	FAR_QUOTA_ENTRY_COUNTING = 1, // what was there when it was set is still being counted: it is charged what has been
+};
+
+struct far_quota_entry {
+	uint64_t id;            // of the directory
+	uint64_t bytes_limit;   // 0 = none
+	uint64_t objects_limit; // 0 = none
+	uint64_t bytes;         // charged
+	uint64_t objects;
+	uint64_t refusals; // requests that it was in the way of, since it was set first
+	uint32_t state;    // enum far_quota_state
+	uint16_t key_length;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct far_quota_entry) == 56, "wire");
 
 struct far_attr_reply {
 	struct far_reply header;

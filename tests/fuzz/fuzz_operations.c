@@ -16,6 +16,7 @@
 #include "server/expiry.h"
 #include "server/namespace.h"
 #include "server/operations.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
@@ -479,6 +480,15 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 		set_name(message + sizeof(*counter), tail, true);
 		break;
 	}
+	case FAR_OP_QUOTA: {
+		struct far_quota_request *quota = (struct far_quota_request *)message;
+
+		quota->bytes %= 1U << 20; // limits that are met
+		quota->objects %= 32;
+		quota->key_length = header->flags & FAR_QUOTA_LIST ? 0 : (uint16_t)tail;
+		set_name(message + sizeof(*quota), quota->key_length, true);
+		break;
+	}
 	case FAR_OP_PIN:
 	case FAR_OP_TTL:
 		((struct far_key_request *)message)->key_length = (uint16_t)tail;
@@ -800,10 +810,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	lane_fini(&lanes[0]);
 	lane_fini(&lanes[1]);
 	remove_all(server->root);
+	quota_remove(server, server->root);
 	xattr_remove_all(server, server->root);
 	server_settle(server);
 	if (space_free_bytes(server) != free_at_start[is_evicting] || server->figures.objects || server->granted_pages ||
-	        server->links.used || server->locks.count || server->locks.files.used || server->watch_count) {
+	        server->links.used || server->locks.count || server->locks.files.used || server->watch_count || server->quotas) {
 		fprintf(stderr, "left behind: free %llu of %llu objects %llu granted %llu links %u\n",
 		        (unsigned long long)space_free_bytes(server), (unsigned long long)free_at_start[is_evicting],
 		        (unsigned long long)server->figures.objects, (unsigned long long)server->granted_pages, server->links.used);

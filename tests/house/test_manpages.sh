@@ -84,7 +84,7 @@ same 'pages referred to exist' "missing: $missing" 'missing: '
 
 # Functions of the library: all that it exports, no others.
 header=${FARFS_MAN}/../../include/far.h
-same 'far.h and libfar(3)' "$(grep -oE '\bfar_[a-z_]+\(' "$header" | tr -d '(' | grep -vE '^far_(session|list|source|check_tell|change)$' | sort -u)" \
+same 'far.h and libfar(3)' "$(grep -oE '\bfar_[a-z_]+\(' "$header" | tr -d '(' | grep -vE '^far_(session|list|source|check_tell|quota_tell|change)$' | sort -u)" \
 	"$(section libfar.3.scd '# FUNCTIONS' | grep '^\*far_' | grep -oE 'far_[a-z_]+')"
 same 'error codes of far.h and of libfar(3)' "$(grep -oE -- '-E[A-Z]+\b' "$header" | tr -d '-')" \
 	"$(section libfar.3.scd '# ERRORS' | grep '^\*E' | grep -oE '\bE[A-Z]+\b')"

@@ -22,7 +22,7 @@ _far_argument_number()
 	number=0
 	for ((i = command_at + 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) ((i++)) ;;
+		-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --ops | --sizes | --keys | --distribution | --workload | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if | --bytes | --objects) ((i++)) ;;
 		-?*) ;;
 		*) ((number++)) ;;
 		esac
@@ -33,7 +33,7 @@ _far()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' command_at=0 number i
-	local commands='put get append mget ls stat rm mv cas incr decr counter expire persist ttl pin unpin watch mkdir df fsck ping bench repl doctor profile top version help'
+	local commands='put get append mget ls stat rm mv cas incr decr counter expire persist ttl pin unpin quota watch mkdir df fsck ping bench repl doctor profile top version help'
 	local options='--help --usage --server --connect --device --port --gid-index'
 
 	COMPREPLY=()
@@ -48,7 +48,7 @@ _far()
 		esac
 	done
 	case $previous in
-	-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if) return ;;
+	-s | --server | -c | --count | -e | --events | --timeout | -i | --interval | --iterations | --offset | --length | --sizes | --keys | --threads | --depth | --seconds | --operations | --warm-up | --rate | --cpus | --batch | --prefix | --scan-length | --seed | --pool | --to | --ttl | --initial | --set | --if | --bytes | --objects) return ;;
 	--ops)
 		mapfile -t COMPREPLY < <(compgen -W 'warm-get cold-get get put insert rmw incr scan stat ping' -- "$cur")
 		return
@@ -76,6 +76,7 @@ _far()
 	ls) options+=' --long --recursive --prefix --human-readable --unsorted --json' ;;
 	stat) options+=' --json' ;;
 	rm) options+=' --recursive --force' ;;
+	quota) options+=' --bytes --objects --remove --human-readable --json' ;;
 	watch) options+=' --prefix --events --count --timeout --json' ;;
 	df) options+=' --human-readable --json' ;;
 	fsck) options+=' --json --quiet' ;;
@@ -99,7 +100,7 @@ _far()
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	put:1 | append:1 | mget:* | get:0 | cas:0 | incr:0 | decr:0 | counter:* | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:* | pin:* | unpin:* | watch:*) _far_keys ;;
+	put:1 | append:1 | mget:* | get:0 | cas:0 | incr:0 | decr:0 | counter:* | ls:0 | mv:[01] | stat:* | rm:* | mkdir:* | expire:* | persist:* | ttl:* | pin:* | unpin:* | quota:* | watch:*) _far_keys ;;
 	esac
 }
 

@@ -1,0 +1,217 @@
+#!/bin/bash
+# Quotas of directories: by the command, met by programs on a mount; what is charged fits what is there behind a storm of changes.
+. "$(dirname "$0")/harness.sh"
+need_fuse
+start_server 256M
+mount=$temp/mount
+start_mount "$mount"
+cd "$temp" || exit 1
+head -c 1000000 /dev/urandom >large
+echo value >small
+
+used() { # used DIRECTORY FIELD
+	"$FAR" quota --json "$1" | json_field quotas | python3 -c "import ast, sys; print(ast.literal_eval(sys.stdin.read())[0]['$2'])"
+}
+
+# --- by the command ---
+set_show_list_and_remove() {
+	"$FAR" mkdir a/b
+	"$FAR" quota --bytes=2M --objects=10 a
+	"$FAR" quota --objects=5 a/b
+	"$FAR" put small a/b/f
+	"$FAR" quota | grep -Eq '^ +288 +2097152 +2 +10 +0  /a$'
+	"$FAR" quota | grep -Eq '^ +144 +- +1 +5 +0  /a/b$'
+	[ "$("$FAR" quota | wc -l)" = 3 ]
+	"$FAR" quota -h /a/ | grep -q '2\.0M'
+	[ "$(used a bytes_limit)" = 2097152 ]
+	[ "$(used a/b bytes_limit)" = None ]
+	"$FAR" quota --bytes=3M a # the other one stays
+	[ "$(used a objects_limit)" = 10 ]
+	"$FAR" quota --bytes=0 a # none any more
+	[ "$(used a bytes_limit)" = None ]
+	"$FAR" quota --remove a a/b
+	fails 1 'no quota' "$FAR" quota a
+	fails 1 'no quota' "$FAR" quota --remove a
+	[ -z "$("$FAR" quota)" ]
+	"$FAR" rm -r a
+}
+what_is_too_much_is_refused_and_said() {
+	"$FAR" mkdir d
+	"$FAR" quota --bytes=1500K --objects=3 d
+	"$FAR" put large d/1
+	fails 1 'quota of /d allows no more .1003[0-9]* of 1536000 bytes, 1 of 3 objects are used' "$FAR" put large d/2
+	fails 1 'quota of /d' "$FAR" append large d/1
+	"$FAR" put small d/2
+	"$FAR" put small d/3
+	fails 1 'quota of /d allows no more .*, 3 of 3 objects' "$FAR" put small d/4
+	fails 1 'quota of /d' "$FAR" mkdir d/e
+	fails 1 'quota of /d' "$FAR" incr d/n
+	fails 1 'quota of /d' "$FAR" put large d/2
+	"$FAR" put large d/1
+	[ "$("$FAR" get d/2)" = value ]
+	"$FAR" put large out
+	fails 1 'quota of /d' "$FAR" mv out d/2
+	[ "$(used d refusals)" = 7 ]
+	"$FAR" rm d/1
+	"$FAR" mv out d/1
+	"$FAR" quota --remove d
+	"$FAR" put small d/4
+	"$FAR" rm -r d
+}
+wrong_usage() {
+	"$FAR" mkdir d
+	"$FAR" put small f
+	for limit in x -1 1X '' 99999999999999999999 1.5.5; do
+		fails 2 . "$FAR" quota --bytes="$limit" d
+		fails 2 . "$FAR" quota --objects="$limit" d
+	done
+	fails 2 'directories' "$FAR" quota --bytes=1
+	fails 2 'directories' "$FAR" quota --remove
+	fails 2 'remove' "$FAR" quota --remove --bytes=1 d
+	fails 1 'above 2.62' "$FAR" quota --bytes=5000000T d
+	fails 1 'above 0' "$FAR" quota --bytes=0 d
+	fails 1 'not a directory' "$FAR" quota --bytes=1 f
+	fails 4 'no such key' "$FAR" quota --bytes=1 none
+	fails 4 'no such key' "$FAR" quota none
+	"$FAR" rm -r d f
+}
+the_root_may_have_one() {
+	"$FAR" quota --objects=2 /
+	"$FAR" put small 1
+	"$FAR" put small 2
+	fails 1 'quota of / allows' "$FAR" put small 3
+	"$FAR" quota --remove /
+	"$FAR" rm 1 2
+}
+what_is_there_is_counted() {
+	mkdir tree
+	for i in $(seq 100); do cp small "tree/$i"; done
+	for i in $(seq 20); do "$FAR" put -r tree "many/$i"; done
+	"$FAR" quota --objects=2020 many
+	wait_until 100 not_counting
+	[ "$(used many objects)" = 2020 ]
+	fails 1 'quota of /many' "$FAR" put small many/more
+	"$FAR" rm -r many
+	[ -z "$("$FAR" quota)" ]
+}
+not_counting() {
+	[ "$(used many counting)" = False ]
+}
+others_than_root_only_look() {
+	"$FAR" mkdir d
+	"$FAR" quota --objects=2 d
+	if [ "$provider" != shm ]; then # its socket is root's
+		fails 1 'for root' setpriv --reuid=65534 --regid=65534 --clear-groups "$FAR" quota --objects=3 d
+		fails 1 'for root' setpriv --reuid=65534 --regid=65534 --clear-groups "$FAR" quota --remove d
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$FAR" quota d
+	fi
+	"$FAR" quota --remove d
+}
+
+# --- programs on a mount ---
+programs_meet_it() {
+	mkdir -p "$mount/p"
+	"$FAR" quota --bytes=1500K --objects=4 p
+	cp large "$mount/p/1"
+	cmp large "$mount/p/1"
+	fails any 'quota exceeded' cp large "$mount/p/2"
+	[ "$(stat -c %s "$mount/p/2")" -gt 400000 ] # as much as there was room for
+	cmp -n "$(stat -c %s "$mount/p/2")" large "$mount/p/2"
+	rm "$mount/p/2"
+	fails any 'quota exceeded' fallocate -l 600K "$mount/p/1.5"
+	touch "$mount/p/3" "$mount/p/4"
+	fails any 'quota exceeded' touch "$mount/p/5"
+	fails any 'quota exceeded' mkdir "$mount/p/5"
+	fails any 'quota exceeded' ln -s there "$mount/p/5"
+	dd if=large of="$mount/p/1" conv=notrunc status=none # in place
+	ln "$mount/p/1" "$mount/another"
+	rm -r "$mount/p" "$mount/another"
+}
+mv_copies_directories_across() {
+	mkdir -p "$mount/from/tree/deep" "$mount/to"
+	cp small "$mount/from/tree/deep/f"
+	cp large "$mount/from/file"
+	"$FAR" quota --bytes=1500K from
+	"$FAR" quota --bytes=1500K to
+	python3 - "$mount" <<-'PYTHON'
+		import errno, os, sys
+		mount = sys.argv[1]
+		inode = os.stat(mount + "/from/file").st_ino
+		os.rename(mount + "/from/file", mount + "/to/file")
+		assert os.stat(mount + "/to/file").st_ino == inode
+		try: os.rename(mount + "/from/tree", mount + "/to/tree")
+		except OSError as e: assert e.errno == errno.EXDEV, e
+		else: raise SystemExit("a directory left its quota")
+		os.rename(mount + "/from/tree", mount + "/from/tree2")
+	PYTHON
+	mv "$mount/from/tree2" "$mount/to/tree"
+	cmp small "$mount/to/tree/deep/f"
+	[ ! -e "$mount/from/tree2" ]
+	[ "$(used from objects)" = 0 ]
+	[ "$(used to objects)" = 4 ]
+	cp large "$mount/from/file"
+	fails any 'quota exceeded' mv "$mount/from/file" "$mount/to/other"
+	cmp large "$mount/from/file"
+	rm -r "$mount/from" "$mount/to"
+}
+# Several programs change all they can below three quotas, by mount and by key.
+storm() {
+	mkdir -p "$mount/s/a/b"
+	"$FAR" quota --bytes=3M s
+	"$FAR" quota --bytes=1M --objects=50 s/a
+	"$FAR" quota --objects=20 s/a/b
+	for seed in 1 2 3; do
+		python3 - "$mount/s" $seed $((3000 / slower)) <<-'PYTHON' &
+			import os, random, sys
+			top, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+			r = random.Random(seed)
+			directories = [top, top + "/a", top + "/a/b"]
+			full = 0
+			def name(): return r.choice(directories) + "/" + str(r.randrange(30))
+			def write():
+			    with open(name(), "r+b" if r.random() < 0.5 else "wb") as f:
+			        f.seek(r.randrange(100000)); f.write(bytes(r.choice([10, 3000, 70000, 200000])))
+			def tmpfile():
+			    fd = os.open(top, os.O_TMPFILE | os.O_RDWR, 0o600)
+			    try:
+			        os.write(fd, bytes(50000))
+			        os.link("/proc/self/fd/%d" % fd, name(), follow_symlinks=True)
+			    finally: os.close(fd)
+			def space():
+			    with open(name(), "r+b") as f: os.posix_fallocate(f.fileno(), r.randrange(100000), 50000)
+			def copy():
+			    with open(name(), "rb") as f, open(name(), "r+b") as t: os.copy_file_range(f.fileno(), t.fileno(), 100000)
+			changes = [write, write, write, tmpfile, space, copy,
+			    lambda: os.unlink(name()), lambda: os.rename(name(), name()), lambda: os.link(name(), name()),
+			    lambda: os.symlink("x" * r.randrange(1, 1500), name()), lambda: os.truncate(name(), r.randrange(200000)),
+			    lambda: os.mkdir(name() + "d"), lambda: os.rmdir(name() + "d"), lambda: os.rename(name() + "d", name() + "d")]
+			for _ in range(count):
+			    try: r.choice(changes)()
+			    except OSError as e: full += e.errno == 122
+			print("refused:", full)
+			assert full > 0
+		PYTHON
+		pids[seed]=$!
+	done
+	for seed in 1 2 3; do wait "${pids[seed]}"; done
+	"$FAR" quota
+	"$FAR" fsck
+	[ "$(used s/a objects)" -le 50 ]
+	rm -r "$mount/s"
+	[ -z "$("$FAR" quota)" ]
+}
+sound() {
+	"$FAR" fsck
+}
+
+check 'limits are set, shown, listed, changed one by one and removed' set_show_list_and_remove
+check 'what is too much is refused; the message names the directory and its use' what_is_too_much_is_refused_and_said
+check 'wrong limits, keys and options are refused' wrong_usage
+check 'the root may have a quota' the_root_may_have_one
+check 'what is there when a quota is set is counted' what_is_there_is_counted
+check 'others than root look at quotas, and do not change them' others_than_root_only_look
+check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
+check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
+check 'what is charged is what is there behind a storm of changes' storm
+check 'the structures fit together' sound
+finish
