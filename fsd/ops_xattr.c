@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "far/xattr_name.h"
 #include "fsd/channel.h"
 #include "fsd/filesystem.h"
 #include "fsd/profiling.h"
@@ -99,6 +100,12 @@ static unsigned acl_flags(fuse_req_t request, fuse_ino_t ino, const char *name)
 	return FAR_XATTR_KILL_SGID;
 }
 
+// The server knows who mounted, not who asks.
+static bool may_change(fuse_req_t request, const char *name)
+{
+	return fuse_req_ctx(request)->uid == 0 || !far_xattr_begins(name, strlen(name), FAR_XATTR_QUOTA);
+}
+
 static int set_profile(const char *value, size_t size)
 {
 	if (size != 1 || (*value != '0' && *value != '1'))
@@ -116,6 +123,10 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const ch
 		filesystem_reply(request, -EOPNOTSUPP);
 		return;
 	}
+	if (!may_change(request, name)) {
+		filesystem_reply(request, -EPERM);
+		return;
+	}
 	if (ino == FUSE_ROOT_ID && strcmp(name, PROFILE_NAME) == 0) {
 		filesystem_reply(request, set_profile(value, size));
 		return;
@@ -127,7 +138,11 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const ch
 // Removing the ACL that an object does not have is no error, as on other file systems.
 void ops_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name)
 {
-	int error = is_served(filesystem_of(request), name) ? far_removexattr(filesystem_lane(), ino, name, strlen(name)) : -EOPNOTSUPP;
+	int error = is_served(filesystem_of(request), name) ? 0 : -EOPNOTSUPP;
 
+	if (!error && !may_change(request, name))
+		error = -EPERM;
+	if (!error)
+		error = far_removexattr(filesystem_lane(), ino, name, strlen(name));
 	filesystem_reply(request, error == -ENODATA && is_acl(name) ? 0 : error);
 }

@@ -74,6 +74,9 @@ static void write_gauges(FILE *to, const struct metrics *metrics)
 	                "Bytes of values in replies and pushed to clients; what they read by themselves is not known.", METRICS_BYTES_OUT},
 	        {"farfs_evictions_total", "counter", "Objects that were evicted from a full pool.", METRICS_EVICTED},
 	        {"farfs_evicted_bytes_total", "counter", "Memory that evicted objects had.", METRICS_EVICTED_BYTES},
+	        {"farfs_quotas", "gauge", "Directories that have a quota.", METRICS_QUOTAS},
+	        {"farfs_quota_refusals_total", "counter", "Requests, or keys of one, that a quota was in the way of.",
+	                METRICS_QUOTA_REFUSALS},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

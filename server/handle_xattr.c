@@ -9,6 +9,7 @@
 #include "server/object_acl.h"
 #include "server/operations.h"
 #include "server/record.h"
+#include "server/session.h"
 #include "server/upload.h"
 #include "server/value.h"
 #include "server/xattr_facts.h"
@@ -129,7 +130,7 @@ int handle_xattr_list(struct request *request)
 		part_add(&part, "", 1);
 		stamp += XXH3_64bits(&attribute->stamp, sizeof(attribute->stamp));
 	}
-	while (request->flags & FAR_XATTR_FACTS && (fact = xattr_fact_next(object, &position)) != NULL)
+	while (request->flags & FAR_XATTR_FACTS && (fact = xattr_fact_next(request->server, object, &position)) != NULL)
 		part_add(&part, fact, (uint32_t)strlen(fact) + 1);
 	return part_reply(request, &part, stamp);
 }
@@ -181,6 +182,11 @@ static int set_uploaded(struct request *request, struct far_record *object, stru
 	return error;
 }
 
+static bool may_change_fact(const struct request *request, struct far_span name)
+{
+	return request->lane->session->uid == 0 || !xattr_fact_is_roots(name);
+}
+
 int handle_xattr_set(struct request *request)
 {
 	const struct far_xattr_set_request *message = request->message;
@@ -200,6 +206,8 @@ int handle_xattr_set(struct request *request)
 		return -ESTALE;
 	if (message->value_length > FAR_XATTR_VALUE_MAX)
 		return -E2BIG;
+	if (!may_change_fact(request, name))
+		return -EPERM;
 	if (xattr_fact_is_name(name))
 		return message->upload ? -EPERM
 		                       : xattr_fact_set(request->server, object, name, (struct far_span){value.bytes, value.length},
@@ -218,6 +226,8 @@ int handle_xattr_remove(struct request *request)
 		return error;
 	if (!object)
 		return -ESTALE;
+	if (!may_change_fact(request, name))
+		return -EPERM;
 	if (xattr_fact_is_name(name))
 		return xattr_fact_remove(request->server, object, name);
 	error = xattr_remove(request->server, object, name);

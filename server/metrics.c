@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "far/clock.h"
+#include "server/quota.h"
 #include "server/server.h"
 #include "server/space.h"
 
@@ -54,6 +55,8 @@ void metrics_publish(struct server *server)
 	set(metrics, METRICS_BYTES_OUT, server->figures.bytes_out);
 	set(metrics, METRICS_EVICTED, server->figures.evicted);
 	set(metrics, METRICS_EVICTED_BYTES, server->figures.evicted_bytes);
+	set(metrics, METRICS_QUOTAS, quota_count_all(server));
+	set(metrics, METRICS_QUOTA_REFUSALS, server->figures.quota_refusals);
 	atomic_store_explicit(&metrics->beat_ns, coarse_now_ns(), memory_order_relaxed);
 }
 

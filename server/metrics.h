@@ -39,6 +39,8 @@ enum metrics_gauge {
 	METRICS_BYTES_OUT,
 	METRICS_EVICTED, // objects, since the start
 	METRICS_EVICTED_BYTES,
+	METRICS_QUOTAS,
+	METRICS_QUOTA_REFUSALS, // since the start
 	METRICS_GAUGES,
 };
 

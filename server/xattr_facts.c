@@ -12,6 +12,7 @@
 #include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/object.h"
+#include "server/quota_facts.h"
 #include "server/value.h"
 
 static int version_get(struct server *server, const struct far_record *object, char *value)
@@ -168,19 +169,36 @@ static void pinned_remove(struct server *server, struct far_record *object)
 
 // --- all ---
 
-static bool has_always(const struct far_record *object)
+static bool is_counter(const struct server *server, const struct far_record *object)
 {
+	(void)server;
+	return counter_is(object);
+}
+
+// Of what no program copies.
+static bool may_not_be(const char *value, uint32_t length)
+{
+	(void)value;
+	(void)length;
+	return false;
+}
+
+static bool has_always(const struct server *server, const struct far_record *object)
+{
+	(void)server;
 	(void)object;
 	return true;
 }
 
-static bool has_deadline(const struct far_record *object)
+static bool has_deadline(const struct server *server, const struct far_record *object)
 {
+	(void)server;
 	return object->flags & FAR_RECORD_EXPIRES;
 }
 
-static bool is_pinned(const struct far_record *object)
+static bool is_pinned(const struct server *server, const struct far_record *object)
 {
+	(void)server;
 	return object->flags & FAR_RECORD_PINNED;
 }
 
@@ -190,15 +208,23 @@ static const struct fact {
 	bool (*may_be)(const char *value, uint32_t length); // of one that cannot be set
 	int (*set)(struct server *server, struct far_record *object, struct far_span value);
 	void (*remove)(struct server *server, struct far_record *object);
-	bool (*is_of)(const struct far_record *object); // a regular one
+	bool (*is_of)(const struct server *server, const struct far_record *object); // of the type that may have it
 	bool is_unlisted;
+	bool is_of_directories; // else of regular objects
+	bool is_roots;          // to change
 } facts[] = {
-        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be, NULL, NULL, has_always, false},
-        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be, NULL, NULL, has_always, false},
-        {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, has_deadline, false},
+        {FAR_XATTR_FACTS_NAMESPACE "version", version_get, version_may_be, NULL, NULL, has_always, false, false, false},
+        {FAR_XATTR_FACTS_NAMESPACE "location", location_get, location_may_be, NULL, NULL, has_always, false, false, false},
+        {FAR_XATTR_FACTS_NAMESPACE "ttl", ttl_get, NULL, ttl_set, ttl_remove, has_deadline, false, false, false},
         // Any file of 8 bytes has it. An editor that copies what attributes the old file has would put the old bytes back into the new one.
-        {FAR_XATTR_FACTS_NAMESPACE "counter", count_get, NULL, count_set, NULL, counter_is, true},
-        {FAR_XATTR_FACTS_NAMESPACE "pinned", pinned_get, NULL, pinned_set, pinned_remove, is_pinned, false},
+        {FAR_XATTR_FACTS_NAMESPACE "counter", count_get, NULL, count_set, NULL, is_counter, true, false, false},
+        {FAR_XATTR_FACTS_NAMESPACE "pinned", pinned_get, NULL, pinned_set, pinned_remove, is_pinned, false, false, false},
+        // A copy of a directory has no quota of its own.
+        {FAR_XATTR_FACTS_NAMESPACE "quota", quota_fact_get, may_not_be, NULL, quota_fact_remove, quota_fact_is_of, true, true, true},
+        {FAR_XATTR_FACTS_NAMESPACE "quota.bytes", quota_fact_get_bytes, NULL, quota_fact_set_bytes, quota_fact_remove_bytes,
+                quota_fact_has_bytes, true, true, true},
+        {FAR_XATTR_FACTS_NAMESPACE "quota.objects", quota_fact_get_objects, NULL, quota_fact_set_objects, quota_fact_remove_objects,
+                quota_fact_has_objects, true, true, true},
 };
 
 #define FACTS (sizeof(facts) / sizeof(facts[0]))
@@ -211,9 +237,9 @@ static const struct fact *find(struct far_span name)
 	return NULL;
 }
 
-static bool has(const struct far_record *object, const struct fact *fact)
+static bool has(const struct server *server, const struct far_record *object, const struct fact *fact)
 {
-	return fact && S_ISREG(object->mode) && fact->is_of(object);
+	return fact && (fact->is_of_directories ? S_ISDIR(object->mode) : S_ISREG(object->mode)) && fact->is_of(server, object);
 }
 
 bool xattr_fact_is_name(struct far_span name)
@@ -221,43 +247,50 @@ bool xattr_fact_is_name(struct far_span name)
 	return far_xattr_begins(name.bytes, name.length, FAR_XATTR_FACTS_NAMESPACE);
 }
 
+bool xattr_fact_is_roots(struct far_span name)
+{
+	const struct fact *fact = find(name);
+
+	return fact && fact->is_roots;
+}
+
 int xattr_fact_get(struct server *server, const struct far_record *object, struct far_span name, char value[XATTR_FACT_MAX])
 {
 	const struct fact *fact = find(name);
 
-	return has(object, fact) ? fact->get(server, object, value) : -ENODATA;
+	return has(server, object, fact) ? fact->get(server, object, value) : -ENODATA;
 }
 
 int xattr_fact_set(struct server *server, struct far_record *object, struct far_span name, struct far_span value, unsigned flags)
 {
 	const struct fact *fact = find(name);
 
-	if (has(object, fact) && flags & FAR_XATTR_CREATE)
+	if (has(server, object, fact) && flags & FAR_XATTR_CREATE)
 		return -EEXIST;
-	if (fact && fact->set && !has(object, fact) && flags & FAR_XATTR_REPLACE)
+	if (fact && fact->set && !has(server, object, fact) && flags & FAR_XATTR_REPLACE)
 		return -ENODATA;
 	if (fact && fact->set)
 		return fact->set(server, object, value);
-	return has(object, fact) && fact->may_be(value.bytes, value.length) ? 0 : -EPERM;
+	return has(server, object, fact) && fact->may_be(value.bytes, value.length) ? 0 : -EPERM;
 }
 
 int xattr_fact_remove(struct server *server, struct far_record *object, struct far_span name)
 {
 	const struct fact *fact = find(name);
 
-	if (!has(object, fact))
+	if (!has(server, object, fact))
 		return -ENODATA;
 	if (fact->remove)
 		fact->remove(server, object);
 	return 0;
 }
 
-const char *xattr_fact_next(const struct far_record *object, unsigned *position)
+const char *xattr_fact_next(const struct server *server, const struct far_record *object, unsigned *position)
 {
 	while (*position < FACTS) {
 		const struct fact *fact = &facts[(*position)++];
 
-		if (has(object, fact) && !fact->is_unlisted)
+		if (has(server, object, fact) && !fact->is_unlisted)
 			return fact->name;
 	}
 	return NULL;

@@ -12,6 +12,9 @@
 // What an object has of itself: no attribute is stored there.
 #define FAR_XATTR_FACTS_NAMESPACE "user.far."
 
+// Of those what only root changes.
+#define FAR_XATTR_QUOTA FAR_XATTR_FACTS_NAMESPACE "quota"
+
 static inline bool far_xattr_begins(const char *name, size_t length, const char *with)
 {
 	return length >= strlen(with) && memcmp(name, with, strlen(with)) == 0;

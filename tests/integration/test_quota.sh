@@ -105,7 +105,7 @@ others_than_root_only_look() {
 		fails 1 'for root' setpriv --reuid=65534 --regid=65534 --clear-groups "$FAR" quota --remove d
 		setpriv --reuid=65534 --regid=65534 --clear-groups "$FAR" quota d
 	fi
-	"$FAR" quota --remove d
+	"$FAR" rm d
 }
 
 # --- programs on a mount ---
@@ -153,6 +153,88 @@ mv_copies_directories_across() {
 	fails any 'quota exceeded' mv "$mount/from/file" "$mount/to/other"
 	cmp large "$mount/from/file"
 	rm -r "$mount/from" "$mount/to"
+}
+attribute() { # attribute NAME set|get|remove PATH [VALUE]
+	python3 - "$@" <<-'PYTHON'
+		import errno, os, sys
+		name, what, path, *value = sys.argv[1:]
+		name = "user.far.quota" + name
+		try:
+		    if what == "set": os.setxattr(path, name, value[0].encode())
+		    elif what == "get": print(os.getxattr(path, name).decode())
+		    else: os.removexattr(path, name)
+		except OSError as e:
+		    sys.exit(errno.errorcode[e.errno])
+	PYTHON
+}
+refused_with() {
+	local error=$1
+	shift
+	refuse attribute "$@" 2>"$temp/message"
+	grep -qx "$error" "$temp/message"
+}
+attributes_set_show_and_remove_it() {
+	mkdir "$mount/d"
+	cp small "$mount/d/f"
+	refused_with ENODATA '' get "$mount/d"
+	attribute .bytes set "$mount/d" 1M
+	attribute .objects set "$mount/d" 5
+	[ "$(attribute '' get "$mount/d")" = 'bytes=144/1048576 objects=1/5' ]
+	[ "$(attribute .bytes get "$mount/d")" = 1048576 ]
+	[ "$(used d objects_limit)" = 5 ]
+	fails any 'quota exceeded' fallocate -l 2M "$mount/d/f"
+	attribute .bytes remove "$mount/d"
+	refused_with ENODATA .bytes get "$mount/d"
+	fallocate -l 2M "$mount/d/f"
+	attribute '' remove "$mount/d"
+	fails 1 'no quota' "$FAR" quota d
+	attribute .objects set "$mount" 1000
+	[ "$(used / objects)" = 2 ]
+	attribute '' remove "$mount"
+	rm -r "$mount/d"
+}
+attributes_take_nothing_else() {
+	mkdir "$mount/d"
+	cp small "$mount/d/f"
+	for limit in 0 -1 x 1.5K 99999999999999999999 ''; do
+		refused_with EINVAL .bytes set "$mount/d" "$limit"
+	done
+	refused_with EPERM '' set "$mount/d" 5
+	refused_with ENOTDIR .bytes set "$mount/d/f" 5
+	refused_with ENODATA .bytes remove "$mount/d"
+	rm -r "$mount/d"
+}
+# A quota that its owner could lift would be none.
+attributes_are_roots_to_change() {
+	local others=$temp/others
+	chmod 711 "$temp"
+	start_mount "$others" allow_other
+	mkdir "$others/d"
+	attribute .bytes set "$others/d" 1M
+	chown -R 65534:65534 "$others/d"
+	python3 - "$others/d" <<-'PYTHON'
+		import errno, os, sys
+		path = sys.argv[1]
+		os.setgroups([])
+		os.setresgid(65534, 65534, 65534)
+		os.setresuid(65534, 65534, 65534)
+		assert os.getxattr(path, "user.far.quota.bytes") == b"1048576"
+		for change in lambda: os.setxattr(path, "user.far.quota.bytes", b"1G"), lambda: os.removexattr(path, "user.far.quota.bytes"), lambda: os.removexattr(path, "user.far.quota"):
+		    try: change()
+		    except OSError as e: assert e.errno == errno.EPERM, e
+		    else: raise SystemExit("it was changed")
+		os.setxattr(path, "user.own", b"1")
+	PYTHON
+	attribute '' remove "$others/d"
+	rmdir "$others/d"
+	umount "$others"
+}
+copies_have_none() {
+	mkdir "$mount/d"
+	attribute .bytes set "$mount/d" 1M
+	cp -a "$mount/d" "$mount/e"
+	refused_with ENODATA '' get "$mount/e"
+	rm -r "$mount/d" "$mount/e"
 }
 # Several programs change all they can below three quotas, by mount and by key.
 storm() {
@@ -212,6 +294,10 @@ check 'what is there when a quota is set is counted' what_is_there_is_counted
 check 'others than root look at quotas, and do not change them' others_than_root_only_look
 check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
 check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
+check 'user.far.quota.bytes and .objects set, show and remove it' attributes_set_show_and_remove_it
+check 'they take nothing but limits, of directories' attributes_take_nothing_else
+check 'only root changes them, whoever owns the directory' attributes_are_roots_to_change
+check 'a copy of a directory has no quota' copies_have_none
 check 'what is charged is what is there behind a storm of changes' storm
 check 'the structures fit together' sound
 finish

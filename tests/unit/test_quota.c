@@ -9,6 +9,7 @@
 #include "server/check.h"
 #include "server/directory.h"
 #include "server/expiry.h"
+#include "server/metrics.h"
 #include "server/namespace.h"
 #include "server/quota.h"
 #include "server/record.h"
@@ -546,6 +547,101 @@ static void test_list_goes_on_at_its_cursor(void **state)
 	assert_int_equal(listed, 500);
 }
 
+// --- as attributes ---
+
+static int set_fact(const char *key, const char *name, const char *value)
+{
+	struct far_xattr_set_request request = {
+	        .id = id_of(key), .name_length = (uint16_t)strlen(name), .value_length = (uint32_t)strlen(value)};
+
+	return served_call(client, FAR_OP_XATTR_SET, 0, &request, sizeof(request),
+	        (struct served_parts){name, request.name_length, value, request.value_length});
+}
+
+static int call_fact(unsigned op, const char *key, const char *name)
+{
+	struct far_xattr_get_request request = {.id = id_of(key), .name_length = (uint16_t)strlen(name)};
+
+	return served_call(client, op, 0, &request, sizeof(request), (struct served_parts){name, request.name_length, NULL, 0});
+}
+
+static void assert_fact(const char *key, const char *name, const char *value)
+{
+	const struct far_xattr_reply *reply = (const struct far_xattr_reply *)client->reply;
+
+	assert_int_equal(call_fact(FAR_OP_XATTR_GET, key, name), FAR_STATUS_OK);
+	assert_int_equal(reply->length, strlen(value));
+	assert_memory_equal(reply + 1, value, strlen(value));
+}
+
+static void test_attributes_set_show_and_remove_limits(void **state)
+{
+	(void)state;
+	put("d/f", 5);
+	assert_int_equal(call_fact(FAR_OP_XATTR_GET, "d", "user.far.quota"), FAR_STATUS_NO_DATA);
+	assert_int_equal(set_fact("d", "user.far.quota.bytes", "2M"), FAR_STATUS_OK);
+	assert_fact("d", "user.far.quota.bytes", "2097152");
+	assert_fact("d", "user.far.quota", "bytes=144/2097152 objects=1/-");
+	assert_int_equal(call_fact(FAR_OP_XATTR_GET, "d", "user.far.quota.objects"), FAR_STATUS_NO_DATA);
+	assert_int_equal(set_fact("d", "user.far.quota.objects", "1"), FAR_STATUS_OK);
+	assert_fact("d", "user.far.quota", "bytes=144/2097152 objects=1/1");
+	assert_int_equal(put("d/g", 5), FAR_STATUS_QUOTA);
+	assert_int_equal(call_fact(FAR_OP_XATTR_REMOVE, "d", "user.far.quota.bytes"), FAR_STATUS_OK);
+	assert_fact("d", "user.far.quota", "bytes=144/- objects=1/1");
+	assert_int_equal(call_fact(FAR_OP_XATTR_REMOVE, "d", "user.far.quota.bytes"), FAR_STATUS_NO_DATA);
+	assert_int_equal(call_fact(FAR_OP_XATTR_REMOVE, "d", "user.far.quota.objects"), FAR_STATUS_OK);
+	assert_null(server->quotas);
+	assert_int_equal(set_fact("d", "user.far.quota.objects", "3k"), FAR_STATUS_OK);
+	assert_fact("d", "user.far.quota.objects", "3072");
+	assert_int_equal(call_fact(FAR_OP_XATTR_REMOVE, "d", "user.far.quota"), FAR_STATUS_OK);
+	assert_null(server->quotas);
+}
+
+static void test_attributes_take_nothing_else(void **state)
+{
+	static const char *const wrong[] = {
+	        "", "0", "-1", "x", "K", "1KK", "1.5G", " 1", "1 ", "99999999999999999999", "17179869184T", "0G"};
+
+	(void)state;
+	put("d/f", 5);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(set_fact("d", "user.far.quota.bytes", wrong[i]), FAR_STATUS_INVALID);
+	assert_int_equal(set_fact("d", "user.far.quota.bytes", "8388607T"), FAR_STATUS_INVALID); // above 2^62
+	assert_int_equal(set_fact("d", "user.far.quota", "1"), FAR_STATUS_NOT_PERMITTED);
+	assert_int_equal(set_fact("d/f", "user.far.quota.bytes", "1"), FAR_STATUS_NOT_DIRECTORY);
+	client->lane.session->uid = 1000;
+	assert_int_equal(set_fact("d", "user.far.quota.bytes", "1"), FAR_STATUS_NOT_PERMITTED);
+	assert_int_equal(call_fact(FAR_OP_XATTR_REMOVE, "d", "user.far.quota.bytes"), FAR_STATUS_NOT_PERMITTED);
+	assert_null(server->quotas);
+}
+
+// What copies a directory with its attributes does not copy its quota.
+static void test_attributes_are_not_listed(void **state)
+{
+	struct far_xattr_get_request request = {.id = 0};
+
+	(void)state;
+	served_mkdir(client, "d");
+	set_quota("d", 1, 1);
+	request.id = id_of("d");
+	assert_int_equal(served_call(client, FAR_OP_XATTR_LIST, FAR_XATTR_FACTS, &request, sizeof(request), (struct served_parts){0}),
+	        FAR_STATUS_OK);
+	assert_int_equal(((const struct far_xattr_reply *)client->reply)->length, 0);
+}
+
+static void test_metrics_tell_of_quotas_and_refusals(void **state)
+{
+	(void)state;
+	served_mkdir(client, "d");
+	set_quota("d", 0, 1);
+	put("d/1", 5);
+	put("d/2", 5);
+	put("d/3", 5);
+	metrics_publish(server);
+	assert_int_equal(metrics_get(&server->metrics->gauges[METRICS_QUOTAS]), 1);
+	assert_int_equal(metrics_get(&server->metrics->gauges[METRICS_QUOTA_REFUSALS]), 2);
+}
+
 // --- counting ---
 
 #define MANY 4000U
@@ -747,6 +843,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_attributes_take_nothing_else, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_attributes_are_not_listed, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_metrics_tell_of_quotas_and_refusals, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_what_is_there_is_counted_in_steps, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_count_is_right_whatever_changes_meanwhile, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_each_of_many_changes, set_up, tear_down),
