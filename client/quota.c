@@ -199,7 +199,7 @@ static int tell_page(const char *page, int length, far_quota_tell *tell, void *c
 
 int far_quota_list(far_session *session, far_quota_tell *tell, void *context)
 {
-	char *page = malloc(FAR_MESSAGE_SIZE_MAX);
+	char *page = calloc(1, FAR_MESSAGE_SIZE_MAX);
 	const struct far_quota_reply *reply = (const struct far_quota_reply *)page;
 	uint64_t cursor = 0;
 	int result;

@@ -392,6 +392,29 @@ bool eviction_make_room(struct server *server)
 	return has_gone;
 }
 
+bool eviction_take(struct server *server, struct far_record *name, bool is_any)
+{
+	struct eviction *eviction = server->eviction;
+	enum fate fate;
+
+	if (!S_ISREG(name->mode) || FAR_WORD_STATE(atomic_load_explicit(&name->word, memory_order_relaxed)) == FAR_RECORD_LINK)
+		return false;
+	if (!is_any && EVICTION_USES(name->eviction)) {
+		eviction_policy_unuse(&name->eviction);
+		recall(server, name->id);
+		return false;
+	}
+	fate = fate_of(eviction, name);
+	if (fate == FATE_IS_KEPT && !(name->flags & FAR_RECORD_PINNED))
+		ask_holders(server, name);
+	if (fate != FATE_GOES)
+		return false;
+	eviction->is_evicting = true;
+	end(eviction, &eviction->request, name);
+	eviction->is_evicting = false;
+	return true;
+}
+
 // Slabs are emptied for a request's own need only. One object goes however often it was in vain: it tells when large ones are due again.
 void eviction_keep_free(struct server *server, uint64_t bytes)
 {

@@ -113,6 +113,14 @@ static inline bool eviction_is_short(const struct server *server)
 // Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
 bool eviction_has_to_wait(struct server *server);
 
+// For quota_evict.c, which chooses by itself: whether there is eviction, and none is under way; and evicts this one, by its first name, if it may go and, unless any is welcome, was not used lately. Else it has one use less, and who
+// reads it one-sidedly will be seen to.
+static inline bool eviction_may_take(const struct server *server)
+{
+	return server->eviction && !server->eviction->is_evicting;
+}
+bool eviction_take(struct server *server, struct far_record *name, bool is_any);
+
 // Between operations: evicts a few objects if there are fewer bytes free in whole pages than this. Where small ones are all that goes, which bring no pages back, half as many the next time, down to one.
 void eviction_keep_free(struct server *server, uint64_t bytes);
 

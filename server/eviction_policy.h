@@ -67,6 +67,13 @@ static inline void eviction_policy_use(uint8_t *state)
 		++*state;
 }
 
+// One use is forgotten.
+static inline void eviction_policy_unuse(uint8_t *state)
+{
+	if (EVICTION_USES(*state) > 0)
+		--*state;
+}
+
 // Items in all queues.
 uint64_t eviction_policy_items(const struct eviction_policy *policy);
 

@@ -99,6 +99,7 @@ static int add_quota(struct server *server, struct far_record *directory, struct
 		return -ENOMEM;
 	}
 	directory->flags |= FAR_RECORD_QUOTA;
+	quota_walk_restart(*quota);
 	quota_count_begin(*quota);
 	return 0;
 }
@@ -266,6 +267,7 @@ void quotas_settle(struct server *server)
 		settle(server, &server->quotas->met[i]);
 		server->quotas->met[i].object = NULL;
 	}
+	server->quotas->looked_at = 0;
 }
 
 // So that the accounts are what they are at this moment.
@@ -291,7 +293,7 @@ static void drop_directory(struct server *server, const struct far_record *direc
 
 	account(server, &charge, false);
 	while ((quota = next_above(server, &at)) != NULL)
-		quota_count_leave(quota, directory);
+		quota_walk_leave(quota, directory);
 	quota = quota_of(server, directory);
 	if (quota)
 		remove_quota(server, quota);
@@ -323,18 +325,26 @@ static bool has_room(const struct quota *quota, const struct quota_amount *more)
 	       more->objects <= left(quota->limits.objects, quota->used.objects);
 }
 
+// Room is made by eviction, if that can be enough. False: it is in the way.
+static bool make_room(struct server *server, struct quota *quota, const struct quota_amount *more)
+{
+	while (!has_room(quota, more))
+		if (more->bytes > quota->limits.bytes || more->objects > quota->limits.objects || !quota_evict(server, quota)) {
+			server->quotas->short_of = quota;
+			return false;
+		}
+	return true;
+}
+
 int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects)
 {
 	const struct quota_amount more = {bytes, objects};
 	struct quota *quota;
 
 	settle_so_far(server);
-	while ((quota = next_above(server, &directory)) != NULL) {
-		if (has_room(quota, &more))
-			continue;
-		server->quotas->short_of = quota;
-		return -EDQUOT;
-	}
+	while ((quota = next_above(server, &directory)) != NULL)
+		if (!make_room(server, quota, &more))
+			return -EDQUOT;
 	return 0;
 }
 
@@ -344,14 +354,9 @@ uint64_t quotas_room(struct server *server, const struct far_record *object, uin
 	struct quota *quota;
 
 	settle_so_far(server);
-	while ((quota = next_above(server, &at)) != NULL) {
-		uint64_t room = left(quota->limits.bytes, quota->used.bytes);
-
-		if (room >= wanted)
-			continue;
-		server->quotas->short_of = quota;
-		wanted = room;
-	}
+	while ((quota = next_above(server, &at)) != NULL)
+		if (!make_room(server, quota, &(struct quota_amount){.bytes = wanted}))
+			wanted = left(quota->limits.bytes, quota->used.bytes);
 	return wanted;
 }
 
@@ -413,12 +418,9 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 	if (S_ISDIR(move->object->mode))
 		return -EXDEV;
 	settle_so_far(server);
-	while ((quota = next_above(server, &at)) != NULL) {
-		if (is_above(server, quota, move->from) || has_room(quota, &more))
-			continue;
-		server->quotas->short_of = quota;
-		return -EDQUOT;
-	}
+	while ((quota = next_above(server, &at)) != NULL)
+		if (!is_above(server, quota, move->from) && !make_room(server, quota, &more))
+			return -EDQUOT;
 	return 0;
 }
 
@@ -428,6 +430,5 @@ void quotas_directory_moved(struct server *server, const struct far_record *dire
 	struct quota *quota;
 
 	while ((quota = next_above(server, &at)) != NULL)
-		if (quota->count.is_under_way)
-			quota_count_begin(quota);
+		quota_walk_restart(quota);
 }

@@ -27,8 +27,9 @@ struct quota {
 	struct quota_amount limits; // UINT64_MAX: none of that kind
 	struct quota_amount used;
 	struct quota_count count;
-	bool is_counted;   // `used` is complete; else it is what the count under way has met
-	bool was_exceeded; // somebody was refused since the limits were set: said once
+	struct quota_place hand; // of eviction (quota_evict.c)
+	bool is_counted;         // `used` is complete; else it is what the count under way has met
+	bool was_exceeded;       // somebody was refused since the limits were set: said once
 	uint64_t refusals;
 	struct quota *next;
 };
@@ -51,6 +52,7 @@ struct quotas {
 	uint32_t counting;            // that make their first count
 	struct quota_met met[QUOTA_MET];
 	uint32_t met_next;
+	uint32_t looked_at;     // by eviction, for the request under way
 	struct quota *short_of; // the last one that something was asked of that it does not allow
 };
 
@@ -71,6 +73,9 @@ uint32_t quota_count_all(const struct server *server);
 struct quota *quota_refuse(struct server *server);
 
 void quota_free_all(struct server *server);
+
+// Evicts something below the quota's directory, for a request that it is in the way of (quota_evict.c). False: nothing has gone.
+bool quota_evict(struct server *server, struct quota *quota);
 
 // What an object with a name is charged.
 struct quota_charge quota_charge_of(const struct far_record *object);

@@ -12,28 +12,34 @@
 
 void quota_count_begin(struct quota *quota)
 {
-	quota->count = (struct quota_count){.is_under_way = true, .directory = quota->id};
+	quota->count = (struct quota_count){.is_under_way = true, .place.directory = quota->id};
 	if (!quota->is_counted)
 		quota->used = quota->count.met;
 }
 
-void quota_count_leave(struct quota *quota, const struct far_record *directory)
-{
-	if (quota->count.directory != directory->id)
-		return;
-	quota->count.directory = directory->parent;
-	quota->count.cookie = directory->cookie;
-}
-
 // --- places ---
 
-// An entry, or what is above one.
-struct place {
-	uint64_t directory, cookie;
-};
+static void leave(struct quota_place *place, const struct far_record *directory)
+{
+	if (place->directory == directory->id)
+		*place = (struct quota_place){directory->parent, directory->cookie};
+}
+
+void quota_walk_leave(struct quota *quota, const struct far_record *directory)
+{
+	leave(&quota->count.place, directory);
+	leave(&quota->hand, directory);
+}
+
+void quota_walk_restart(struct quota *quota)
+{
+	quota->hand = (struct quota_place){quota->id, 0};
+	if (quota->count.is_under_way)
+		quota_count_begin(quota);
+}
 
 // How many directories are above it, up to the top.
-static uint64_t depth_of(const struct server *server, const struct place *place, uint64_t top)
+static uint64_t depth_of(const struct server *server, const struct quota_place *place, uint64_t top)
 {
 	const struct far_record *directory;
 	uint64_t depth = 0;
@@ -44,18 +50,17 @@ static uint64_t depth_of(const struct server *server, const struct place *place,
 }
 
 // The entry of the directory that the place is in.
-static void go_up(const struct server *server, struct place *place)
+static void go_up(const struct server *server, struct quota_place *place)
 {
 	const struct far_record *directory = object_peek(server, place->directory);
 
-	place->directory = directory->parent;
-	place->cookie = directory->cookie;
+	*place = (struct quota_place){directory->parent, directory->cookie};
 }
 
 bool quota_count_has(const struct server *server, const struct quota *quota, const struct quota_charge *charge)
 {
-	struct place name = {charge->parent, charge->cookie};
-	struct place walk = {quota->count.directory, quota->count.cookie};
+	struct quota_place name = {charge->parent, charge->cookie};
+	struct quota_place walk = quota->count.place;
 	uint64_t name_depth = depth_of(server, &name, quota->id);
 	uint64_t walk_depth = depth_of(server, &walk, quota->id);
 
@@ -72,23 +77,21 @@ bool quota_count_has(const struct server *server, const struct quota *quota, con
 
 // --- the walk ---
 
-// Moves on to the next name, and into it if it is a directory. False: all have been counted.
-static bool next(const struct server *server, struct quota *quota, struct far_record **name)
+struct far_record *quota_walk_next(const struct server *server, const struct quota *quota, struct quota_place *place)
 {
-	struct quota_count *count = &quota->count;
-	const struct far_record *directory = object_peek(server, count->directory);
+	struct far_record *name;
 	uint64_t offset;
 
-	while ((offset = directory_next(server->pool, directory, count->cookie)) == 0) {
-		if (count->directory == quota->id)
-			return false;
-		count->directory = directory->parent;
-		count->cookie = directory->cookie;
-		directory = object_peek(server, count->directory);
+	while ((offset = directory_next(server->pool, object_peek(server, place->directory), place->cookie)) == 0) {
+		if (place->directory == quota->id)
+			return NULL;
+		go_up(server, place);
 	}
-	*name = record_at(server->pool, offset);
-	count->cookie = (*name)->cookie;
-	return true;
+	name = record_at(server->pool, offset);
+	place->cookie = name->cookie;
+	if (object_is_directory(name))
+		*place = (struct quota_place){name->id, 0};
+	return name;
 }
 
 // A further name is charged with its object's first.
@@ -98,20 +101,17 @@ static void count_one(struct quota_count *count, const struct far_record *name)
 		return;
 	count->met.bytes += quota_charge_of(name).bytes;
 	count->met.objects++;
-	if (!object_is_directory(name))
-		return;
-	count->directory = name->id;
-	count->cookie = 0;
 }
 
 bool quota_count_step(struct server *server, struct quota *quota, uint64_t budget_ns)
 {
 	uint64_t until_ns = budget_ns > UINT64_MAX / 2 ? UINT64_MAX : clock_now_ns() + budget_ns;
-	struct far_record *name;
 
 	quota_settle(server);
 	for (uint32_t entries = 1; quota->count.is_under_way; entries++) {
-		if (next(server, quota, &name))
+		const struct far_record *name = quota_walk_next(server, quota, &quota->count.place);
+
+		if (name)
 			count_one(&quota->count, name);
 		else
 			quota->count.is_under_way = false;

@@ -2,7 +2,7 @@
 // stands behind it will be; so a change is put on the count's account if it is before the place, and else left to the walk. A directory that moves might carry what is counted to where it is not: then the count begins anew. One
 // that is removed is empty: the place is behind it then.
 //
-// By the same walk a quota's first count is made, between operations, and far fsck counts anew what should be on account. Writer thread only.
+// By the same walk a quota's first count is made, between operations, far fsck counts anew what should be on account, and eviction looks for what may go (quota_evict.c). Writer thread only.
 #ifndef SERVER_QUOTA_COUNT_H
 #define SERVER_QUOTA_COUNT_H
 
@@ -18,12 +18,19 @@ struct quota_amount {
 	uint64_t bytes, objects;
 };
 
+// Behind the entry of a directory that has this cookie.
+struct quota_place {
+	uint64_t directory, cookie;
+};
+
 struct quota_count {
 	bool is_under_way;
-	uint64_t directory; // the place: behind the entry of this directory
-	uint64_t cookie;    // that has this one
+	struct quota_place place;
 	struct quota_amount met;
 };
+
+// Moves a place on to the next name below the quota's directory, and into it if that is a directory. NULL: there are no more.
+struct far_record *quota_walk_next(const struct server *server, const struct quota *quota, struct quota_place *place);
 
 void quota_count_begin(struct quota *quota);
 
@@ -33,8 +40,11 @@ bool quota_count_step(struct server *server, struct quota *quota, uint64_t budge
 // Whether the name at that place has been counted.
 bool quota_count_has(const struct server *server, const struct quota *quota, const struct quota_charge *charge);
 
-// A directory goes, empty.
-void quota_count_leave(struct quota *quota, const struct far_record *directory);
+// A directory goes, empty: places in it are behind it from now on.
+void quota_walk_leave(struct quota *quota, const struct far_record *directory);
+
+// A directory has moved, with all that is below it: count and eviction begin anew.
+void quota_walk_restart(struct quota *quota);
 
 // Whether some quota makes its first count.
 bool quota_is_counting(const struct server *server);

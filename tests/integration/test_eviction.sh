@@ -52,6 +52,20 @@ append_and_ranges() {
 	"$FAR" get log | tail -c 300000 | cmp - large
 	"$FAR" rm log
 }
+quota_makes_room_within_its_directory() {
+	"$FAR" put small stays
+	"$FAR" mkdir limited
+	"$FAR" quota --bytes=2M limited
+	for i in $(seq 30); do
+		"$FAR" put large "limited/$i"
+	done
+	"$FAR" get limited/30 | cmp - large
+	fails 4 'no such key' "$FAR" get limited/1
+	"$FAR" get stays | cmp - small
+	"$FAR" pin $("$FAR" ls limited)
+	fails 1 'quota of /limited' "$FAR" put large limited/more
+	"$FAR" rm -r limited
+}
 mount_writes_more_than_the_pool() {
 	local i
 	mkdir "$mount/many"
@@ -182,6 +196,7 @@ check 'small values find room after large ones, and large ones after small' smal
 check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
+check 'a quota makes room within its directory' quota_makes_room_within_its_directory
 check 'a mount writes three times as much as the pool, though its kernel remembers all names' mount_writes_more_than_the_pool
 check 'far top shows what was evicted' top_shows_evictions
 check 'a storm of puts and gets by several processes and a mount finds whole values, and nothing broken' storm

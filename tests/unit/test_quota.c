@@ -34,15 +34,26 @@ static uint64_t test_clock(void)
 	return clock_ns;
 }
 
-static int set_up(void **state)
+static int set_up_server(struct server *opened)
 {
-	(void)state;
 	clock_ns = 1;
-	server = served_open(POOL);
+	server = opened;
 	server->monotonic_ns = test_clock;
 	client = served_join(server);
 	client->lane.session->uid = 0;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_server(served_open(POOL));
+}
+
+static int set_up_evicting(void **state)
+{
+	(void)state;
+	return set_up_server(served_open_evicting(POOL));
 }
 
 // What fsck says of it; the accounts, too.
@@ -547,6 +558,123 @@ static void test_list_goes_on_at_its_cursor(void **state)
 	assert_int_equal(listed, 500);
 }
 
+// --- eviction ---
+
+static const char *key_of(const char *directory, unsigned number)
+{
+	static char key[64];
+
+	snprintf(key, sizeof(key), "%s/%u", directory, number);
+	return key;
+}
+
+static bool is_there(const char *key)
+{
+	struct far_attr attr;
+
+	return served_stat(client, key, &attr) == FAR_STATUS_OK;
+}
+
+static int pin(const char *key)
+{
+	struct far_key_request request = {.key_length = (uint16_t)strlen(key)};
+
+	return served_call(client, FAR_OP_PIN, 0, &request, sizeof(request), (struct served_parts){key, request.key_length, NULL, 0});
+}
+
+static void test_evicting_server_makes_room_within_the_quota(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		put(key_of("out", i), 5);
+		put(key_of("d/in", i), LARGE_VALUE);
+	}
+	assert_int_equal(set_quota("d", 50 * LARGE + DIRECTORY, 0), FAR_STATUS_OK);
+	for (unsigned i = 100; i < 1000; i++) {
+		assert_int_equal(put(key_of("d/in", i), LARGE_VALUE), FAR_STATUS_OK);
+		assert_true(is_there(key_of("d/in", i)));
+	}
+	assert_true(quota("d").bytes <= 50 * LARGE + DIRECTORY);
+	assert_true(quota("d").objects > 40);
+	assert_int_equal(quota("d").refusals, 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(is_there(key_of("out", i)));
+	assert_accounts_are_right();
+}
+
+static void test_eviction_leaves_what_is_used(void **state)
+{
+	(void)state;
+	put("d/hot", 5);
+	set_quota("d", 0, 20);
+	for (unsigned i = 0; i < 300; i++) {
+		if (i % 5 == 0)
+			assert_int_equal(served_get(client, "d/hot", 0), FAR_STATUS_OK);
+		assert_int_equal(put(key_of("d", i), 5), FAR_STATUS_OK);
+	}
+	assert_int_equal(served_get(client, "d/hot", 0), FAR_STATUS_OK);
+	assert_used("d", 20 * SMALL, 20);
+}
+
+static void test_all_that_is_used_goes_when_nothing_else_is_there(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		put(key_of("d", i), 5);
+	set_quota("d", 0, 10);
+	for (unsigned turn = 0; turn < 4; turn++)
+		for (unsigned i = 0; i < 10; i++)
+			served_get(client, key_of("d", i), 0);
+	assert_int_equal(put("d/more", 5), FAR_STATUS_OK);
+}
+
+static void test_eviction_leaves_pinned_files_and_directories(void **state)
+{
+	(void)state;
+	served_mkdir(client, "d/e");
+	put("d/e/f", 5);
+	set_quota("d", 0, 2);
+	assert_int_equal(pin("d/e/f"), FAR_STATUS_OK);
+	assert_int_equal(put("d/g", 5), FAR_STATUS_QUOTA);
+	assert_int_equal(quota("d").refusals, 1);
+	assert_true(is_there("d/e/f"));
+}
+
+static void test_what_is_larger_than_the_limit_evicts_nothing(void **state)
+{
+	(void)state;
+	put("d/f", 5);
+	set_quota("d", LARGE, 0);
+	assert_int_equal(put("d/g", LARGE_VALUE), FAR_STATUS_OK); // which fits by itself
+	assert_false(is_there("d/f"));
+	put("d/g", 5);
+	assert_int_equal(append("d/h", LARGE_VALUE), FAR_STATUS_OK);
+	assert_int_equal(append("d/h", LARGE_VALUE), FAR_STATUS_QUOTA);
+	assert_used("d", LARGE, 1);
+	put("d/h", 5);
+	put("d/g", 5);
+	assert_int_equal(fallocate(id_of("d/g"), 0, 0, 10 * PAGE), FAR_STATUS_QUOTA);
+	assert_true(is_there("d/h"));
+}
+
+static void test_write_makes_room_for_itself(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		put(key_of("d", i), LARGE_VALUE);
+	set_quota("d", 20 * LARGE, 0);
+	id = id_of("d/7");
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(served_write(client, id, (i + 10) * PAGE, bytes, PAGE, 0), FAR_STATUS_OK);
+		assert_int_equal(written(), PAGE);
+	}
+	assert_true(is_there("d/7"));
+	assert_true(quota("d").objects < 20);
+	assert_accounts_are_right();
+}
+
 // --- as attributes ---
 
 static int set_fact(const char *key, const char *name, const char *value)
@@ -764,11 +892,8 @@ static void test_count_is_right_whatever_changes_meanwhile(void **state)
 	}
 }
 
-static void test_accounts_are_right_behind_each_of_many_changes(void **state)
+static void change_and_look(uint64_t seed)
 {
-	uint64_t seed = 2;
-
-	(void)state;
 	set_quota("", 6U << 20, 0);
 	put("top/2/1/0", 5);
 	put("top/3/1/0", 5);
@@ -783,6 +908,19 @@ static void test_accounts_are_right_behind_each_of_many_changes(void **state)
 			assert_accounts_are_right();
 	}
 	assert_true(server->figures.quota_refusals > 100);
+}
+
+static void test_accounts_are_right_behind_each_of_many_changes(void **state)
+{
+	(void)state;
+	change_and_look(2);
+}
+
+static void test_accounts_are_right_where_eviction_makes_room(void **state)
+{
+	(void)state;
+	change_and_look(4);
+	assert_true(server->figures.evicted > 100);
 }
 
 // A check while things change: nothing is found that is not so.
@@ -843,6 +981,12 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_evicting_server_makes_room_within_the_quota, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_leaves_what_is_used, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_eviction_leaves_pinned_files_and_directories, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_what_is_larger_than_the_limit_evicts_nothing, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_take_nothing_else, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_are_not_listed, set_up, tear_down),
@@ -850,6 +994,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_what_is_there_is_counted_in_steps, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_count_is_right_whatever_changes_meanwhile, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_each_of_many_changes, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_accounts_are_right_where_eviction_makes_room, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_check_beside_changes_finds_nothing, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_check_finds_a_wrong_account, set_up, tear_down),
 	};
