@@ -165,7 +165,8 @@ struct far_copy_range {
 };
 ssize_t far_copy(struct far_lane *lane, const struct far_copy_range *range);
 
-int far_statfs(struct far_lane *lane, struct far_statfs_reply *space);
+// The server's space, or with the id of an object what quotas above it leave. -ESTALE.
+int far_statfs(struct far_lane *lane, uint64_t id, struct far_statfs_reply *space);
 
 // --- locks (locks.c) ---
 

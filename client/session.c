@@ -97,9 +97,9 @@ int far_ping(far_session *session)
 	return error;
 }
 
-int far_statfs(struct far_lane *lane, struct far_statfs_reply *space)
+int far_statfs(struct far_lane *lane, uint64_t id, struct far_statfs_reply *space)
 {
-	struct far_request message;
+	struct far_statfs_request message = {.id = id};
 	struct call statfs = {.op = FAR_OP_STATFS, .message = &message, .length = sizeof(message)};
 	struct reply reply;
 	int error = call(lane, &statfs, sizeof(*space), &reply);
@@ -118,7 +118,7 @@ int far_space(far_session *session, struct far_space *space)
 
 	if (error)
 		return error;
-	error = far_statfs(lane, &all);
+	error = far_statfs(lane, 0, &all);
 	lane_release(lane);
 	if (error)
 		return error;

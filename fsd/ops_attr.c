@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
+#include "far/least.h"
 #include "fsd/filesystem.h"
 
 // Attributes of objects and of the whole.
@@ -136,10 +137,9 @@ void ops_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *stat, int vali
 void ops_statfs(fuse_req_t request, fuse_ino_t ino)
 {
 	struct far_statfs_reply space;
-	int error = far_statfs(filesystem_lane(), &space);
+	int error = far_statfs(filesystem_lane(), ino, &space);
 	struct statvfs all = {.f_bsize = FAR_PAGE_SIZE, .f_frsize = FAR_PAGE_SIZE, .f_namemax = FAR_NAME_MAX};
 
-	(void)ino;
 	if (error) {
 		filesystem_reply(request, error);
 		return;
@@ -147,8 +147,8 @@ void ops_statfs(fuse_req_t request, fuse_ino_t ino)
 	all.f_blocks = space.total / FAR_PAGE_SIZE;
 	all.f_bfree = space.free / FAR_PAGE_SIZE;
 	all.f_bavail = space.available / FAR_PAGE_SIZE;
-	all.f_ffree = space.free / BYTES_PER_SMALL_OBJECT;
-	all.f_favail = space.available / BYTES_PER_SMALL_OBJECT;
+	all.f_ffree = least(space.free / BYTES_PER_SMALL_OBJECT, space.objects_left);
+	all.f_favail = least(space.available / BYTES_PER_SMALL_OBJECT, space.objects_left);
 	all.f_files = space.objects + all.f_ffree;
 	fuse_reply_statfs(request, &all);
 }

@@ -5,6 +5,7 @@
 #include "far/clock.h"
 #include "server/holds.h"
 #include "server/operations.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/session.h"
 #include "server/space.h"
@@ -71,22 +72,49 @@ int handle_ping(struct request *request)
 	return 0;
 }
 
+// What the quotas above an object leave, as the space that there is.
+static void apply_quotas(const struct server *server, const struct far_record *object, struct far_statfs_reply *space)
+{
+	const struct quota *of_bytes, *of_objects;
+
+	quota_tightest(server, object, &of_bytes, &of_objects);
+	if (of_bytes) {
+		space->total = of_bytes->limits.bytes;
+		space->free = quota_bytes_left(of_bytes);
+		space->objects = of_bytes->used.objects;
+	}
+	if (of_objects) {
+		space->objects = of_objects->used.objects;
+		space->objects_left = quota_objects_left(of_objects);
+	}
+	if (space->free < space->available)
+		space->available = space->free;
+}
+
 int handle_statfs(struct request *request)
 {
+	const struct far_statfs_request *message = request->message;
+	const struct far_record *object = message->id ? object_peek(request->server, message->id) : NULL;
 	struct far_statfs_reply *reply = request->reply;
+	struct far_statfs_reply space = {.objects_left = UINT64_MAX};
 	const struct server *server = request->server;
 
-	reply->total = pool_length(server->pool);
-	reply->free = space_free_bytes(server);
-	reply->available = space_available_bytes(server);
-	reply->objects = server->figures.objects;
-	reply->sessions = server->session_count;
-	reply->operations = server->figures.operations;
-	reply->reads = server->figures.bytes_out;
-	reply->writes = server->figures.bytes_in;
-	reply->segment_size = 1ULL << pool_segment_shift(server->pool);
-	reply->boot_id = pool_header(server->pool)->boot_id;
-	reply->uptime_ns = clock_now_ns() - server->started_ns;
+	if (message->id && !object)
+		return -ESTALE;
+	space.total = pool_length(server->pool);
+	space.free = space_free_bytes(server);
+	space.available = space_available_bytes(server);
+	space.objects = server->figures.objects;
+	space.sessions = server->session_count;
+	space.operations = server->figures.operations;
+	space.reads = server->figures.bytes_out;
+	space.writes = server->figures.bytes_in;
+	space.segment_size = 1ULL << pool_segment_shift(server->pool);
+	space.boot_id = pool_header(server->pool)->boot_id;
+	space.uptime_ns = clock_now_ns() - server->started_ns;
+	if (object)
+		apply_quotas(server, object, &space);
+	*reply = space;
 	request->reply_length = sizeof(*reply);
 	return 0;
 }

@@ -25,7 +25,7 @@
 static const struct operation operations[FAR_OP_LIMIT] = {
         [FAR_OP_HELLO] = {.name = "hello", .handle = handle_hello, .request_size = HELLO_SIZE, .has_tail = true},
         [FAR_OP_PING] = {.name = "ping", .handle = handle_ping, .request_size = sizeof(struct far_request), .flags = FAR_PING_WANT_GRANT},
-        [FAR_OP_STATFS] = {.name = "statfs", .handle = handle_statfs, .request_size = sizeof(struct far_request)},
+        [FAR_OP_STATFS] = {.name = "statfs", .handle = handle_statfs, .request_size = sizeof(struct far_statfs_request)},
         [FAR_OP_FORGET] = {.name = "forget",
                 .handle = handle_forget,
                 .request_size = sizeof(struct far_forget_request),

@@ -54,6 +54,28 @@ struct quota *quota_nearest(const struct server *server, uint64_t directory)
 	return server->quotas ? next_above(server, &directory) : NULL;
 }
 
+static const struct quota *tighter(const struct quota *one, const struct quota *other, uint64_t (*left)(const struct quota *quota))
+{
+	return !one || left(other) < left(one) ? other : one;
+}
+
+void quota_tightest(
+        const struct server *server, const struct far_record *object, const struct quota **of_bytes, const struct quota **of_objects)
+{
+	uint64_t at = object_is_directory(object) ? object_id(server, object) : object->parent;
+	const struct quota *quota;
+
+	*of_bytes = *of_objects = NULL;
+	if (!server->quotas || object->nlink == 0)
+		return;
+	while ((quota = next_above(server, &at)) != NULL) {
+		if (quota->limits.bytes != UINT64_MAX)
+			*of_bytes = tighter(*of_bytes, quota, quota_bytes_left);
+		if (quota->limits.objects != UINT64_MAX)
+			*of_objects = tighter(*of_objects, quota, quota_objects_left);
+	}
+}
+
 // Nobody has any: requests are not looked at any more.
 static void free_table_if_empty(struct server *server)
 {
@@ -314,15 +336,15 @@ void quotas_drop(struct server *server, const struct far_record *object)
 
 // --- limits ---
 
-static uint64_t left(uint64_t limit, uint64_t used)
+// How much more one is than the other.
+static uint64_t above(uint64_t larger, uint64_t smaller)
 {
-	return limit > used ? limit - used : 0;
+	return larger > smaller ? larger - smaller : 0;
 }
 
 static bool has_room(const struct quota *quota, const struct quota_amount *more)
 {
-	return more->bytes <= left(quota->limits.bytes, quota->used.bytes) &&
-	       more->objects <= left(quota->limits.objects, quota->used.objects);
+	return more->bytes <= quota_bytes_left(quota) && more->objects <= quota_objects_left(quota);
 }
 
 // Room is made by eviction, if that can be enough. False: it is in the way.
@@ -356,13 +378,13 @@ uint64_t quotas_room(struct server *server, const struct far_record *object, uin
 	settle_so_far(server);
 	while ((quota = next_above(server, &at)) != NULL)
 		if (!make_room(server, quota, &(struct quota_amount){.bytes = wanted}))
-			wanted = left(quota->limits.bytes, quota->used.bytes);
+			wanted = quota_bytes_left(quota);
 	return wanted;
 }
 
 int quotas_require_value(struct server *server, const struct far_record *object, const struct far_record *value)
 {
-	uint64_t more = left(quota_value_bytes(value), quota_value_bytes(object));
+	uint64_t more = above(quota_value_bytes(value), quota_value_bytes(object));
 
 	return quota_room(server, object, more) < more ? -EDQUOT : 0;
 }
@@ -409,7 +431,7 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 {
 	struct quota_charge charge = quota_charge_of(move->object);
 	uint64_t freed = move->goes ? quota_charge_of(move->goes).bytes : 0;
-	struct quota_amount more = {left(charge.bytes, freed), move->goes ? 0 : 1};
+	struct quota_amount more = {above(charge.bytes, freed), move->goes ? 0 : 1};
 	uint64_t at = move->to;
 	struct quota *quota;
 

@@ -67,6 +67,20 @@ struct quota *quota_of(const struct server *server, const struct far_record *dir
 struct quota *quota_nearest(const struct server *server, uint64_t directory);
 struct quota *quota_behind(const struct server *server, uint64_t number);
 
+// Those at or above an object that leave least, of bytes and of objects; NULL: there is none with such a limit.
+void quota_tightest(
+        const struct server *server, const struct far_record *object, const struct quota **of_bytes, const struct quota **of_objects);
+
+static inline uint64_t quota_bytes_left(const struct quota *quota)
+{
+	return quota->limits.bytes > quota->used.bytes ? quota->limits.bytes - quota->used.bytes : 0;
+}
+
+static inline uint64_t quota_objects_left(const struct quota *quota)
+{
+	return quota->limits.objects > quota->used.objects ? quota->limits.objects - quota->used.objects : 0;
+}
+
 uint32_t quota_count_all(const struct server *server);
 
 // A request, or a part of it, has come to -EDQUOT: counts it, and says so once until the limits are set anew. The quota that was in its way, or NULL.

@@ -19,7 +19,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire and the pool 
 enum far_op {
 	FAR_OP_HELLO = 1,  // far_hello_request -> far_hello_reply; the first message of a lane
 	FAR_OP_PING = 2,   // far_request -> far_reply; flags: enum far_ping_flag
-	FAR_OP_STATFS = 3, // far_request -> far_statfs_reply
+	FAR_OP_STATFS = 3, // far_statfs_request -> far_statfs_reply
 	FAR_OP_FORGET = 4, // far_forget_request -> no reply
 	// by key
 	FAR_OP_GET = 10,    // far_get_request -> far_get_reply
@@ -264,12 +264,20 @@ struct far_forget {
 	uint64_t holds;
 };
 
+struct far_statfs_request {
+	struct far_request header;
+	uint64_t id; // 0: of the server; else of an object: what quotas above it leave
+};
+static_assert(sizeof(struct far_statfs_request) == 24, "wire");
+
+// With an id and a quota at or above it, total and free are the limit of bytes and what is left of it, and objects those below it: of several the one that leaves least. `available` is what there is both of that and of the pool.
 struct far_statfs_reply {
 	struct far_reply header;
-	uint64_t total;     // bytes of the pool
-	uint64_t free;      // bytes not used by objects or the server's structures; grants that hold nothing yet are free
-	uint64_t available; // free less what is granted; of a server that evicts also what objects have
-	uint64_t objects;   // files, directories and the like
+	uint64_t total;        // bytes of the pool
+	uint64_t free;         // bytes not used by objects or the server's structures; grants that hold nothing yet are free
+	uint64_t available;    // free less what is granted; of a server that evicts also what objects have
+	uint64_t objects;      // files, directories and the like
+	uint64_t objects_left; // by quotas; UINT64_MAX = no limit
 	uint64_t sessions;
 	uint64_t operations; // requests handled since the start
 	uint64_t reads;      // bytes sent out by the server (pushed or eager)

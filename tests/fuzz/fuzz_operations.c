@@ -600,6 +600,9 @@ static void make_sense(uint8_t *message, uint32_t length, unsigned which)
 			metrics->cursor &= 127;
 		break;
 	}
+	case FAR_OP_STATFS:
+		set_id(message, offsetof(struct far_statfs_request, id));
+		break;
 	case FAR_OP_GETATTR:
 	case FAR_OP_HOLD:
 	case FAR_OP_READLINK:

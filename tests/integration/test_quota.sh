@@ -236,6 +236,18 @@ copies_have_none() {
 	refused_with ENODATA '' get "$mount/e"
 	rm -r "$mount/d" "$mount/e"
 }
+df_shows_it() {
+	mkdir -p "$mount/d/e"
+	"$FAR" quota --bytes=2M --objects=100 d
+	cp large "$mount/d/e/f"
+	for path in "$mount/d" "$mount/d/e" "$mount/d/e/f"; do
+		[ "$(df --output=size,itotal "$path" | tail -1 | xargs)" = '2048 100' ]
+		[ "$(df --output=iused "$path" | tail -1 | xargs)" = 2 ]
+		df --output=used "$path" | tail -1 | grep -Eq '^ *9[0-9]{2}$'
+	done
+	[ "$(df --output=size "$mount" | tail -1 | xargs)" = 262144 ]
+	rm -r "$mount/d"
+}
 # Several programs change all they can below three quotas, by mount and by key.
 storm() {
 	mkdir -p "$mount/s/a/b"
@@ -294,6 +306,7 @@ check 'what is there when a quota is set is counted' what_is_there_is_counted
 check 'others than root look at quotas, and do not change them' others_than_root_only_look
 check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
 check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
+check 'df shows the quota as the size of what is below it' df_shows_it
 check 'user.far.quota.bytes and .objects set, show and remove it' attributes_set_show_and_remove_it
 check 'they take nothing but limits, of directories' attributes_take_nothing_else
 check 'only root changes them, whoever owns the directory' attributes_are_roots_to_change

@@ -400,7 +400,7 @@ void served_value(struct served_lane *client, uint64_t offset, void *to)
 
 uint64_t served_free_bytes(struct served_lane *client)
 {
-	struct far_request request;
+	struct far_statfs_request request = {.id = 0};
 
 	server_settle(client->lane.server);
 	assert_int_equal(served_call(client, FAR_OP_STATFS, 0, &request, sizeof(request), (struct served_parts){0}), FAR_STATUS_OK);

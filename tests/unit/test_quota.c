@@ -558,6 +558,45 @@ static void test_list_goes_on_at_its_cursor(void **state)
 	assert_int_equal(listed, 500);
 }
 
+// --- space ---
+
+static const struct far_statfs_reply *statfs_of(uint64_t id)
+{
+	struct far_statfs_request request = {.id = id};
+
+	assert_int_equal(served_call(client, FAR_OP_STATFS, 0, &request, sizeof(request), (struct served_parts){0}), FAR_STATUS_OK);
+	return (const struct far_statfs_reply *)client->reply;
+}
+
+static void test_statfs_tells_what_quotas_leave(void **state)
+{
+	uint64_t f, a;
+
+	(void)state;
+	put("a/b/f", LARGE_VALUE);
+	f = id_of("a/b/f");
+	a = id_of("a");
+	assert_int_equal(statfs_of(f)->total, POOL);
+	assert_int_equal(statfs_of(f)->objects_left, UINT64_MAX);
+	set_quota("a", 1U << 20, 0);
+	assert_int_equal(statfs_of(f)->total, 1U << 20);
+	assert_int_equal(statfs_of(a)->free, (1U << 20) - LARGE - DIRECTORY);
+	assert_int_equal(statfs_of(a)->available, (1U << 20) - LARGE - DIRECTORY);
+	assert_int_equal(statfs_of(a)->objects, 2);
+	set_quota("a/b", 1U << 21, 10);
+	assert_int_equal(statfs_of(f)->total, 1U << 20); // which leaves less
+	assert_int_equal(statfs_of(f)->objects, 1);
+	assert_int_equal(statfs_of(f)->objects_left, 9);
+	assert_int_equal(statfs_of(a)->objects_left, UINT64_MAX);
+	assert_int_equal(statfs_of(FAR_ROOT_ID)->total, POOL);
+	assert_int_equal(statfs_of(0)->total, POOL);
+	set_quota("a", 1ULL << 40, 0); // more than there is
+	assert_int_equal(statfs_of(a)->total, 1ULL << 40);
+	assert_true(statfs_of(a)->available < POOL);
+	set_quota("a", 1, 0);
+	assert_int_equal(statfs_of(a)->free, 0);
+}
+
 // --- eviction ---
 
 static const char *key_of(const char *directory, unsigned number)
@@ -981,6 +1020,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_statfs_tells_what_quotas_leave, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_evicting_server_makes_room_within_the_quota, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_leaves_what_is_used, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, tear_down),
