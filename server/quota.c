@@ -9,185 +9,6 @@
 #include "server/object.h"
 #include "server/record.h"
 
-// --- the table ---
-
-uint32_t quota_count_all(const struct server *server)
-{
-	return server->quotas ? server->quotas->by_directory.used : 0;
-}
-
-struct quota *quota_of(const struct server *server, const struct far_record *directory)
-{
-	const uint64_t *place;
-
-	if (!(directory->flags & FAR_RECORD_QUOTA))
-		return NULL;
-	place = id_table_find(&server->quotas->by_directory, object_id(server, directory));
-	return place ? (struct quota *)(uintptr_t)*place : NULL;
-}
-
-struct quota *quota_behind(const struct server *server, uint64_t number)
-{
-	struct quota *quota = server->quotas ? server->quotas->first : NULL;
-
-	while (quota && quota->number <= number)
-		quota = quota->next;
-	return quota;
-}
-
-// The next one at or above the directory *id, which becomes the id of what is above that; 0: nothing is.
-static struct quota *next_above(const struct server *server, uint64_t *id)
-{
-	struct quota *quota = NULL;
-
-	while (*id && !quota) {
-		const struct far_record *directory = object_peek(server, *id);
-
-		quota = directory ? quota_of(server, directory) : NULL;
-		*id = directory && directory != server->root ? directory->parent : 0;
-	}
-	return quota;
-}
-
-struct quota *quota_nearest(const struct server *server, uint64_t directory)
-{
-	return server->quotas ? next_above(server, &directory) : NULL;
-}
-
-static const struct quota *tighter(const struct quota *one, const struct quota *other, uint64_t (*left)(const struct quota *quota))
-{
-	return !one || left(other) < left(one) ? other : one;
-}
-
-void quota_tightest(
-        const struct server *server, const struct far_record *object, const struct quota **of_bytes, const struct quota **of_objects)
-{
-	uint64_t at = object_is_directory(object) ? object_id(server, object) : object->parent;
-	const struct quota *quota;
-
-	*of_bytes = *of_objects = NULL;
-	if (!server->quotas || object->nlink == 0)
-		return;
-	while ((quota = next_above(server, &at)) != NULL) {
-		if (quota->limits.bytes != UINT64_MAX)
-			*of_bytes = tighter(*of_bytes, quota, quota_bytes_left);
-		if (quota->limits.objects != UINT64_MAX)
-			*of_objects = tighter(*of_objects, quota, quota_objects_left);
-	}
-}
-
-// Nobody has any: requests are not looked at any more.
-static void free_table_if_empty(struct server *server)
-{
-	if (server->quotas->first)
-		return;
-	id_table_fini(&server->quotas->by_directory);
-	free(server->quotas);
-	server->quotas = NULL;
-}
-
-static struct quota *new_quota(struct server *server, uint64_t id)
-{
-	struct quota *quota = calloc(1, sizeof(*quota));
-	uint64_t *place = quota ? id_table_add(&server->quotas->by_directory, id) : NULL;
-
-	if (!place) {
-		free(quota);
-		return NULL;
-	}
-	*place = (uintptr_t)quota;
-	quota->number = ++server->quota_last;
-	quota->id = id;
-	server->quotas->counting++;
-	if (server->quotas->last)
-		server->quotas->last->next = quota;
-	else
-		server->quotas->first = quota;
-	server->quotas->last = quota;
-	return quota;
-}
-
-static int add_quota(struct server *server, struct far_record *directory, struct quota **quota)
-{
-	if (quota_count_all(server) == FAR_QUOTAS_MAX)
-		return -EMFILE;
-	if (!server->quotas)
-		server->quotas = calloc(1, sizeof(*server->quotas));
-	if (!server->quotas)
-		return -ENOMEM;
-	*quota = new_quota(server, object_id(server, directory));
-	if (!*quota) {
-		free_table_if_empty(server);
-		return -ENOMEM;
-	}
-	directory->flags |= FAR_RECORD_QUOTA;
-	quota_walk_restart(*quota);
-	quota_count_begin(*quota);
-	return 0;
-}
-
-int quota_set(struct server *server, struct far_record *directory, const struct quota_amount *limits)
-{
-	struct quota *quota;
-	int error;
-
-	if (!object_is_directory(directory))
-		return -ENOTDIR;
-	if (directory->nlink == 0)
-		return -ENOENT;
-	if ((!limits->bytes && !limits->objects) || limits->bytes > FAR_QUOTA_LIMIT_MAX || limits->objects > FAR_QUOTA_LIMIT_MAX)
-		return -EINVAL;
-	quota = quota_of(server, directory);
-	error = quota ? 0 : add_quota(server, directory, &quota);
-	if (error)
-		return error;
-	quota->limits.bytes = limits->bytes ? limits->bytes : UINT64_MAX;
-	quota->limits.objects = limits->objects ? limits->objects : UINT64_MAX;
-	quota->was_exceeded = false;
-	if (!quota->is_counted)
-		quota_count_step(server, quota, FAR_QUOTA_STEP_NS);
-	return 0;
-}
-
-static void remove_quota(struct server *server, struct quota *quota)
-{
-	struct quotas *quotas = server->quotas;
-	struct quota *before = NULL;
-
-	for (struct quota *at = quotas->first; at != quota; at = at->next)
-		before = at;
-	if (before)
-		before->next = quota->next;
-	else
-		quotas->first = quota->next;
-	if (quotas->last == quota)
-		quotas->last = before;
-	if (quotas->short_of == quota)
-		quotas->short_of = NULL;
-	if (!quota->is_counted)
-		quotas->counting--;
-	id_table_remove(&quotas->by_directory, quota->id);
-	free(quota);
-	free_table_if_empty(server);
-}
-
-int quota_remove(struct server *server, struct far_record *directory)
-{
-	struct quota *quota = quota_of(server, directory);
-
-	if (!quota)
-		return -ENODATA;
-	directory->flags &= ~FAR_RECORD_QUOTA & FAR_RECORD_FLAGS;
-	remove_quota(server, quota);
-	return 0;
-}
-
-void quota_free_all(struct server *server)
-{
-	while (server->quotas)
-		remove_quota(server, server->quotas->first);
-}
-
 // --- charges ---
 
 uint64_t quota_value_bytes(const struct far_record *value)
@@ -221,7 +42,7 @@ static void account(struct server *server, const struct quota_charge *charge, bo
 	uint64_t at = charge->bytes ? charge->parent : 0;
 	struct quota *quota;
 
-	while ((quota = next_above(server, &at)) != NULL) {
+	while ((quota = quota_next_above(server, &at)) != NULL) {
 		if (quota->count.is_under_way && quota_count_has(server, quota, charge))
 			change(&quota->count.met, charge, is_added);
 		if (quota->is_counted)
@@ -314,11 +135,9 @@ static void drop_directory(struct server *server, const struct far_record *direc
 	struct quota *quota;
 
 	account(server, &charge, false);
-	while ((quota = next_above(server, &at)) != NULL)
+	while ((quota = quota_next_above(server, &at)) != NULL)
 		quota_walk_leave(quota, directory);
-	quota = quota_of(server, directory);
-	if (quota)
-		remove_quota(server, quota);
+	quota_end_with(server, directory);
 }
 
 void quotas_drop(struct server *server, const struct far_record *object)
@@ -364,7 +183,7 @@ int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, ui
 	struct quota *quota;
 
 	settle_so_far(server);
-	while ((quota = next_above(server, &directory)) != NULL)
+	while ((quota = quota_next_above(server, &directory)) != NULL)
 		if (!make_room(server, quota, &more))
 			return -EDQUOT;
 	return 0;
@@ -376,7 +195,7 @@ uint64_t quotas_room(struct server *server, const struct far_record *object, uin
 	struct quota *quota;
 
 	settle_so_far(server);
-	while ((quota = next_above(server, &at)) != NULL)
+	while ((quota = quota_next_above(server, &at)) != NULL)
 		if (!make_room(server, quota, &(struct quota_amount){.bytes = wanted}))
 			wanted = quota_bytes_left(quota);
 	return wanted;
@@ -396,9 +215,8 @@ static void tell_exceeded(struct server *server, const struct quota *quota)
 
 	if (key_path_of(server, object_peek(server, quota->id), &path))
 		key = key_path_span(&path);
-	log_warning("quota exceeded: what needs more is refused directory=\"/%.*s\" bytes=%llu objects=%llu refusals=%llu", (int)key.length,
-	        (const char *)key.bytes, (unsigned long long)quota->used.bytes, (unsigned long long)quota->used.objects,
-	        (unsigned long long)quota->refusals);
+	log_warning("quota exceeded: what needs more is refused bytes=%llu objects=%llu directory=\"/%.*s\"",
+	        (unsigned long long)quota->used.bytes, (unsigned long long)quota->used.objects, (int)key.length, (const char *)key.bytes);
 }
 
 struct quota *quota_refuse(struct server *server)
@@ -421,7 +239,7 @@ static bool is_above(const struct server *server, const struct quota *quota, uin
 {
 	const struct quota *at;
 
-	while ((at = next_above(server, &directory)) != NULL)
+	while ((at = quota_next_above(server, &directory)) != NULL)
 		if (at == quota)
 			return true;
 	return false;
@@ -440,7 +258,7 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 	if (S_ISDIR(move->object->mode))
 		return -EXDEV;
 	settle_so_far(server);
-	while ((quota = next_above(server, &at)) != NULL)
+	while ((quota = quota_next_above(server, &at)) != NULL)
 		if (!is_above(server, quota, move->from) && !make_room(server, quota, &more))
 			return -EDQUOT;
 	return 0;
@@ -451,6 +269,6 @@ void quotas_directory_moved(struct server *server, const struct far_record *dire
 	uint64_t at = directory->parent;
 	struct quota *quota;
 
-	while ((quota = next_above(server, &at)) != NULL)
+	while ((quota = quota_next_above(server, &at)) != NULL)
 		quota_walk_restart(quota);
 }

@@ -62,6 +62,12 @@ int quota_set(struct server *server, struct far_record *directory, const struct 
 // -ENODATA: it has none.
 int quota_remove(struct server *server, struct far_record *directory);
 
+// The directory is gone, and its quota with it.
+void quota_end_with(struct server *server, const struct far_record *directory);
+
+// The next one at or above the directory *id, which becomes the id of what is above that; 0: nothing is. NULL: there are no more.
+struct quota *quota_next_above(const struct server *server, uint64_t *id);
+
 // The quota of a directory, or NULL; the nearest at or above the directory of an id; and the first with a number above one.
 struct quota *quota_of(const struct server *server, const struct far_record *directory);
 struct quota *quota_nearest(const struct server *server, uint64_t directory);
