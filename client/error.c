@@ -42,7 +42,7 @@ static const struct {
         {ETIMEDOUT, "the server did not answer in time"},
         {EDEADLK, "a source called its own session: give it another session"},
         {EIO, "the connection broke during the call: the change may or may not have happened"},
-        {EXDEV, "not within one server"},
+        {EXDEV, "a directory stays below the quota that it is below: copy it, then delete it there"},
         {ENODATA, "no such extended attribute, or no time to live"},
         {EOVERFLOW, "the counter would leave the range of 64 bits with a sign"},
         {E2BIG, "longer than an extended attribute's value can be"},

@@ -45,8 +45,8 @@ int delete_key(far_session *session, const char *key);
 void delete_tree(far_session *session, const char *directory);
 
 extern const struct CMUnitTest libfar_values[], libfar_names[], libfar_threads[], libfar_expiry[], libfar_counters[], libfar_many[],
-        libfar_versions[], libfar_range[], libfar_watch[], libfar_queue[];
+        libfar_versions[], libfar_range[], libfar_watch[], libfar_queue[], libfar_quota[];
 extern const size_t libfar_values_count, libfar_names_count, libfar_threads_count, libfar_expiry_count, libfar_counters_count,
-        libfar_many_count, libfar_versions_count, libfar_range_count, libfar_watch_count, libfar_queue_count;
+        libfar_many_count, libfar_versions_count, libfar_range_count, libfar_watch_count, libfar_queue_count, libfar_quota_count;
 
 #endif

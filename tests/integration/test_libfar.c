@@ -22,5 +22,6 @@ int main(void)
 	failed += _cmocka_run_group_tests("range", libfar_range, libfar_range_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("watch", libfar_watch, libfar_watch_count, sessions_open, sessions_close);
 	failed += _cmocka_run_group_tests("queue", libfar_queue, libfar_queue_count, sessions_open, sessions_close);
+	failed += _cmocka_run_group_tests("quota", libfar_quota, libfar_quota_count, sessions_open, sessions_close);
 	return failed != 0;
 }
