@@ -66,6 +66,16 @@ quota_makes_room_within_its_directory() {
 	fails 1 'quota of /limited' "$FAR" put large limited/more
 	"$FAR" rm -r limited
 }
+# Its kernel remembers all names, and forgets some behind each that was in the way.
+mount_writes_more_than_a_quota() {
+	local i
+	mkdir "$mount/limited"
+	"$FAR" quota --bytes=3M limited
+	for i in $(seq 40); do wait_until 100 cp large "$mount/limited/$i"; done
+	cmp large "$mount/limited/$i"
+	[ "$(ls "$mount/limited" | wc -l)" -le 10 ]
+	rm -r "$mount/limited"
+}
 mount_writes_more_than_the_pool() {
 	local i
 	mkdir "$mount/many"
@@ -197,6 +207,7 @@ check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
 check 'a quota makes room within its directory' quota_makes_room_within_its_directory
+check 'a mount writes more than a quota' mount_writes_more_than_a_quota
 check 'a mount writes three times as much as the pool, though its kernel remembers all names' mount_writes_more_than_the_pool
 check 'far top shows what was evicted' top_shows_evictions
 check 'a storm of puts and gets by several processes and a mount finds whole values, and nothing broken' storm
