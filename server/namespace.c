@@ -103,7 +103,7 @@ int namespace_add(struct server *server, struct far_record *directory, struct fa
 
 	if (directory->nlink == 0)
 		return -ENOENT;
-	error = quota_require(server, object_id(server, directory), quota_charge_of(object).bytes, 1);
+	error = quota_require_object(server, object_id(server, directory), object);
 	if (error)
 		return error;
 	SPACE_TRY(server, error, index_insert(server->index, offset));

@@ -88,7 +88,7 @@ static int give_name(struct server *server, struct far_record *object, struct fa
 	uint64_t offset = record_offset(server->pool, object);
 	uint64_t old_block = 0; // there is no old name
 	uint32_t old_size = 0;
-	int error = quota_require(server, parent, quota_charge_of(object).bytes, 1);
+	int error = quota_require_object(server, parent, object);
 
 	if (error)
 		return error;
@@ -124,7 +124,9 @@ int namespace_link(struct server *server, struct far_record *object, struct far_
 		return -ENOENT;
 	if (object->nlink >= FAR_LINK_MAX)
 		return -EMLINK;
-	error = quota_require(server, object->parent, sizeof(*link), 0);
+	error = quota_may_link(server, object->parent, object_id(server, directory));
+	if (!error)
+		error = quota_require(server, object->parent, sizeof(*link), 0);
 	if (error)
 		return error;
 	error = make_link(server, object, directory, name, &link);

@@ -163,10 +163,8 @@ static void publish(struct server *server, struct far_record *object)
 {
 	object_touch_status(server, object);
 	record_publish(object, FAR_RECORD_LIVE);
-	if (!object_is_directory(object))
-		return;
-	raise_epoch(server);
-	quota_directory_moved(server, object);
+	if (object_is_directory(object))
+		raise_epoch(server);
 }
 
 static void exchange(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
@@ -205,7 +203,14 @@ static void move(struct server *server, const struct namespace_rename *rename, c
 	namespace_drop_name(server, parties->victim);
 }
 
-// Objects are charged by their first names: a further one may be anywhere.
+static uint64_t cookie_behind(const struct namespace_rename *rename, const struct parties *parties)
+{
+	if (parties->victim)
+		return parties->victim->cookie;
+	return rename->from == rename->to ? parties->source->cookie : rename->to->u.directory.next_cookie + 1;
+}
+
+// Objects are charged by their first names; further ones stay in the domain that they are in.
 static int check_quota(struct server *server, const struct namespace_rename *rename, const struct parties *parties)
 {
 	bool is_exchange = rename->flags & FAR_RENAME_EXCHANGE;
@@ -215,13 +220,21 @@ static int check_quota(struct server *server, const struct namespace_rename *ren
 	        .object = parties->source_object,
 	        .from = object_id(server, rename->from),
 	        .to = object_id(server, rename->to),
+	        .cookie = cookie_behind(rename, parties),
 	        .goes = is_victim_first && (is_exchange || parties->victim_object->nlink == 1) ? parties->victim_object : NULL,
 	};
 	struct quota_move back = {
-	        .object = parties->victim_object, .from = move.to, .to = move.from, .goes = is_first ? parties->source_object : NULL};
-	int error = is_first ? quota_may_move(server, &move) : 0;
+	        .object = parties->victim_object,
+	        .from = move.to,
+	        .to = move.from,
+	        .cookie = parties->source->cookie,
+	        .goes = is_first ? parties->source_object : NULL,
+	};
+	int error = is_first ? quota_may_move(server, &move) : quota_may_link(server, move.from, move.to);
 
-	return !error && is_exchange && is_victim_first ? quota_may_move(server, &back) : error;
+	if (error || !is_exchange)
+		return error;
+	return is_victim_first ? quota_may_move(server, &back) : quota_may_link(server, back.from, back.to);
 }
 
 static void tell(struct server *server, const struct namespace_rename *rename, const struct parties *parties)

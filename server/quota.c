@@ -82,26 +82,34 @@ static struct quota_met *find_met(struct quotas *quotas, const struct far_record
 	return NULL;
 }
 
-// A free place, or that of the one met longest ago. What ends leaves its place, so that many may, and nothing that stays loses its own.
-static void remember(struct server *server, const struct far_record *object)
+// A free place, or that of the one found longest ago: what is found again keeps its own, and what ends leaves its, so that many may.
+static struct quota_met *place_for_next(struct quotas *quotas)
 {
-	struct quotas *quotas = server->quotas;
-	struct quota_met *place = NULL;
+	struct quota_met *oldest = &quotas->met[0];
 
-	for (uint32_t i = 0; i < QUOTA_MET && !place; i++)
+	for (uint32_t i = 0; i < QUOTA_MET; i++) {
 		if (!quotas->met[i].object)
-			place = &quotas->met[i];
-	if (!place) {
-		place = &quotas->met[quotas->met_next++ % QUOTA_MET];
-		settle(server, place);
+			return &quotas->met[i];
+		if (quotas->met[i].turn < oldest->turn)
+			oldest = &quotas->met[i];
 	}
-	*place = (struct quota_met){object, quota_charge_of(object)};
+	return oldest;
 }
 
 void quotas_meet(struct server *server, const struct far_record *object)
 {
-	if (!S_ISDIR(object->mode) && object->nlink > 0 && !find_met(server->quotas, object))
-		remember(server, object);
+	struct quotas *quotas = server->quotas;
+	struct quota_met *place;
+
+	if (S_ISDIR(object->mode) || object->nlink == 0)
+		return;
+	place = find_met(quotas, object);
+	if (!place) {
+		place = place_for_next(quotas);
+		settle(server, place);
+		*place = (struct quota_met){.object = object, .before = quota_charge_of(object)};
+	}
+	place->turn = ++quotas->turns;
 }
 
 void quotas_settle(struct server *server)
@@ -128,7 +136,7 @@ void quotas_add(struct server *server, const struct far_record *object)
 	quotas_meet(server, object);
 }
 
-static void drop_directory(struct server *server, const struct far_record *directory)
+static void drop_directory(struct server *server, struct far_record *directory)
 {
 	struct quota_charge charge = quota_charge_of(directory);
 	uint64_t at = charge.parent;
@@ -137,10 +145,10 @@ static void drop_directory(struct server *server, const struct far_record *direc
 	account(server, &charge, false);
 	while ((quota = quota_next_above(server, &at)) != NULL)
 		quota_walk_leave(quota, directory);
-	quota_end_with(server, directory);
+	quota_remove(server, directory); // if it has one
 }
 
-void quotas_drop(struct server *server, const struct far_record *object)
+void quotas_drop(struct server *server, struct far_record *object)
 {
 	struct quota_met *met;
 
@@ -245,6 +253,28 @@ static bool is_above(const struct server *server, const struct quota *quota, uin
 	return false;
 }
 
+// A count that has come to one of the places and not to the other, or to a part of what is below the directory, would count some of it twice, or not at all. A second count begins anew; the first one is
+// what there is, so nobody is to keep it from its end.
+static int may_move_directory(struct server *server, const struct quota_move *move)
+{
+	const struct quota_charge before = quota_charge_of(move->object);
+	const struct quota_charge behind = {.bytes = before.bytes, .parent = move->to, .cookie = move->cookie};
+	uint64_t at = move->to;
+	struct quota *quota;
+
+	while ((quota = quota_next_above(server, &at)) != NULL) {
+		if (!quota->count.is_under_way)
+			continue;
+		if (!quota_count_is_in(server, quota, move->object) &&
+		        quota_count_has(server, quota, &before) == quota_count_has(server, quota, &behind))
+			continue;
+		if (!quota->is_counted)
+			return -EXDEV;
+		quota_count_begin(quota);
+	}
+	return 0;
+}
+
 int quotas_may_move(struct server *server, const struct quota_move *move)
 {
 	struct quota_charge charge = quota_charge_of(move->object);
@@ -254,7 +284,7 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 	struct quota *quota;
 
 	if (quota_nearest(server, move->from) == quota_nearest(server, move->to))
-		return 0;
+		return S_ISDIR(move->object->mode) ? may_move_directory(server, move) : 0;
 	if (S_ISDIR(move->object->mode))
 		return -EXDEV;
 	settle_so_far(server);
@@ -262,13 +292,4 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 		if (!is_above(server, quota, move->from) && !make_room(server, quota, &more))
 			return -EDQUOT;
 	return 0;
-}
-
-void quotas_directory_moved(struct server *server, const struct far_record *directory)
-{
-	uint64_t at = directory->parent;
-	struct quota *quota;
-
-	while ((quota = quota_next_above(server, &at)) != NULL)
-		quota_walk_restart(quota);
 }

@@ -44,6 +44,7 @@ struct quota_charge {
 struct quota_met {
 	const struct far_record *object; // NULL: a free place
 	struct quota_charge before;
+	uint64_t turn; // of quotas.turns, when it was found last
 };
 
 struct quotas {
@@ -51,7 +52,7 @@ struct quotas {
 	struct quota *first, *last;   // by number
 	uint32_t counting;            // that make their first count
 	struct quota_met met[QUOTA_MET];
-	uint32_t met_next;
+	uint64_t turns;         // one for each that was found
 	uint32_t looked_at;     // by eviction, for the request under way
 	struct quota *short_of; // the last one that something was asked of that it does not allow
 };
@@ -61,9 +62,6 @@ int quota_set(struct server *server, struct far_record *directory, const struct 
 
 // -ENODATA: it has none.
 int quota_remove(struct server *server, struct far_record *directory);
-
-// The directory is gone, and its quota with it.
-void quota_end_with(struct server *server, const struct far_record *directory);
 
 // The next one at or above the directory *id, which becomes the id of what is above that; 0: nothing is. NULL: there are no more.
 struct quota *quota_next_above(const struct server *server, uint64_t *id);
@@ -107,7 +105,7 @@ uint64_t quota_value_bytes(const struct far_record *value);
 
 void quotas_meet(struct server *server, const struct far_record *object);
 void quotas_add(struct server *server, const struct far_record *object);
-void quotas_drop(struct server *server, const struct far_record *object);
+void quotas_drop(struct server *server, struct far_record *object);
 void quotas_settle(struct server *server);
 int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects);
 uint64_t quotas_room(struct server *server, const struct far_record *object, uint64_t wanted);
@@ -116,10 +114,10 @@ int quotas_require_value(struct server *server, const struct far_record *object,
 struct quota_move {
 	const struct far_record *object; // whose first name moves
 	uint64_t from, to;               // directories
+	uint64_t cookie;                 // that it has in the latter then
 	const struct far_record *goes;   // what leaves `to` for it, or NULL
 };
 int quotas_may_move(struct server *server, const struct quota_move *move);
-void quotas_directory_moved(struct server *server, const struct far_record *directory);
 
 // The request under way has found this object, and may change it.
 static inline void quota_meet(struct server *server, const struct far_record *object)
@@ -135,8 +133,8 @@ static inline void quota_add(struct server *server, const struct far_record *obj
 		quotas_add(server, object);
 }
 
-// It has lost its last one, which its record still has. Behind a quota_meet from before.
-static inline void quota_drop(struct server *server, const struct far_record *object)
+// It has lost its last one, which its record still has. Behind a quota_meet from before. A directory's own quota ends with it.
+static inline void quota_drop(struct server *server, struct far_record *object)
 {
 	if (server->quotas)
 		quotas_drop(server, object);
@@ -153,6 +151,12 @@ static inline void quota_settle(struct server *server)
 static inline int quota_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects)
 {
 	return server->quotas ? quotas_require(server, directory, bytes, objects) : 0;
+}
+
+// The same for one more object, as it is.
+static inline int quota_require_object(struct server *server, uint64_t directory, const struct far_record *object)
+{
+	return server->quotas ? quotas_require(server, directory, quota_charge_of(object).bytes, 1) : 0;
 }
 
 // How many bytes, `wanted` at most, the object's value may take more. What has no name yet may take any number.
@@ -173,17 +177,16 @@ static inline int quota_require_value(struct server *server, const struct far_re
 	return server->quotas ? quotas_require_value(server, object, value) : 0;
 }
 
+// Whether an object with a name there may get a further one there, or such a one may move: a limit could be passed by what is charged elsewhere. -EXDEV.
+static inline int quota_may_link(const struct server *server, uint64_t from, uint64_t to)
+{
+	return server->quotas && quota_nearest(server, from) != quota_nearest(server, to) ? -EXDEV : 0;
+}
+
 // -EXDEV: a directory leaves the domain of a quota or comes into one. -EDQUOT.
 static inline int quota_may_move(struct server *server, const struct quota_move *move)
 {
 	return server->quotas ? quotas_may_move(server, move) : 0;
-}
-
-// A directory has another place, with all that is below it.
-static inline void quota_directory_moved(struct server *server, const struct far_record *directory)
-{
-	if (server->quotas)
-		quotas_directory_moved(server, directory);
 }
 
 #endif

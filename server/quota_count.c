@@ -31,13 +31,6 @@ void quota_walk_leave(struct quota *quota, const struct far_record *directory)
 	leave(&quota->hand, directory);
 }
 
-void quota_walk_restart(struct quota *quota)
-{
-	quota->hand = (struct quota_place){quota->id, 0};
-	if (quota->count.is_under_way)
-		quota_count_begin(quota);
-}
-
 // How many directories are above it, up to the top.
 static uint64_t depth_of(const struct server *server, const struct quota_place *place, uint64_t top)
 {
@@ -73,6 +66,18 @@ bool quota_count_has(const struct server *server, const struct quota *quota, con
 		go_up(server, &walk);
 	}
 	return name.cookie <= walk.cookie; // a directory that the walk is in has been counted itself
+}
+
+bool quota_count_is_in(const struct server *server, const struct quota *quota, const struct far_record *directory)
+{
+	struct quota_place walk = quota->count.place;
+
+	while (walk.directory != directory->id) {
+		if (walk.directory == quota->id)
+			return false;
+		go_up(server, &walk);
+	}
+	return true;
 }
 
 // --- the walk ---

@@ -1,5 +1,5 @@
 // Counting what is below a directory while it changes: a walk from entry to entry, depth first, each directory in the order of its cookies and what is in it right behind itself. What stands before the walk's place has been counted, what
-// stands behind it will be; so a change is put on the count's account if it is before the place, and else left to the walk. A directory that moves might carry what is counted to where it is not: then the count begins anew. One
+// stands behind it will be; so a change is put on the count's account if it is before the place, and else left to the walk. A directory that moves might carry what is counted to where it is not: then a second count begins anew, and during a first it may not (quota_may_move). One
 // that is removed is empty: the place is behind it then.
 //
 // By the same walk a quota's first count is made, between operations, far fsck counts anew what should be on account, and eviction looks for what may go (quota_evict.c). Writer thread only.
@@ -40,11 +40,11 @@ bool quota_count_step(struct server *server, struct quota *quota, uint64_t budge
 // Whether the name at that place has been counted.
 bool quota_count_has(const struct server *server, const struct quota *quota, const struct quota_charge *charge);
 
+// Whether the walk is in a directory, at whatever depth.
+bool quota_count_is_in(const struct server *server, const struct quota *quota, const struct far_record *directory);
+
 // A directory goes, empty: places in it are behind it from now on.
 void quota_walk_leave(struct quota *quota, const struct far_record *directory);
-
-// A directory has moved, with all that is below it: count and eviction begin anew.
-void quota_walk_restart(struct quota *quota);
 
 // Whether some quota makes its first count.
 bool quota_is_counting(const struct server *server);

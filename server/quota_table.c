@@ -115,7 +115,7 @@ static int add_quota(struct server *server, struct far_record *directory, struct
 		return -ENOMEM;
 	}
 	directory->flags |= FAR_RECORD_QUOTA;
-	quota_walk_restart(*quota);
+	(*quota)->hand.directory = (*quota)->id;
 	quota_count_begin(*quota);
 	return 0;
 }
@@ -163,14 +163,6 @@ static void remove_quota(struct server *server, struct quota *quota)
 	id_table_remove(&quotas->by_directory, quota->id);
 	free(quota);
 	free_table_if_empty(server);
-}
-
-void quota_end_with(struct server *server, const struct far_record *directory)
-{
-	struct quota *quota = quota_of(server, directory);
-
-	if (quota)
-		remove_quota(server, quota);
 }
 
 int quota_remove(struct server *server, struct far_record *directory)

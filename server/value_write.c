@@ -34,6 +34,13 @@ static uint64_t small_stored(const struct far_record *record)
 	return record->value_kind == FAR_VALUE_EMPTY ? 0 : value_size(record);
 }
 
+static bool is_block_allowed(const struct value_change *change, uint64_t size)
+{
+	const struct far_record block = {.value_kind = FAR_VALUE_BLOCK, .u.value.extents = pool_block_round((uint32_t)size)};
+
+	return quota_require_value(change->server, change->record, &block) == 0;
+}
+
 // Moves a small value into a block of at least `size` bytes; growing ones get some more, so that appending bit by bit copies seldom.
 static int small_move(struct value_change *change, uint64_t size)
 {
@@ -41,12 +48,12 @@ static int small_move(struct value_change *change, uint64_t size)
 	struct far_record *record = change->record;
 	struct far_record old;
 	uint64_t wanted = record->value_kind == FAR_VALUE_EMPTY ? size : value_least(size + size / 2, FAR_BLOCK_MAX);
-	const struct far_record new = {.value_kind = FAR_VALUE_BLOCK, .u.value.extents = pool_block_round((uint32_t)wanted)};
-	int error = quota_require_value(server, record, &new);
 	uint64_t block;
 
-	if (error)
-		return error;
+	if (!is_block_allowed(change, wanted))
+		wanted = size;
+	if (!is_block_allowed(change, wanted))
+		return -EDQUOT;
 	block = space_alloc_block(server, (uint32_t)wanted);
 	if (!block)
 		return -ENOSPC;
@@ -58,7 +65,7 @@ static int small_move(struct value_change *change, uint64_t size)
 	record->value_kind = FAR_VALUE_BLOCK;
 	record->u.value.block = block;
 	record->u.value.pages = 0;
-	record->u.value.extents = new.u.value.extents;
+	record->u.value.extents = pool_block_round((uint32_t)wanted);
 	value_show(change);
 	value_release(server, &old);
 	return 0;

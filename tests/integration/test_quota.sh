@@ -124,8 +124,9 @@ programs_meet_it() {
 	fails any 'quota exceeded' mkdir "$mount/p/5"
 	fails any 'quota exceeded' ln -s there "$mount/p/5"
 	dd if=large of="$mount/p/1" conv=notrunc status=none # in place
-	ln "$mount/p/1" "$mount/another"
-	rm -r "$mount/p" "$mount/another"
+	ln "$mount/p/1" "$mount/p/2"
+	fails any 'cross-device' ln "$mount/p/1" "$mount/another"
+	rm -r "$mount/p"
 }
 mv_copies_directories_across() {
 	mkdir -p "$mount/from/tree/deep" "$mount/to"
