@@ -13,10 +13,9 @@ static int check_space(const struct request *request, const struct far_record *o
 {
 	struct server *server = request->server;
 	uint64_t available = space_available_bytes(server);
-	uint64_t most = end - offset + 2 * FAR_PAGE_SIZE; // the pages at both ends, too
 	uint64_t holes;
 
-	if (most <= available && quota_room(server, object, most) == most) // no need to count
+	if (!server->quotas && end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
 		return 0;
 	holes = value_holes(server->pool, object, offset, end);
 	if (holes > available)

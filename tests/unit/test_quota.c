@@ -743,6 +743,24 @@ static void test_what_is_larger_than_the_limit_evicts_nothing(void **state)
 	assert_true(is_there("d/h"));
 }
 
+// Asks for pages that are there, so nothing has to go.
+static void test_fallocate_again_evicts_nothing(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	put("d/f", 5);
+	id = id_of("d/f");
+	assert_int_equal(fallocate(id, 0, 0, 100 * PAGE), FAR_STATUS_OK);
+	for (unsigned i = 0; i < 100; i++)
+		put(key_of("d", i), LARGE_VALUE);
+	assert_int_equal(set_quota("d", SMALL + 100 * PAGE + 100 * LARGE, 0), FAR_STATUS_OK);
+	assert_int_equal(fallocate(id, 0, 0, 100 * PAGE), FAR_STATUS_OK);
+	assert_used("d", SMALL + 100 * PAGE + 100 * LARGE, 101);
+	assert_int_equal(fallocate(id, 0, 0, 102 * PAGE), FAR_STATUS_OK); // what it lacks does
+	assert_used("d", SMALL + 102 * PAGE + 99 * LARGE, 100);
+}
+
 static void test_write_makes_room_for_itself(void **state)
 {
 	uint64_t id;
@@ -1108,6 +1126,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_leaves_pinned_files_and_directories, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_what_is_larger_than_the_limit_evicts_nothing, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_batches_that_evict, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
