@@ -174,39 +174,64 @@ static bool has_room(const struct quota *quota, const struct quota_amount *more)
 	return more->bytes <= quota_bytes_left(quota) && more->objects <= quota_objects_left(quota);
 }
 
-// Room is made by eviction, if that can be enough. False: it is in the way.
-static bool make_room(struct server *server, struct quota *quota, const struct quota_amount *more)
+static bool can_have_room(const struct quota *quota, const struct quota_amount *more)
 {
-	while (!has_room(quota, more))
-		if (more->bytes > quota->limits.bytes || more->objects > quota->limits.objects || !quota_evict(server, quota)) {
-			server->quotas->short_of = quota;
-			return false;
-		}
-	return true;
+	return more->bytes <= quota->limits.bytes && more->objects <= quota->limits.objects;
+}
+
+// What is asked of the quotas at or above a directory, up to one that is not asked (NULL: of all).
+struct demand {
+	uint64_t directory;
+	const struct quota *until;
+	struct quota_amount more;
+};
+
+// The first of them that does not allow it, or NULL.
+static struct quota *find_refusing(const struct server *server, const struct demand *demand,
+        bool (*allows)(const struct quota *quota, const struct quota_amount *more))
+{
+	uint64_t at = demand->directory;
+	struct quota *quota;
+
+	while ((quota = quota_next_above(server, &at)) != demand->until)
+		if (!allows(quota, &demand->more))
+			return quota;
+	return NULL;
+}
+
+// Makes room by eviction, unless one of them could not have it whatever goes. The one that is in the way, or NULL.
+static struct quota *find_in_the_way(struct server *server, const struct demand *demand)
+{
+	struct quota *quota = find_refusing(server, demand, has_room);
+	struct quota *too_small = quota ? find_refusing(server, demand, can_have_room) : NULL;
+
+	while (quota && !too_small && quota_evict(server, quota))
+		quota = find_refusing(server, demand, has_room);
+	if (too_small)
+		quota = too_small;
+	if (quota)
+		server->quotas->short_of = quota;
+	return quota;
 }
 
 int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects)
 {
-	const struct quota_amount more = {bytes, objects};
-	struct quota *quota;
+	const struct demand demand = {.directory = directory, .more = {bytes, objects}};
 
 	settle_so_far(server);
-	while ((quota = quota_next_above(server, &directory)) != NULL)
-		if (!make_room(server, quota, &more))
-			return -EDQUOT;
-	return 0;
+	return find_in_the_way(server, &demand) ? -EDQUOT : 0;
 }
 
 uint64_t quotas_room(struct server *server, const struct far_record *object, uint64_t wanted)
 {
-	uint64_t at = find_met(server->quotas, object) ? object->parent : 0; // what nobody can find yet is not charged
+	// What nobody can find yet is not charged.
+	struct demand demand = {.directory = find_met(server->quotas, object) ? object->parent : 0, .more.bytes = wanted};
 	struct quota *quota;
 
 	settle_so_far(server);
-	while ((quota = quota_next_above(server, &at)) != NULL)
-		if (!make_room(server, quota, &(struct quota_amount){.bytes = wanted}))
-			wanted = quota_bytes_left(quota);
-	return wanted;
+	while ((quota = find_in_the_way(server, &demand)) != NULL)
+		demand.more.bytes = quota_bytes_left(quota);
+	return demand.more.bytes;
 }
 
 int quotas_require_value(struct server *server, const struct far_record *object, const struct far_record *value)
@@ -279,17 +304,16 @@ int quotas_may_move(struct server *server, const struct quota_move *move)
 {
 	struct quota_charge charge = quota_charge_of(move->object);
 	uint64_t freed = move->goes ? quota_charge_of(move->goes).bytes : 0;
-	struct quota_amount more = {above(charge.bytes, freed), move->goes ? 0 : 1};
+	struct demand demand = {.directory = move->to, .more = {above(charge.bytes, freed), move->goes ? 0 : 1}};
 	uint64_t at = move->to;
-	struct quota *quota;
 
 	if (quota_nearest(server, move->from) == quota_nearest(server, move->to))
 		return S_ISDIR(move->object->mode) ? may_move_directory(server, move) : 0;
 	if (S_ISDIR(move->object->mode))
 		return -EXDEV;
 	settle_so_far(server);
-	while ((quota = quota_next_above(server, &at)) != NULL)
-		if (!is_above(server, quota, move->from) && !make_room(server, quota, &more))
-			return -EDQUOT;
-	return 0;
+	do
+		demand.until = quota_next_above(server, &at);
+	while (demand.until && !is_above(server, demand.until, move->from));
+	return find_in_the_way(server, &demand) ? -EDQUOT : 0;
 }

@@ -743,6 +743,24 @@ static void test_what_is_larger_than_the_limit_evicts_nothing(void **state)
 	assert_true(is_there("d/h"));
 }
 
+// Room in the inner one would be of no use.
+static void test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		put(key_of("a/b", i), LARGE_VALUE);
+	put("f", LARGE_VALUE);
+	set_quota("a", LARGE - 1, 0);
+	set_quota("a/b", 10 * LARGE, 0);
+	assert_int_equal(put("a/b/more", LARGE_VALUE), FAR_STATUS_QUOTA);
+	assert_int_equal(fallocate(id_of("a/b/5"), 0, 0, 5 * PAGE), FAR_STATUS_QUOTA);
+	assert_int_equal(served_rename(client, "f", "a/b/f", 0), FAR_STATUS_QUOTA);
+	assert_used("a/b", 10 * LARGE, 10);
+	assert_int_equal(quota("a").refusals, 3); // it is the one that is told
+	assert_int_equal(put("a/b/more", 5), FAR_STATUS_OK);
+	assert_used("a/b", SMALL, 1); // as many as fit in both
+}
+
 // Asks for pages that are there, so nothing has to go.
 static void test_fallocate_again_evicts_nothing(void **state)
 {
@@ -1126,6 +1144,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_eviction_leaves_pinned_files_and_directories, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_what_is_larger_than_the_limit_evicts_nothing, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_batches_that_evict, set_up_evicting, tear_down),
