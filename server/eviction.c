@@ -392,6 +392,13 @@ bool eviction_make_room(struct server *server)
 	return has_gone;
 }
 
+bool eviction_may_take(struct server *server)
+{
+	struct eviction *eviction = server->eviction;
+
+	return eviction && !eviction->is_evicting && !has_ended_many(eviction);
+}
+
 bool eviction_take(struct server *server, struct far_record *name, bool is_any)
 {
 	struct eviction *eviction = server->eviction;

@@ -42,7 +42,7 @@ struct eviction {
 	uint64_t waiting_since_ns; // somebody has to, and nothing has come back; 0: nobody ever had to
 	uint64_t returned;         // bytes that had come back by then, ever
 	bool can_wait;             // the request under way, if it is not carried out now
-	bool is_short;             // it found no memory, but there will be some
+	bool is_short;             // it found no memory, or a quota in its way, but there will be some room
 };
 
 int eviction_new(struct server *server); // -ENOMEM
@@ -101,7 +101,7 @@ int eviction_unpin(struct server *server, struct far_record *object);
 // Evicts some objects for a request that found no memory. False: nothing has gone. Called by space.c alone.
 bool eviction_make_room(struct server *server);
 
-// Whether the request that begins can be carried out later instead: then it evicts little while what it has evicted waits for readers, and if it fails for that it is short. It has been late since then (0: it
+// Whether the request that begins can be carried out later instead: then it evicts little at once, and little while what it has evicted waits for readers, and if it fails for that it is short. It has been late since then (0: it
 // has not), and not for ever.
 void eviction_let_wait(struct server *server, bool can_wait, uint64_t late_since_ns);
 
@@ -113,12 +113,10 @@ static inline bool eviction_is_short(const struct server *server)
 // Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
 bool eviction_has_to_wait(struct server *server);
 
-// For quota_evict.c, which chooses by itself: whether there is eviction, and none is under way; and evicts this one, by its first name, if it may go and, unless any is welcome, was not used lately. Else it has one use less, and who
-// reads it one-sidedly will be seen to.
-static inline bool eviction_may_take(const struct server *server)
-{
-	return server->eviction && !server->eviction->is_evicting;
-}
+// For quota_evict.c, which chooses by itself: whether there is eviction, none is under way, and the request has not had so many go that others are to have their turn (then it is short, if it can wait).
+bool eviction_may_take(struct server *server);
+
+// Evicts this one, by its first name, if it may go and, unless any is welcome, was not used lately. Else it has one use less, and who reads it one-sidedly will be seen to.
 bool eviction_take(struct server *server, struct far_record *name, bool is_any);
 
 // Between operations: evicts a few objects if there are fewer bytes free in whole pages than this. Where small ones are all that goes, which bring no pages back, half as many the next time, down to one.

@@ -392,7 +392,7 @@ uint32_t operations_dispatch(struct server *server, struct lane *lane, const voi
 	error = operation->handle(&request);
 	index_settle(server->index);
 	quota_settle(server);
-	if (error == -ENOSPC && eviction_is_short(server)) {
+	if ((error == -ENOSPC || error == -EDQUOT) && eviction_is_short(server)) {
 		if (lane->late_since_ns == 0)
 			lane->late_since_ns = server->monotonic_ns();
 		return OPERATIONS_LATER;

@@ -38,7 +38,7 @@ bool operations_may_be_late(const struct server *server, const void *message, ui
 bool operations_may_push(const void *message, uint32_t length);
 
 // Handles one message (8-byte aligned, `length` bytes as received) and fills `reply` (lane->message_size bytes, 8-byte aligned). Returns the reply's length, 0 = none.
-// OPERATIONS_LATER: nothing has been done, there is no reply, and the message is to be handled again in a later turn: eviction waits for readers.
+// OPERATIONS_LATER: nothing has been done, there is no reply, and the message is to be handled again in a later turn: eviction waits for readers, or has evicted much at once.
 // A malformed message sets lane->is_closing: send the reply, then disconnect.
 uint32_t operations_dispatch(struct server *server, struct lane *lane, const void *message, uint32_t length, void *reply);
 

@@ -66,6 +66,20 @@ quota_makes_room_within_its_directory() {
 	fails 1 'quota of /limited' "$FAR" put large limited/more
 	"$FAR" rm -r limited
 }
+# It takes several turns of the server's loop.
+thousands_go_within_a_quota_for_a_large_one() {
+	mkdir files
+	split -a 4 -b 1 <(head -c 8000 large) files/
+	cat large large large >larger
+	"$FAR" put -r files limited
+	"$FAR" quota --bytes=1200K limited
+	"$FAR" put larger limited/larger
+	"$FAR" get limited/larger | cmp - larger
+	[ "$("$FAR" ls limited | wc -l)" -lt 3900 ]
+	"$FAR" quota limited | awk 'END {exit $2 > 1200 * 1024}'
+	"$FAR" fsck
+	"$FAR" rm -r limited
+}
 # Its kernel remembers all names, and forgets some behind each that was in the way.
 mount_writes_more_than_a_quota() {
 	local i
@@ -207,6 +221,7 @@ check 'a key that is asked for stays' hot_key_stays
 check 'a stream finds room; one that is larger than the pool is refused' stream_larger_than_what_is_free
 check 'appends find room' append_and_ranges
 check 'a quota makes room within its directory' quota_makes_room_within_its_directory
+check 'within a quota thousands of files go for a large one' thousands_go_within_a_quota_for_a_large_one
 check 'a mount writes more than a quota' mount_writes_more_than_a_quota
 check 'a mount writes three times as much as the pool, though its kernel remembers all names' mount_writes_more_than_the_pool
 check 'far top shows what was evicted' top_shows_evictions

@@ -779,6 +779,31 @@ static void test_fallocate_again_evicts_nothing(void **state)
 	assert_used("d", SMALL + 102 * PAGE + 99 * LARGE, 100);
 }
 
+// Others have their turn meanwhile.
+static void test_many_small_files_go_for_a_large_one_in_several_turns(void **state)
+{
+	unsigned turns = 0;
+	uint64_t evicted = 0;
+	int status;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++)
+		put(key_of("d", i), 5);
+	put("d/f", 5);
+	assert_int_equal(set_quota("d", 4U << 20, 0), FAR_STATUS_OK);
+	while (quota_sweep(server, UINT64_MAX))
+		;
+	while ((status = fallocate(id_of("d/f"), 0, 0, 3U << 20)) == SERVED_LATER) {
+		assert_in_range(server->figures.evicted, evicted + 1, evicted + 5000);
+		evicted = server->figures.evicted;
+		assert_true(++turns < 100);
+	}
+	assert_int_equal(status, FAR_STATUS_OK);
+	assert_true(turns >= 2);
+	assert_int_equal(quota("d").refusals, 0); // to be late is not to be refused
+	assert_true(quota("d").objects > 6000);   // no more than had to
+}
+
 static void test_write_makes_room_for_itself(void **state)
 {
 	uint64_t id;
@@ -1147,6 +1172,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_many_small_files_go_for_a_large_one_in_several_turns, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_batches_that_evict, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
