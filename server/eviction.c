@@ -9,6 +9,7 @@
 #include "server/holds.h"
 #include "server/locks.h"
 #include "server/namespace.h"
+#include "server/quota.h"
 #include "server/record.h"
 #include "server/session.h"
 
@@ -143,10 +144,12 @@ void eviction_drop(struct server *server, struct far_record *object)
 
 void eviction_consider(struct server *server, const struct far_record *object)
 {
-	bool is_out = EVICTION_QUEUE(object->eviction) == EVICTION_QUEUE_NONE && object->nlink > 0;
 	bool is_kept = object->holds > 0 || object->flags & FAR_RECORD_PINNED;
 
-	if (server->eviction && is_out && !is_kept && S_ISREG(object->mode) && has_place(server->eviction))
+	if (!server->eviction || is_kept || object->nlink == 0 || !S_ISREG(object->mode))
+		return;
+	quota_offer(server, object);
+	if (EVICTION_QUEUE(object->eviction) == EVICTION_QUEUE_NONE && has_place(server->eviction))
 		eviction_policy_return(server->eviction->policy, object->id);
 }
 

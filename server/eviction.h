@@ -113,6 +113,13 @@ static inline bool eviction_is_short(const struct server *server)
 // Between operations, for requests that cannot be carried out again: whether so much evicted memory waits for readers to end that who wants memory had better wait, too. Not for long: a reader that does not end is not to stop the others.
 bool eviction_has_to_wait(struct server *server);
 
+// The request under way has taken so much time that others are to have their turn. False: it cannot be carried out later.
+static inline bool eviction_put_off(struct server *server)
+{
+	server->eviction->is_short |= server->eviction->can_wait;
+	return server->eviction->can_wait;
+}
+
 // For quota_evict.c, which chooses by itself: whether there is eviction, none is under way, and the request has not had so many go that others are to have their turn (then it is short, if it can wait).
 bool eviction_may_take(struct server *server);
 

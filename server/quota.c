@@ -134,6 +134,7 @@ void quotas_add(struct server *server, const struct far_record *object)
 
 	account(server, &charge, true);
 	quotas_meet(server, object);
+	quotas_offer(server, object);
 }
 
 static void drop_directory(struct server *server, struct far_record *directory)

@@ -28,6 +28,8 @@ struct quota {
 	struct quota_amount used;
 	struct quota_count count;
 	struct quota_place hand; // of eviction (quota_evict.c)
+	uint64_t stayed;         // names that it has passed since one went, in this request and those before
+	bool is_in_vain;         // so many that nothing is likely to go
 	bool is_counted;         // `used` is complete; else it is what the count under way has met
 	bool was_exceeded;       // somebody was refused since the limits were set: said once
 	uint64_t refusals;
@@ -106,6 +108,7 @@ uint64_t quota_value_bytes(const struct far_record *value);
 void quotas_meet(struct server *server, const struct far_record *object);
 void quotas_add(struct server *server, const struct far_record *object);
 void quotas_drop(struct server *server, struct far_record *object);
+void quotas_offer(struct server *server, const struct far_record *name);
 void quotas_settle(struct server *server);
 int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects);
 uint64_t quotas_room(struct server *server, const struct far_record *object, uint64_t wanted);
@@ -138,6 +141,13 @@ static inline void quota_drop(struct server *server, struct far_record *object)
 {
 	if (server->quotas)
 		quotas_drop(server, object);
+}
+
+// It may be evicted from now on, or is new: quotas below which nothing could be look there next.
+static inline void quota_offer(struct server *server, const struct far_record *name)
+{
+	if (server->quotas)
+		quotas_offer(server, name);
 }
 
 // Puts on account what has become of what was met, and forgets it.

@@ -661,11 +661,21 @@ static bool is_there(const char *key)
 	return served_stat(client, key, &attr) == FAR_STATUS_OK;
 }
 
-static int pin(const char *key)
+static int call_pin(const char *key, unsigned flags)
 {
 	struct far_key_request request = {.key_length = (uint16_t)strlen(key)};
 
-	return served_call(client, FAR_OP_PIN, 0, &request, sizeof(request), (struct served_parts){key, request.key_length, NULL, 0});
+	return served_call(client, FAR_OP_PIN, flags, &request, sizeof(request), (struct served_parts){key, request.key_length, NULL, 0});
+}
+
+static int pin(const char *key)
+{
+	return call_pin(key, 0);
+}
+
+static int unpin(const char *key)
+{
+	return call_pin(key, FAR_PIN_REMOVE);
 }
 
 static void test_evicting_server_makes_room_within_the_quota(void **state)
@@ -802,6 +812,51 @@ static void test_many_small_files_go_for_a_large_one_in_several_turns(void **sta
 	assert_true(turns >= 2);
 	assert_int_equal(quota("d").refusals, 0); // to be late is not to be refused
 	assert_true(quota("d").objects > 6000);   // no more than had to
+}
+
+static int put_in_the_end(const char *key, uint32_t length)
+{
+	int status;
+
+	for (unsigned turn = 0; (status = put(key, length)) == SERVED_LATER; turn++)
+		assert_true(turn < 100);
+	return status;
+}
+
+static void test_where_nothing_can_go_refusals_look_at_little(void **state)
+{
+	const unsigned count = 10000;
+	const struct quota *of;
+	uint64_t looks;
+
+	(void)state;
+	for (unsigned i = 0; i < count; i++) {
+		put(key_of("d", i), 5);
+		pin(key_of("d", i));
+	}
+	set_quota("d", 0, count);
+	while (quota_sweep(server, UINT64_MAX))
+		;
+	of = quota_of(server, object_peek(server, id_of("d")));
+	assert_int_equal(put("d/new", 5), SERVED_LATER); // it looks at all of them twice
+	assert_int_equal(put_in_the_end("d/new", 5), FAR_STATUS_QUOTA);
+	looks = of->stayed;
+	assert_in_range(looks, 2 * count, 4 * count);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(put("d/new", 5), FAR_STATUS_QUOTA);
+	assert_in_range(of->stayed, looks + 100, looks + 10000);
+	// What is unpinned, or is new, is found at once.
+	assert_int_equal(unpin("d/5000"), FAR_STATUS_OK);
+	assert_int_equal(put("d/new", 5), FAR_STATUS_OK);
+	assert_false(is_there("d/5000"));
+	assert_int_equal(put_in_the_end("d/newer", 5), FAR_STATUS_OK);
+	assert_false(is_there("d/new"));
+	pin("d/newer");
+	assert_int_equal(put_in_the_end("d/refused", 5), FAR_STATUS_QUOTA);
+	served_delete(client, "d/7000");
+	assert_int_equal(put("d/newest", 5), FAR_STATUS_OK);
+	assert_int_equal(put("d/last", 5), FAR_STATUS_OK);
+	assert_false(is_there("d/newest"));
 }
 
 static void test_write_makes_room_for_itself(void **state)
@@ -1173,6 +1228,7 @@ int main(void)
 	                test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_many_small_files_go_for_a_large_one_in_several_turns, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_where_nothing_can_go_refusals_look_at_little, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_batches_that_evict, set_up_evicting, tear_down),
 	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
