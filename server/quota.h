@@ -49,12 +49,22 @@ struct quota_met {
 	uint64_t turn; // of quotas.turns, when it was found last
 };
 
+#define QUOTA_NEAR_BITS 4
+
+// The nearest quota at or above a directory, or NULL: what was asked for lately, so that a deep tree is not climbed for each of its directories. It stays
+// what it is when directories move: they do not leave it.
+struct quota_near {
+	uint64_t directory; // 0: a free place
+	struct quota *quota;
+};
+
 struct quotas {
 	struct id_table by_directory; // id -> struct quota *
 	struct quota *first, *last;   // by number
 	uint32_t counting;            // that make their first count
 	struct quota_met met[QUOTA_MET];
-	uint64_t turns;         // one for each that was found
+	uint64_t turns; // one for each that was found
+	struct quota_near near[1U << QUOTA_NEAR_BITS];
 	uint32_t looked_at;     // by eviction, for the request under way
 	struct quota *short_of; // the last one that something was asked of that it does not allow
 };

@@ -1,6 +1,7 @@
 // The quotas that there are: a list in the order in which they were set first, and a table by directory. The directory's record has FAR_RECORD_QUOTA, so that the way up from an object looks into the table only there.
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/object.h"
 #include "server/quota.h"
@@ -30,16 +31,47 @@ struct quota *quota_behind(const struct server *server, uint64_t number)
 	return quota;
 }
 
-struct quota *quota_next_above(const struct server *server, uint64_t *id)
+static uint64_t parent_of(const struct server *server, const struct far_record *directory)
+{
+	return directory != server->root ? directory->parent : 0;
+}
+
+// Behind each change of which directories have quotas.
+static void forget_near(struct server *server)
+{
+	memset(server->quotas->near, 0, sizeof(server->quotas->near));
+}
+
+static struct quota_near *near_at(const struct server *server, uint64_t id)
+{
+	return &server->quotas->near[id * 0x9e3779b97f4a7c15ULL >> (64 - QUOTA_NEAR_BITS)];
+}
+
+// The way up ends where it has been before.
+static struct quota *find_above(const struct server *server, uint64_t id)
 {
 	struct quota *quota = NULL;
 
-	while (*id && !quota) {
-		const struct far_record *directory = object_peek(server, *id);
+	while (id && !quota) {
+		const struct far_record *directory = object_peek(server, id);
 
-		quota = directory ? quota_of(server, directory) : NULL;
-		*id = directory && directory != server->root ? directory->parent : 0;
+		if (near_at(server, id)->directory == id)
+			return near_at(server, id)->quota;
+		if (!directory)
+			return NULL;
+		quota = quota_of(server, directory);
+		id = parent_of(server, directory);
 	}
+	return quota;
+}
+
+struct quota *quota_next_above(const struct server *server, uint64_t *id)
+{
+	struct quota *quota = find_above(server, *id);
+
+	if (*id)
+		*near_at(server, *id) = (struct quota_near){*id, quota};
+	*id = quota ? parent_of(server, object_peek(server, quota->id)) : 0;
 	return quota;
 }
 
@@ -115,6 +147,7 @@ static int add_quota(struct server *server, struct far_record *directory, struct
 		return -ENOMEM;
 	}
 	directory->flags |= FAR_RECORD_QUOTA;
+	forget_near(server);
 	(*quota)->hand.directory = (*quota)->id;
 	quota_count_begin(*quota);
 	return 0;
@@ -160,6 +193,7 @@ static void remove_quota(struct server *server, struct quota *quota)
 		quotas->short_of = NULL;
 	if (!quota->is_counted)
 		quotas->counting--;
+	forget_near(server);
 	id_table_remove(&quotas->by_directory, quota->id);
 	free(quota);
 	free_table_if_empty(server);

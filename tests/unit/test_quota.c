@@ -596,6 +596,24 @@ static void test_quota_of_a_directory_that_is_held_ends_with_its_name(void **sta
 	        FAR_STATUS_OK);
 }
 
+// Where the nearest one was lately is remembered.
+static void test_quotas_that_come_and_go_are_noticed_below(void **state)
+{
+	(void)state;
+	set_quota("", 0, 1000);
+	put("a/b/f", 5);
+	set_quota("a", 0, 3);
+	put("a/b/g", 5);
+	assert_used("a", DIRECTORY + 2 * SMALL, 3);
+	assert_int_equal(put("a/b/h", 5), FAR_STATUS_QUOTA);
+	set_quota("a/b", 0, 100);
+	assert_int_equal(put("a/b/h", 5), FAR_STATUS_QUOTA); // of the outer one
+	assert_int_equal(call_quota(FAR_QUOTA_REMOVE, "a", (struct far_quota_request){0}), FAR_STATUS_OK);
+	assert_int_equal(put("a/b/h", 5), FAR_STATUS_OK);
+	assert_used("a/b", 3 * SMALL, 3);
+	assert_accounts_are_right();
+}
+
 static void test_append_takes_what_is_left(void **state)
 {
 	(void)state;
@@ -1216,6 +1234,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_quota_of_a_directory_that_is_held_ends_with_its_name, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_quotas_that_come_and_go_are_noticed_below, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_append_takes_what_is_left, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_statfs_tells_what_quotas_leave, set_up, tear_down),
