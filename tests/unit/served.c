@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "far/check.h"
+#include "server/check.h"
 #include "testing.h"
 
 static struct served_lane *client_of(const struct lane *lane)
@@ -405,4 +407,23 @@ uint64_t served_free_bytes(struct served_lane *client)
 	server_settle(client->lane.server);
 	assert_int_equal(served_call(client, FAR_OP_STATFS, 0, &request, sizeof(request), (struct served_parts){0}), FAR_STATUS_OK);
 	return ((const struct far_statfs_reply *)client->reply)->free;
+}
+
+void served_fail_on_findings(struct check *check)
+{
+	const struct check_finding *finding = check_peek(check);
+
+	if (finding)
+		fail_msg("%s: %.*s", far_check_name(finding->kind), (int)finding->length, finding->text);
+}
+
+void served_assert_sound(struct served_lane *client)
+{
+	struct check *check;
+
+	assert_int_equal(check_begin(client->lane.server, client->lane.session, &check), 0);
+	while (!check_step(check, UINT64_MAX))
+		;
+	served_fail_on_findings(check);
+	check_end(check);
 }

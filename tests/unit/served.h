@@ -39,6 +39,10 @@ struct served_lane *served_join(struct server *server);
 struct served_lane *served_join_mapped(struct server *server);
 void served_leave(struct served_lane *client);
 
+// Fails with the first finding of a check (server/check.h), if there is one; and the same of a whole check of the client's server, in which nothing changes meanwhile.
+void served_fail_on_findings(struct check *check);
+void served_assert_sound(struct served_lane *client);
+
 // Sends `fixed` (its header is filled in) and the parts behind it. Returns the status of the reply, which is in client->reply; -1 if there is none.
 #define SERVED_LATER (-2) // OPERATIONS_LATER
 struct served_parts {

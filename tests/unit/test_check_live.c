@@ -193,14 +193,6 @@ static void do_something(void)
 	}
 }
 
-static void fail_on_findings(struct check *check)
-{
-	const struct check_finding *finding = check_peek(check);
-
-	if (finding)
-		fail_msg("%s: %.*s", far_check_name(finding->kind), (int)finding->length, finding->text);
-}
-
 static void test_check_live__finds_nothing_false_between_requests(void **state)
 {
 	(void)state;
@@ -217,7 +209,7 @@ static void test_check_live__finds_nothing_false_between_requests(void **state)
 			if (below(200) == 0)
 				world.reader->section += 2;
 		} while (!check_step(check, 0));
-		fail_on_findings(check);
+		served_fail_on_findings(check);
 		check_end(check);
 	}
 }
@@ -266,7 +258,7 @@ static void test_check_live__large_directory_is_counted_over_steps(void **state)
 	assert_int_equal(check_begin(world.server, world.checker->lane.session, &check), 0);
 	while (!check_step(check, 0))
 		steps++;
-	fail_on_findings(check);
+	served_fail_on_findings(check);
 	assert_true(steps > 5000);
 	assert_int_equal(check_figures(check)->unsettled, 0);
 	check_end(check);
@@ -294,7 +286,7 @@ static void test_check_live__directory_that_changes_all_the_time_is_given_up(voi
 		served_unlink(world.client, FAR_OP_UNLINK, world.directories[1], name);
 		make_many(100000 + i, 1);
 	} while (!check_step(check, 0));
-	fail_on_findings(check);
+	served_fail_on_findings(check);
 	assert_true(check_figures(check)->unsettled > 0);
 	check_end(check);
 }

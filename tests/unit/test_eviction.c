@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "far/check.h"
 #include "served.h"
-#include "server/check.h"
 #include "server/eviction.h"
 #include "server/metrics.h"
 #include "server/namespace.h"
@@ -41,15 +39,8 @@ static int set_up(void **state)
 // Whatever was done, the structures fit together.
 static int tear_down(void **state)
 {
-	struct check *check;
-
 	(void)state;
-	assert_int_equal(check_begin(server, client->lane.session, &check), 0);
-	while (!check_step(check, UINT64_MAX))
-		;
-	if (check_peek(check))
-		fail_msg("%s: %s", far_check_name(check_peek(check)->kind), check_peek(check)->text);
-	check_end(check);
+	served_assert_sound(client);
 	served_leave(client);
 	served_close(server);
 	return 0;

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "far/check.h"
 #include "served.h"
-#include "server/check.h"
 #include "server/expiry_inside.h"
 #include "server/record.h"
 #include "server/space.h"
@@ -36,23 +34,10 @@ static int set_up(void **state)
 	return 0;
 }
 
-// Whatever was done, the structures fit together.
-static void assert_is_sound(void)
-{
-	struct check *check;
-
-	assert_int_equal(check_begin(server, client->lane.session, &check), 0);
-	while (!check_step(check, UINT64_MAX))
-		;
-	if (check_peek(check))
-		fail_msg("%s: %s", far_check_name(check_peek(check)->kind), check_peek(check)->text);
-	check_end(check);
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	assert_is_sound();
+	served_assert_sound(client);
 	served_leave(client);
 	served_close(server);
 	return 0;
@@ -306,7 +291,7 @@ static void test_holder_keeps_the_object_without_its_name(void **state)
 	assert_int_equal(served_lookup(client, FAR_ROOT_ID, "k", NULL), FAR_STATUS_NOT_FOUND);
 	assert_int_equal(served_link(client, attr.id, FAR_ROOT_ID, "again", NULL), FAR_STATUS_NOT_FOUND);
 	assert_int_equal(served_write(client, attr.id, 0, "xy", 2, 0), FAR_STATUS_OK);
-	assert_is_sound();
+	served_assert_sound(client);
 	served_forget(client, attr.id, 1);
 	assert_int_equal(served_getattr(client, attr.id, NULL), FAR_STATUS_STALE);
 }
@@ -489,7 +474,7 @@ static void test_sweep_stops_when_its_time_is_over_and_goes_on(void **state)
 		left = server->figures.objects;
 		steps++;
 		if (steps == 100)
-			assert_is_sound();
+			served_assert_sound(client);
 	}
 	assert_int_equal(server->figures.objects, 1); // d
 	assert_true(steps >= 20000 / 8);

@@ -56,23 +56,10 @@ static int set_up_evicting(void **state)
 	return set_up_server(served_open_evicting(POOL));
 }
 
-// What fsck says of it; the accounts, too.
-static void assert_is_sound(void)
-{
-	struct check *check;
-
-	assert_int_equal(check_begin(server, client->lane.session, &check), 0);
-	while (!check_step(check, UINT64_MAX))
-		;
-	if (check_peek(check))
-		fail_msg("%s: %s", far_check_name(check_peek(check)->kind), check_peek(check)->text);
-	check_end(check);
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	assert_is_sound();
+	served_assert_sound(client);
 	served_leave(client);
 	served_close(server);
 	return 0;
@@ -590,7 +577,7 @@ static void test_quota_of_a_directory_that_is_held_ends_with_its_name(void **sta
 	request.id = id_of("d");
 	assert_int_equal(served_hold(client, request.id, 0, &attr), FAR_STATUS_OK);
 	assert_int_equal(served_delete(client, "d"), FAR_STATUS_OK);
-	assert_is_sound();
+	served_assert_sound(client);
 	assert_int_equal(served_delete(client, "e"), FAR_STATUS_OK);
 	assert_int_equal(served_call(client, FAR_OP_XATTR_LIST, FAR_XATTR_FACTS, &request, sizeof(request), (struct served_parts){0}),
 	        FAR_STATUS_OK);
@@ -1188,8 +1175,7 @@ static void test_check_beside_changes_finds_nothing(void **state)
 	assert_int_equal(check_begin(server, client->lane.session, &check), 0);
 	for (unsigned i = 0; !check_step(check, i < 3000 ? 0 : UINT64_MAX); i++)
 		change_something(&seed, i % 3 == 2);
-	if (check_peek(check))
-		fail_msg("%s: %s", far_check_name(check_peek(check)->kind), check_peek(check)->text);
+	served_fail_on_findings(check);
 	check_end(check);
 }
 
