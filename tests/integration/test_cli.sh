@@ -430,6 +430,20 @@ test_server_figures() {
 	check 'bench --keep --prefix leaves its keys there' test "$(wc -l <"$work/out")" -eq 10
 }
 
+# keeps_to_rate RATE ARGUMENT...: no run of 100 operations is faster than the rate. One that the machine does not hold up is no slower either;
+# how often that is so is the machine's business, so there are many tries.
+keeps_to_rate() {
+	local rate=$1
+
+	shift
+	for _ in {1..50}; do
+		run bench --sizes 64 --operations 100 --warm-up 0 --rate "$rate" "$@" --json
+		json "d['results'][0]['operations'] == 100 and d['results'][0]['seconds'] >= 97 / $rate" || return
+		json "d['results'][0]['seconds'] <= 115 / $rate" 2>/dev/null && return
+	done
+	return 1
+}
+
 test_bench_loads() {
 	local workload
 
@@ -451,17 +465,15 @@ test_bench_loads() {
 	run bench --ops incr --keep --prefix "$top/counted" --keys 50 --threads 2 --sizes 64 --operations 5000 --warm-up 0 --json
 	check 'bench of counters adds as often as it says' \
 		[ "$("$FAR" ls "$top/counted" | grep 'c$' | xargs "$FAR" counter | awk '{sum += $1} END {print sum}')" = 5000 ]
-	run bench --ops ping --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
-	check 'bench --rate keeps to it' json '230 <= d["results"][0]["operations"] <= 252'
+	check 'bench --rate keeps to it' keeps_to_rate 500 --ops ping --threads 2
 	check 'bench --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
 	run bench --depth 16 --ops warm-get,cold-get,get:50+put:50,put,insert,stat --sizes 64,0-20k --keys 50 --threads 2 --seconds 0.02 --warm-up 0.02 --verify --json
 	check 'bench --depth finds every value right' json \
 		'd["depth"] == 16 and len(d["results"]) == 16 and all(r.get("wrong", 0) == 0 and r["operations"] > 0 for r in d["results"])'
 	run bench --depth 7 --ops put --keys 200 --sizes 64 --operations 1001 --threads 3 --json
 	check 'bench --depth ends behind --operations' json 'd["results"][0]["operations"] == 1001'
-	run bench --depth 4 --ops stat --rate 500 --threads 2 --sizes 64 --seconds 0.5 --json
-	check 'bench --depth keeps to --rate' json \
-		'230 <= d["results"][0]["operations"] <= 252 and d["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
+	check 'bench --depth keeps to --rate' keeps_to_rate 500 --ops stat --threads 2 --depth 4
+	check 'bench --depth --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
 	run bench --depth 16 --load --keys $loads
 	run bench --depth 16 --run --keys $loads --ops warm-get --verify --seconds 0.05 --json
 	check 'bench --depth measures with what it loaded' json 'd["results"][0]["wrong"] == 0'

@@ -1006,7 +1006,7 @@ static void test_wait__times_out_without_events(void **state)
 
 	assert_int_equal(fabric_wait(fixture->fabric, &event, 1, 50), 0);
 	assert_true(clock_now_ns() - begin >= 49000000);
-	assert_true(clock_now_ns() - begin < 1000000000);
+	assert_true(clock_now_ns() - begin < 10000000000ULL);
 }
 
 static uint64_t own_cpu_ns(void)
