@@ -130,6 +130,7 @@ static void slab_release(struct pool *pool, uint32_t index)
 
 	room_list_remove(slabs, index);
 	slabs->empty[slab->kind]--;
+	slabs->room -= SLAB_BYTES;
 	for (uint32_t i = 0; i < SLAB_PAGES; i++)
 		slabs->of_page[slab->page + i] = 0;
 	pool_pages_free(pool, slab->page, SLAB_PAGES);
@@ -160,6 +161,7 @@ static uint32_t slab_new(struct pool *pool, enum slab_kind kind, uint32_t class)
 	for (uint32_t i = 0; i < SLAB_PAGES; i++)
 		slabs->of_page[page + i] = index + 1;
 	slabs->empty[kind]++;
+	slabs->room += SLAB_BYTES;
 	room_list_add(slabs, index);
 	return index;
 }
@@ -206,6 +208,7 @@ static uint64_t slab_take(struct pool *pool, enum slab_kind kind, uint32_t size)
 	}
 	if (slab->used++ == 0)
 		slabs->empty[kind]--;
+	slabs->room -= slab->size;
 	if (slab->used == slab->capacity)
 		room_list_remove(slabs, index);
 	slabs_note(slabs, block_offset(slab, number));
@@ -225,6 +228,7 @@ static void slab_give(struct pool *pool, uint64_t offset)
 	slabs_note(slabs, offset);
 	*chain_link(pool, slab, number) = slab->free_head;
 	slab->free_head = (uint16_t)number;
+	slabs->room += slab->size;
 	if (slab->used-- == slab->capacity)
 		room_list_add(slabs, index);
 	if (slab->used > 0)
@@ -321,6 +325,11 @@ bool pool_records_sparse(const struct pool *pool, uint32_t *at, struct pool_slab
 	if (found)
 		*out = (struct pool_slab){(uint64_t)found->page << FAR_PAGE_SHIFT, found->size, found->fresh};
 	return found;
+}
+
+uint64_t pool_room_bytes(const struct pool *pool)
+{
+	return pool->pages.free * FAR_PAGE_SIZE + pool->slabs.room;
 }
 
 uint64_t pool_free_bytes(const struct pool *pool)

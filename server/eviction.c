@@ -6,6 +6,7 @@
 
 #include "far/least.h"
 #include "far/log.h"
+#include "server/eviction_inside.h"
 #include "server/holds.h"
 #include "server/locks.h"
 #include "server/namespace.h"
@@ -13,18 +14,13 @@
 #include "server/record.h"
 #include "server/session.h"
 
-#define VICTIMS_AT_ONCE 8U      // of one turn: the next requests find their memory without
-#define VICTIMS_AHEAD 64U       // of eviction_keep_free, a request, unless it was in vain
-#define STAYING_MAX 4096U       // items that turned out to have to stay, in a row: from then on any other is welcome
-#define NAMES_MAX 16U           // an object with more stays: they would all go at once
-#define FREED_BEFORE_SLABS SLAB // bytes, hardly any in pages: from then on slabs are emptied
-#define SLABS_IN_VAIN 16U       // none of them could be: as many bytes go by turn before the next are tried
-#define SLAB (64U << 10)
-#define ENDED_MAX 4096U         // objects of one try of a request that can be carried out again
-#define ENDED_IN_ALL (1U << 17) // of one that cannot: it is to end within a second
+#define STAYING_MAX 4096U                // items that turned out to have to stay, in a row: from then on any other is welcome
+#define NAMES_MAX 16U                    // an object with more stays: they would all go at once
+#define FREED_BEFORE_SLABS EVICTION_SLAB // bytes, hardly any in pages: from then on slabs are emptied
+#define SLABS_IN_VAIN 16U                // none of them could be: as many bytes go by turn before the next are tried
+#define ENDED_MAX 4096U                  // objects of one try of a request that can be carried out again
+#define ENDED_IN_ALL (1U << 17)          // of one that cannot: it is to end within a second
 
-// Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
-#define WAITING_PART 4U
 // From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long while nothing of it comes back, and each for so long in all.
 #define PATIENT_PART 8U
 #define SOON_PART 64U
@@ -82,13 +78,26 @@ static uint32_t hash_of(void *context, uint64_t id)
 }
 
 // A record is two cache lines, the name and what else is looked at in one more.
-static void expect(void *context, uint64_t id)
+static void expect_record(const struct server *server, uint64_t id)
 {
-	struct server *server = context;
 	const char *record = pool_at(server->pool, FAR_ID_POSITION(id) * FAR_GRANULE);
 
 	for (unsigned line = 0; line < 3; line++)
 		__builtin_prefetch(record + line * 64);
+}
+
+static void expect(void *context, uint64_t id, enum eviction_step step)
+{
+	struct server *server = context;
+
+	if (step == EVICTION_STEP_ITEM) {
+		expect_record(server, id);
+	} else if (step == EVICTION_STEP_NAME) {
+		index_expect(server->index, hash_of(server, id));
+		eviction_policy_expect(server->eviction->policy, hash_of(server, id));
+	} else {
+		index_expect_rest(server->index, hash_of(server, id));
+	}
 }
 
 int eviction_new(struct server *server)
@@ -100,7 +109,7 @@ int eviction_new(struct server *server)
 	if (!eviction)
 		return -ENOMEM;
 	eviction->server = server;
-	eviction->ahead = VICTIMS_AHEAD;
+	eviction->ahead = EVICTION_AHEAD;
 	eviction_effort_begin(&eviction->request);
 	error = eviction_policy_new(&items, pool_length(server->pool) / sizeof(struct far_record), &eviction->policy);
 	if (error)
@@ -249,18 +258,21 @@ static struct far_record *choose(struct eviction *eviction)
 	return NULL;
 }
 
-// First all are chosen, then all end: what index and policy have of them comes to the cache meanwhile.
+bool eviction_one(struct eviction *eviction, struct eviction_effort *effort)
+{
+	struct far_record *victim = choose(eviction);
+
+	if (victim)
+		end(eviction, effort, victim);
+	return victim;
+}
+
 static bool evict_few(struct eviction *eviction, struct eviction_effort *effort)
 {
-	struct far_record *victims[VICTIMS_AT_ONCE];
 	uint32_t count = 0;
 
-	while (count < VICTIMS_AT_ONCE && (victims[count] = choose(eviction)) != NULL) {
-		index_expect(eviction->server->index, victims[count]->name_hash);
-		eviction_policy_expect(eviction->policy, victims[count++]->name_hash);
-	}
-	for (uint32_t i = 0; i < count; i++)
-		end(eviction, effort, victims[i]);
+	while (count < EVICTION_AT_ONCE && eviction_one(eviction, effort))
+		count++;
 	return count > 0;
 }
 
@@ -324,11 +336,6 @@ void eviction_effort_begin(struct eviction_effort *effort)
 
 // --- when there is need ---
 
-static bool is_waiting(const struct server *server, uint32_t part)
-{
-	return reclaim_bytes(server->reclaim) > pool_length(server->pool) / part;
-}
-
 // A reader that does not end is not to stop the others: behind it nothing comes back (reclaim.c gives back in order), however often it is asked for and by whomever. Something waits.
 static bool has_patience(struct eviction *eviction)
 {
@@ -345,9 +352,9 @@ static bool has_patience(struct eviction *eviction)
 
 bool eviction_has_to_wait(struct server *server)
 {
-	if (is_waiting(server, PATIENT_PART))
+	if (eviction_is_waiting(server, PATIENT_PART))
 		reclaim_run(server->reclaim);
-	return is_waiting(server, PATIENT_PART) && has_patience(server->eviction);
+	return eviction_is_waiting(server, PATIENT_PART) && has_patience(server->eviction);
 }
 
 void eviction_let_wait(struct server *server, bool can_wait, uint64_t late_since_ns)
@@ -363,11 +370,11 @@ void eviction_let_wait(struct server *server, bool can_wait, uint64_t late_since
 // Evicted memory is on its way back: no use in evicting more.
 static bool is_enough(struct eviction *eviction)
 {
-	if (eviction->can_wait && is_waiting(eviction->server, SOON_PART) && has_patience(eviction)) {
+	if (eviction->can_wait && eviction_is_waiting(eviction->server, SOON_PART) && has_patience(eviction)) {
 		eviction->is_short = true;
 		return true;
 	}
-	return is_waiting(eviction->server, WAITING_PART);
+	return eviction_is_waiting(eviction->server, EVICTION_WAITING_PART);
 }
 
 // So much has gone at once that others are to have their turn; who can come again is short till then.
@@ -391,6 +398,7 @@ bool eviction_make_room(struct server *server)
 	if (!has_gone)
 		has_gone = evict_few(eviction, &eviction->request);
 	eviction->is_evicting = false;
+	eviction->is_level_due |= has_gone;
 	reclaim_run(server->reclaim);
 	return has_gone;
 }
@@ -423,31 +431,4 @@ bool eviction_take(struct server *server, struct far_record *name, bool is_any)
 	end(eviction, &eviction->request, name);
 	eviction->is_evicting = false;
 	return true;
-}
-
-// Slabs are emptied for a request's own need only. One object goes however often it was in vain: it tells when large ones are due again.
-void eviction_keep_free(struct server *server, uint64_t bytes)
-{
-	struct eviction *eviction = server->eviction;
-	struct eviction_effort before;
-	struct far_record *victim;
-
-	if (!eviction)
-		return;
-	before = eviction->request;
-	eviction->is_evicting = true;
-	for (uint32_t left = eviction->ahead; left > 0 && pool_free_bytes(server->pool) < bytes && !is_waiting(server, WAITING_PART);
-	        left--) {
-		victim = choose(eviction);
-		if (!victim)
-			break;
-		end(eviction, &eviction->request, victim);
-		reclaim_run(server->reclaim);
-	}
-	eviction->is_evicting = false;
-	if (eviction->request.freed_pages - before.freed_pages < (eviction->request.freed - before.freed) / 2)
-		eviction->ahead -= eviction->ahead / 2;
-	else if (eviction->request.ended > before.ended)
-		eviction->ahead = VICTIMS_AHEAD;
-	index_settle(server->index);
 }

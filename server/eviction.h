@@ -1,4 +1,5 @@
-// Eviction: with --full=evict a request that finds no memory takes it from objects that have not been used for long, instead of failing (eviction_policy.h chooses). An object is evicted as it is deleted: by
+// Eviction: with --full=evict a request that finds no memory takes it from objects that have not been used for long, instead of failing (eviction_policy.h chooses); and as much as requests take is evicted behind their replies, so that
+// the next ones do find some (eviction_ahead.c). An object is evicted as it is deleted: by
 // namespace_remove_names, its record dead before any of its memory is used again (layout.h R1), so nobody reads a part of it, and it is gone for keys, mounts and one-sided readers alike.
 //
 // Evicted are regular files with a name. Not those that a session holds (what is open, or known to a mount's kernel), that are pinned (FAR_RECORD_PINNED), locked, or have a write window or many names; and
@@ -38,6 +39,9 @@ struct eviction {
 	uint32_t slabs_at;              // where to look for a slab to be emptied
 	struct eviction_effort request; // for the one under way
 	uint32_t ahead;                 // objects that eviction_keep_free may evict next time
+	uint64_t level;                 // bytes of room that the last request that had to evict has left; 0: it is not to be kept
+	uint32_t catch_up_left;         // objects that may go to keep it
+	bool is_level_due;              // one has had to since these were taken down
 	bool is_evicting;
 	uint64_t waiting_since_ns; // somebody has to, and nothing has come back; 0: nobody ever had to
 	uint64_t returned;         // bytes that had come back by then, ever
@@ -128,5 +132,8 @@ bool eviction_take(struct server *server, struct far_record *name, bool is_any);
 
 // Between operations: evicts a few objects if there are fewer bytes free in whole pages than this. Where small ones are all that goes, which bring no pages back, half as many the next time, down to one.
 void eviction_keep_free(struct server *server, uint64_t bytes);
+
+// Between operations, behind their replies: while the pool is full, evicts a few objects if requests have taken more than there was behind the last one that had to evict. So the next ones need not.
+void eviction_catch_up(struct server *server);
 
 #endif

@@ -12,9 +12,11 @@
 #define USES_TO_STAY 1U // in the small queue, not to be evicted from there
 #define CHANCES 128U    // an item that was used is passed over so often in one take; then it goes in spite of that
 #define MOVES 2U        // from young to old, of each add
-#define AHEAD 8U        // so many ids before an item's turn it is expected
 #define SPARE_CHUNKS 4U // a take or an add opens at most one chunk of each queue
 #define GHOST_LINE 32U  // fingerprints in a cache line
+
+// Ids before an item's turn at which it is expected, by enum eviction_step: a full pool evicts one or a few at a time, each some 0.1 us, and a line of memory may take 0.3 us to come.
+static const uint32_t ahead[EVICTION_STEPS] = {16, 8, 4};
 
 struct chunk {
 	struct chunk *next;
@@ -165,6 +167,30 @@ static uint8_t *state_in(const struct eviction_policy *policy, enum eviction_que
 	return state && EVICTION_QUEUE(*state) == queue ? state : NULL;
 }
 
+static void expect(const struct eviction_policy *policy, enum eviction_queue from, enum eviction_step step)
+{
+	const struct chunk *chunk = policy->queues[from].head;
+	const uint8_t *state;
+	uint64_t id;
+
+	if (chunk->first + ahead[step] >= chunk->end)
+		return;
+	id = chunk->slots[chunk->first + ahead[step]];
+	state = step > EVICTION_STEP_ITEM ? state_in(policy, from, id) : NULL;
+	if (step == EVICTION_STEP_ITEM || (state && EVICTION_USES(*state) == 0))
+		policy->items.expect(policy->items.context, id, step);
+}
+
+// The young ones only become old.
+static void look_ahead(const struct eviction_policy *policy, enum eviction_queue from)
+{
+	expect(policy, from, EVICTION_STEP_ITEM);
+	if (from == EVICTION_QUEUE_YOUNG)
+		return;
+	expect(policy, from, EVICTION_STEP_NAME);
+	expect(policy, from, EVICTION_STEP_REST);
+}
+
 // The oldest item, which is in no queue from then on; NULL: there is none, or too many ids have been passed over.
 static uint8_t *pop(struct eviction_policy *policy, enum eviction_queue from, uint64_t *id)
 {
@@ -173,8 +199,7 @@ static uint8_t *pop(struct eviction_policy *policy, enum eviction_queue from, ui
 
 	policy->changes++;
 	for (unsigned passed = 0; queue->head && !state && passed < EVICTION_CHUNK_SLOTS; passed++) {
-		if (queue->head->first + AHEAD < queue->head->end)
-			policy->items.expect(policy->items.context, queue->head->slots[queue->head->first + AHEAD]);
+		look_ahead(policy, from);
 		*id = queue->head->slots[queue->head->first++];
 		queue->slots--;
 		state = state_in(policy, from, *id);

@@ -17,12 +17,20 @@
 
 struct eviction_policy;
 
+// How near an item's turn is, when its owner is told of it so that what was not looked at for long is on its way to the cache.
+enum eviction_step {
+	EVICTION_STEP_ITEM, // it will be looked at; nothing of it is in the cache
+	EVICTION_STEP_NAME, // it is, and is likely to end: then it is looked up by its name
+	EVICTION_STEP_REST, // what the name leads to first is
+	EVICTION_STEPS
+};
+
 struct eviction_items {
 	void *context;
 	uint8_t *(*state)(void *context, uint64_t id); // where it is; NULL: there is no such item
 	void (*recall)(void *context, uint64_t id);    // the item's next use shall be seen, whoever it is by
 	uint32_t (*hash)(void *context, uint64_t id);  // of its name, by which it is known again
-	void (*expect)(void *context, uint64_t id);    // it is looked at soon: what was not for long is on its way to the cache then
+	void (*expect)(void *context, uint64_t id, enum eviction_step step);
 };
 
 #define EVICTION_CHUNK_SLOTS 510U

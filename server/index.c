@@ -184,6 +184,14 @@ void index_expect(const struct index *index, uint32_t name_hash)
 	__builtin_prefetch(bucket_at(index, far_bucket_number(index->buckets, name_hash)));
 }
 
+void index_expect_rest(const struct index *index, uint32_t name_hash)
+{
+	const struct far_bucket *next = overflow_of(index, bucket_at(index, far_bucket_number(index->buckets, name_hash)));
+
+	if (next)
+		__builtin_prefetch(next);
+}
+
 uint64_t index_find(const struct index *index, uint64_t parent, struct far_span name)
 {
 	uint64_t hash = index_hash(index, parent, name);

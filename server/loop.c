@@ -13,6 +13,7 @@
 #include "far/clock.h"
 #include "far/log.h"
 #include "server/connection.h"
+#include "server/eviction.h"
 #include "server/expiry.h"
 #include "server/gather.h"
 #include "server/load.h"
@@ -508,6 +509,7 @@ static void tend(struct loop *loop, int count, uint32_t turns)
 	if (loop->has_stalled)
 		resume_stalled(loop);
 	keep_deadlines(loop);
+	eviction_catch_up(loop->server);
 	settle(loop);
 	send_notices(loop);
 	if (loop->has_metrics && (count == 0 || turns % METRICS_TURNS == 0))

@@ -242,6 +242,14 @@ void pool_pages_free(struct pool *pool, uint32_t page, uint32_t pages)
 		set_longest(all, index, run);
 }
 
+bool pool_may_have_slab(const struct pool *pool)
+{
+	for (unsigned class = class_of(SLAB_PAGES); class < SEGMENT_CLASSES; class ++)
+		if (pool->pages.heads[class] != NO_SEGMENT)
+			return true;
+	return pool->slabs.empty[SLAB_RECORDS] > 0;
+}
+
 uint32_t pool_pages_max(const struct pool *pool)
 {
 	return 1U << pool->pages.segment_pages_shift;

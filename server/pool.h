@@ -100,4 +100,10 @@ void pool_records_trim(struct pool *pool);
 // Bytes that new pages, blocks and records can still take: empty slabs count as free. After everything allocated was freed it is what it was at the start.
 uint64_t pool_free_bytes(const struct pool *pool);
 
+// These, and what is left in slabs that are in use: all that is not handed out, in whatever sizes it can be had.
+uint64_t pool_room_bytes(const struct pool *pool);
+
+// Whether memory for more blocks or records of any size can be had, without a search: it may tell so in vain until an allocation has failed.
+bool pool_may_have_slab(const struct pool *pool);
+
 #endif

@@ -57,6 +57,7 @@ struct slabs {
 	uint32_t *of_page; // page -> slab + 1, 0 = none; mapped lazily
 	uint32_t with_room[SLAB_KINDS][BLOCK_CLASSES];
 	uint32_t empty[SLAB_KINDS]; // slabs without a block handed out
+	uint64_t room;              // bytes of slabs that are not handed out
 	uint64_t *noted;            // one bit a granule, set where a block begins; NULL: not watched (watch.h)
 	uint32_t generation;        // the highest of any record's id: new record memory goes on from it
 };

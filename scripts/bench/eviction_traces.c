@@ -287,8 +287,9 @@ static uint32_t item_hash(void *context, uint64_t id)
 	return (uint32_t)random_mix(id);
 }
 
-static void item_expect(void *context, uint64_t id)
+static void item_expect(void *context, uint64_t id, enum eviction_step step)
 {
+	(void)step;
 	__builtin_prefetch(&((struct cache *)context)->items[id]);
 }
 

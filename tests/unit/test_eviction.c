@@ -726,6 +726,103 @@ static void test_keep_free__small_values_hardly_go_in_vain(void **state)
 	assert_true(pool_free_bytes(server->pool) >= POOL / 8);
 }
 
+// Puts with what the loop does behind each. Returns how many of them had to evict by themselves.
+static unsigned put_and_catch_up(unsigned first, unsigned end, uint32_t length)
+{
+	unsigned evicting = 0;
+
+	for (unsigned number = first; number < end; number++) {
+		uint64_t evicted = server->figures.evicted;
+
+		put_all(number, number + 1, length);
+		evicting += server->figures.evicted > evicted;
+		eviction_catch_up(server);
+		server_settle(server);
+	}
+	return evicting;
+}
+
+static void test_catch_up__requests_hardly_have_to_evict(void **state)
+{
+	const unsigned puts = 10000;
+	uint64_t evicted, objects;
+
+	(void)state;
+	put_all(0, 200000, 64);
+	evicted = server->figures.evicted;
+	objects = server->figures.objects;
+	assert_in_range(put_and_catch_up(200000, 200000 + puts, 64), 1, puts / 200);
+	// What leads to them takes memory, too.
+	assert_in_range(server->figures.evicted - evicted, puts - puts / 10, puts + puts / 10);
+	assert_in_range(server->figures.objects, objects - objects / 10, objects + objects / 10);
+}
+
+static void test_catch_up__nothing_goes_where_there_is_room(void **state)
+{
+	const unsigned puts = 200000;
+	unsigned deleted = 0;
+	uint64_t evicted;
+
+	(void)state;
+	put_all(0, puts, 64);
+	put_and_catch_up(puts, puts + 100, 64);
+	for (unsigned number = 0; deleted < server->figures.objects; number++)
+		deleted += served_delete(client, key_of(number)) == FAR_STATUS_OK;
+	assert_true(deleted > 10000);
+	evicted = server->figures.evicted;
+	put_and_catch_up(puts + 100, puts + 100 + deleted * 3 / 4, 64);
+	assert_int_equal(server->figures.evicted, evicted);
+	put_and_catch_up(puts + 100 + deleted * 3 / 4, puts + 100 + deleted * 5 / 4, 64);
+	assert_true(server->figures.evicted > evicted);
+}
+
+// Behind a request that all had to stay for, nobody looks again in vain.
+static void test_catch_up__ends_where_all_stays(void **state)
+{
+	struct eviction_walk before, after;
+	unsigned number = 200000;
+
+	(void)state;
+	put_all(0, number, 64);
+	eviction_catch_up(server);
+	for (unsigned i = 0; i < number; i++)
+		if (is_there(i))
+			assert_int_equal(pin(key_of(i), 0), FAR_STATUS_OK);
+	while (put(number, 64) == FAR_STATUS_OK)
+		assert_int_equal(pin(key_of(number++), 0), FAR_STATUS_OK);
+	eviction_catch_up(server);
+	eviction_policy_walk_begin(server->eviction->policy, &before);
+	eviction_catch_up(server);
+	eviction_policy_walk_begin(server->eviction->policy, &after);
+	assert_int_equal(before.changes, after.changes);
+}
+
+// Of one size, and then of all: the objects that there are in the end, on average.
+static uint64_t objects_of_mixed_sizes(bool is_catching_up)
+{
+	uint64_t seed = 1, sum = 0;
+	unsigned number = 20000;
+
+	put_all(0, number, 1000);
+	for (; number < 60000; number++) {
+		put_all(number, number + 1, (uint32_t)(test_random(&seed) % VALUE_MAX));
+		if (is_catching_up)
+			eviction_catch_up(server);
+		if (number >= 40000)
+			sum += server->figures.objects;
+	}
+	return sum / 20000;
+}
+
+static void test_catch_up__as_many_objects_stay(void **state)
+{
+	uint64_t catching_up = objects_of_mixed_sizes(true);
+
+	tear_down(state);
+	set_up(state);
+	assert_in_range(catching_up, objects_of_mixed_sizes(false) * 97 / 100, POOL);
+}
+
 static void test_settle__reserve_comes_back_and_nothing_goes_for_it(void **state)
 {
 	struct taken taken = {.pool = server->pool};
@@ -813,6 +910,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_fallocate__large_one_after_small_values_costs_few_of_them, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_keep_free__small_values_hardly_go_in_vain, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_catch_up__requests_hardly_have_to_evict, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_catch_up__nothing_goes_where_there_is_room, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_catch_up__ends_where_all_stays, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_catch_up__as_many_objects_stay, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),

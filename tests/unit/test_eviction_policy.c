@@ -32,8 +32,9 @@ static uint32_t hash_of(void *context, uint64_t id)
 	return (uint32_t)(id * 0x9e3779b97f4a7c15ULL >> 32);
 }
 
-static void expect(void *context, uint64_t id)
+static void expect(void *context, uint64_t id, enum eviction_step step)
 {
+	(void)step;
 	(void)context;
 	assert_true(id < ITEMS);
 }

@@ -79,6 +79,8 @@ static void test_pool_pages_alloc__full_pool_returns_none_and_recovers(void **st
 		pages[count++] = page;
 	assert_int_equal(count, 2047); // 8 MiB less the header's page
 	assert_int_equal(pool_free_bytes(pool), 0);
+	assert_int_equal(pool_room_bytes(pool), 0);
+	assert_false(pool_may_have_slab(pool));
 	assert_int_equal(pool_pages_alloc(pool, 2), 0);
 	for (uint32_t i = 0; i < count; i++)
 		pool_pages_free(pool, pages[i], 1);
@@ -237,6 +239,28 @@ static void test_pool_record__memory_stays_records_until_it_is_trimmed(void **st
 	pool_close(pool);
 }
 
+static void test_pool_room_bytes__counts_what_is_left_in_slabs(void **state)
+{
+	struct pool *pool = new_pool(FAR_POOL_MIN);
+	uint64_t room_at_start = pool_room_bytes(pool);
+	uint64_t record, block;
+
+	(void)state;
+	assert_int_equal(room_at_start, pool_free_bytes(pool));
+	record = pool_record_alloc(pool, 208);
+	block = pool_block_alloc(pool, 100);
+	assert_int_equal(pool_room_bytes(pool), room_at_start - 208 - 112);
+	while (pool_pages_alloc(pool, 1) != 0)
+		continue;
+	assert_false(pool_may_have_slab(pool));
+	assert_in_range(pool_room_bytes(pool), 1, 2 * 64 * 1024);
+	pool_record_free(pool, record, 208);
+	assert_true(pool_may_have_slab(pool)); // of records, empty
+	pool_block_free(pool, block, 100);
+	assert_in_range(pool_room_bytes(pool), 2 * 64 * 1024, 2 * 64 * 1024);
+	pool_close(pool);
+}
+
 static void test_pool_pages_alloc__takes_empty_record_slabs_before_it_says_full(void **state)
 {
 	struct pool *pool = new_pool(FAR_POOL_MIN);
@@ -266,6 +290,7 @@ int main(void)
 	        cmocka_unit_test(test_pool_block__random_blocks_keep_their_bytes),
 	        cmocka_unit_test(test_pool_record_exists__knows_starts_of_records_only),
 	        cmocka_unit_test(test_pool_record__memory_stays_records_until_it_is_trimmed),
+	        cmocka_unit_test(test_pool_room_bytes__counts_what_is_left_in_slabs),
 	        cmocka_unit_test(test_pool_pages_alloc__takes_empty_record_slabs_before_it_says_full),
 	};
 
