@@ -198,7 +198,7 @@ FAR_API int far_put_with(far_session *session, const void *key, size_t key_lengt
 FAR_API int far_put_stream_with(far_session *session, const void *key, size_t key_length, far_source *read, void *context,
         const struct far_put_options *options, uint64_t *version);
 
-/* Appends to a key's value, atomically: all bytes land behind each other and behind what was there, or none do. A missing key is made. *size (may be NULL) gets the value's new size, so the bytes begin at *size - length; *version
+/* Appends to a key's value, atomically: all bytes land behind each other and behind what was there, or none do, and then value, version and times are what they were. A missing key is made. *size (may be NULL) gets the value's new size, so the bytes begin at *size - length; *version
  * (may be NULL) its version. A time to live stays as it is. -EFBIG (above 2 MiB at once, or a value of 16 TiB), -ENOSPC (also: no memory that could be handed out for so many bytes), else as far_put. Cost: 1; above about 1 MiB 1 more
  * for each grant that must be asked for. */
 FAR_API int far_append(

@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "server/operations.h"
-#include "server/quota.h"
 #include "server/space.h"
 #include "server/value.h"
 
@@ -13,14 +12,11 @@ static int check_space(const struct request *request, const struct far_record *o
 {
 	struct server *server = request->server;
 	uint64_t available = space_available_bytes(server);
-	uint64_t holes;
 
-	if (!server->quotas && end - offset + 2 * FAR_PAGE_SIZE <= available) // the pages at both ends, too: no need to count
-		return 0;
-	holes = value_holes(server->pool, object, offset, end);
-	if (holes > available)
+	if (end - offset + 2 * FAR_PAGE_SIZE > available && // else there is no need to count
+	        value_holes(server->pool, object, offset, end) > available)
 		return -ENOSPC;
-	return quota_room(server, object, holes) < holes ? -EDQUOT : 0;
+	return value_require_pages(server, object, offset, end);
 }
 
 // Makes sure of the pages from `offset` on. Returns how far it came, `end` at most, or an error.

@@ -72,14 +72,15 @@ struct value_change {
 	struct server *server;
 	struct far_record *record;
 	bool is_begun;
-	bool is_hidden; // the record is BUSY, and becomes `state` again
+	bool is_hidden;    // the record is BUSY, and becomes `state` again
+	bool stays_hidden; // until more is done than the step under way
 	unsigned state;
 };
 
 // Writes at offset; the value grows as needed. Returns the bytes written, fewer than asked (but > 0) if memory or a quota ran out meanwhile, or -ENOSPC, -EDQUOT.
 int64_t value_write(struct value_change *change, uint64_t offset, const struct value_source *source);
 
-// Writes the bytes of all sources, one behind the other: readers find all of them or none (value_whole.c). The version is raised once. -ENOSPC changes nothing that is seen.
+// Writes the bytes of all sources, one behind the other: readers find all of them or none (value_whole.c). The version is raised once. -ENOSPC, -EDQUOT change nothing.
 int value_write_whole(
         struct server *server, struct far_record *record, uint64_t offset, const struct value_source *sources, uint32_t count);
 
@@ -92,9 +93,12 @@ void value_clear_tail(struct server *server, struct far_record *record);
 // --- space within a value (value_space.c) ---
 
 // Fills the holes in the pages of [offset, end) with pages of zeros, so that no later write there wants memory; `end` may lie behind the value's. At most VALUE_FILL_MAX bytes.
-// The value is in pages from then on. -ENOSPC, -EDQUOT: none was filled.
+// The value is in pages from then on. -ENOSPC, -EDQUOT: none was filled, and it is where it was.
 #define VALUE_FILL_MAX (4U << 20)
 int value_fill(struct value_change *change, uint64_t offset, uint64_t end);
+
+// Whether quotas allow that there be pages in all of [offset, end). -EDQUOT.
+int value_require_pages(struct server *server, const struct far_record *record, uint64_t offset, uint64_t end);
 
 // How many bytes of the pages of [offset, end) are holes.
 uint64_t value_holes(const struct pool *pool, const struct far_record *record, uint64_t offset, uint64_t end);

@@ -26,7 +26,7 @@ void value_hide(struct value_change *change)
 
 void value_show(struct value_change *change)
 {
-	if (!change->is_hidden)
+	if (!change->is_hidden || change->stays_hidden)
 		return;
 	change->is_hidden = false;
 	record_publish(change->record, (enum far_record_state)change->state);

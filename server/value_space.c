@@ -16,83 +16,152 @@ static bool is_in_pages(const struct far_record *record)
 
 // --- reserving ---
 
-// What value_fill added, to be taken back if the whole cannot be had. Neighbours are one run, so a hole and the page behind it count 2 pages a run at least.
-struct filled {
+// What value_fill does: where it adds pages, and what it has added to a value that was in pages, to be taken back if the whole cannot be had. Neighbours are one run, so a hole and the page behind it count 2 pages a run at least.
+struct fill {
+	struct value_change *change;
+	struct far_record *map; // the change's record, or one that stands for the value that comes into pages: nobody sees it yet
 	struct {
 		uint32_t page, pages;
 	} runs[VALUE_FILL_MAX / FAR_PAGE_SIZE / 2 + 1];
 	uint32_t count;
 };
 
-static void note(struct filled *filled, uint32_t page, uint32_t pages)
+static void note(struct fill *fill, uint32_t page, uint32_t pages)
 {
-	if (filled->count > 0 && filled->runs[filled->count - 1].page + filled->runs[filled->count - 1].pages == page) {
-		filled->runs[filled->count - 1].pages += pages;
+	if (fill->count > 0 && fill->runs[fill->count - 1].page + fill->runs[fill->count - 1].pages == page) {
+		fill->runs[fill->count - 1].pages += pages;
 		return;
 	}
-	filled->runs[filled->count].page = page;
-	filled->runs[filled->count++].pages = pages;
+	fill->runs[fill->count].page = page;
+	fill->runs[fill->count++].pages = pages;
 }
 
-// The last first, so that the map goes back through the shapes that it had. Should one of those steps want memory that is not there, some zeros stay: nobody sees them.
-static void take_back(struct value_change *change, const struct filled *filled)
-{
-	for (uint32_t i = filled->count; i-- > 0;)
-		extent_map_remove(change->server->pool, change->record, filled->runs[i].page, filled->runs[i].pages, value_reclaim_pages,
-		        change->server);
-}
-
-// Puts pages of zeros into the front of a hole. Returns how many, or -ENOSPC, -EDQUOT.
-static int64_t fill_some(struct value_change *change, uint32_t file_page, uint32_t wanted)
+// Makes a hole of pages, by the reserve if it comes to that: it brings more back. -ENOSPC changes nothing.
+static int remove_pages(struct value_change *change, uint32_t page, uint32_t pages)
 {
 	struct server *server = change->server;
-	uint32_t allowed = quota_pages(server, change->record, wanted);
+	int error;
+
+	SPACE_TRY(server, error, extent_map_remove(server->pool, change->record, page, pages, value_reclaim_pages, server));
+	if (error && server->reserve_page) {
+		space_use_reserve(server);
+		SPACE_TRY(server, error, extent_map_remove(server->pool, change->record, page, pages, value_reclaim_pages, server));
+	}
+	return error;
+}
+
+// The last first, so that the map goes back through the shapes that it had. Should one of those steps want memory that there is none of, not even in the reserve, some zeros stay.
+static void take_back(const struct fill *fill)
+{
+	for (uint32_t i = fill->count; i-- > 0;)
+		remove_pages(fill->change, fill->runs[i].page, fill->runs[i].pages);
+}
+
+// Puts pages of zeros into the front of a hole. Returns how many, or -ENOSPC.
+static int64_t fill_some(struct fill *fill, uint32_t file_page, uint32_t wanted)
+{
+	struct server *server = fill->change->server;
 	uint32_t pages = 0;
-	uint32_t page = allowed ? space_alloc_pages(server, allowed, 1, &pages) : 0;
+	uint32_t page = space_alloc_pages(server, wanted, 1, &pages);
 	int error;
 
 	if (!page)
-		return allowed ? -ENOSPC : -EDQUOT;
+		return -ENOSPC;
 	memset(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), 0, (uint64_t)pages << FAR_PAGE_SHIFT);
-	value_hide(change);
-	SPACE_TRY(server, error, extent_map_insert(server->pool, change->record, (struct far_extent){file_page, page, pages, 0}));
+	if (fill->map == fill->change->record)
+		value_hide(fill->change);
+	SPACE_TRY(server, error, extent_map_insert(server->pool, fill->map, (struct far_extent){file_page, page, pages, 0}));
 	if (error)
 		pool_pages_free(server->pool, page, pages);
 	return error ? error : (int64_t)pages;
 }
 
-static int fill_holes(struct value_change *change, uint64_t at, uint64_t end, struct filled *filled)
+static int fill_holes(struct fill *fill, uint64_t at, uint64_t end)
 {
 	while (at < end) {
-		struct value_piece piece = value_piece_at(change->server->pool, change->record, at, end);
+		struct value_piece piece = value_piece_at(fill->change->server->pool, fill->map, at, end);
 		int64_t pages;
 
 		if (piece.pool_offset) {
 			at += piece.length;
 			continue;
 		}
-		pages = fill_some(change, (uint32_t)(at >> FAR_PAGE_SHIFT), (uint32_t)(piece.length >> FAR_PAGE_SHIFT));
+		pages = fill_some(fill, (uint32_t)(at >> FAR_PAGE_SHIFT), (uint32_t)(piece.length >> FAR_PAGE_SHIFT));
 		if (pages < 0)
 			return (int)pages;
-		note(filled, (uint32_t)(at >> FAR_PAGE_SHIFT), (uint32_t)pages);
+		note(fill, (uint32_t)(at >> FAR_PAGE_SHIFT), (uint32_t)pages);
 		at += (uint64_t)pages << FAR_PAGE_SHIFT;
 	}
 	return 0;
 }
 
+// The small value's bytes go to the first of the pages, which are its own then.
+static void move_into(struct value_change *change, const struct far_record *paged)
+{
+	struct server *server = change->server;
+	struct far_record *record = change->record;
+	struct value_piece first = value_piece_at(server->pool, paged, 0, FAR_PAGE_SIZE);
+	struct far_record old;
+
+	value_begin(change);
+	value_hide(change);
+	memcpy(pool_at(server->pool, first.pool_offset), value_small_bytes(change), value_size(record));
+	value_detach(record, &old);
+	record->value_kind = paged->value_kind;
+	record->u = paged->u;
+	value_show(change);
+	value_release(server, &old);
+}
+
+// A small value comes into pages, which are all there before it moves.
+static int fill_small(struct value_change *change, uint64_t offset, uint64_t end)
+{
+	struct far_record paged = {.value_kind = FAR_VALUE_EMPTY};
+	struct fill fill = {.change = change, .map = &paged, .count = 0};
+	int error = fill_holes(&fill, 0, FAR_PAGE_SIZE);
+
+	if (!error)
+		error = fill_holes(&fill, offset, end);
+	if (error)
+		value_release(change->server, &paged);
+	else
+		move_into(change, &paged);
+	return error;
+}
+
 int value_fill(struct value_change *change, uint64_t offset, uint64_t end)
 {
-	struct filled filled = {.count = 0};
-	int error = is_in_pages(change->record) ? 0 : value_spread(change);
+	struct fill fill = {.change = change, .map = change->record, .count = 0};
+	int error;
 
+	offset = value_page_floor(offset);
+	end = value_page_ceiling(value_least(end, offset + VALUE_FILL_MAX));
+	error = value_require_pages(change->server, change->record, offset, end);
 	if (error)
 		return error;
-	offset = value_page_floor(offset);
-	error = fill_holes(change, offset, value_page_ceiling(value_least(end, offset + VALUE_FILL_MAX)), &filled);
+	if (value_has_small_bytes(change->record))
+		return fill_small(change, offset, end);
+	error = fill_holes(&fill, offset, end);
 	if (error)
-		take_back(change, &filled);
+		take_back(&fill);
 	value_show(change);
 	return error;
+}
+
+int value_require_pages(struct server *server, const struct far_record *record, uint64_t offset, uint64_t end)
+{
+	uint64_t now = quota_value_bytes(record);
+	uint64_t then, more;
+
+	if (!server->quotas)
+		return 0;
+	then = value_holes(server->pool, record, offset, end);
+	if (is_in_pages(record))
+		then += now;
+	else if (value_has_small_bytes(record) && offset >= FAR_PAGE_SIZE)
+		then += FAR_PAGE_SIZE; // its bytes come into the first page
+	more = then > now ? then - now : 0;
+	return quota_room(server, record, more) < more ? -EDQUOT : 0;
 }
 
 uint64_t value_holes(const struct pool *pool, const struct far_record *record, uint64_t offset, uint64_t end)
@@ -159,19 +228,9 @@ static void empty_small(struct value_change *change)
 
 static void punch_pages(struct value_change *change, uint64_t first, uint64_t last)
 {
-	struct server *server = change->server;
-	uint32_t page = (uint32_t)(first >> FAR_PAGE_SHIFT);
-	uint32_t pages = (uint32_t)((last - first) >> FAR_PAGE_SHIFT);
-	int error;
-
 	value_begin(change);
 	value_hide(change);
-	SPACE_TRY(server, error, extent_map_remove(server->pool, change->record, page, pages, value_reclaim_pages, server));
-	if (error && server->reserve_page) { // more than it comes back
-		space_use_reserve(server);
-		SPACE_TRY(server, error, extent_map_remove(server->pool, change->record, page, pages, value_reclaim_pages, server));
-	}
-	if (error)
+	if (remove_pages(change, (uint32_t)(first >> FAR_PAGE_SHIFT), (uint32_t)((last - first) >> FAR_PAGE_SHIFT)))
 		value_clear(change, first, last);
 	value_show(change);
 }

@@ -1,38 +1,37 @@
-// Bytes put into a value all at once: what may want memory is done first and is not seen (pages of zeros behind the end, or in a hole); then the bytes find their place, and readers of the record meanwhile find it
-// BUSY (layout.h R6), so that none takes a part of them for the whole.
-#include <stdatomic.h>
-
-#include "server/record.h"
+// Bytes put into a value all at once, or none of them: memory for all is there before the first byte is changed (the small value's, or pages of zeros behind the end and in holes, which nobody tells from none). From then on nothing can
+// fail, and readers of the record find it BUSY (layout.h R6) until the last byte has its place, so that none takes a part of them for the whole.
 #include "server/value_inside.h"
 
-// Memory for all bytes, a change of its own: it may move the value, and readers may meet it there before the bytes are.
-static int make_room(struct server *server, struct far_record *object, uint64_t offset, uint64_t length)
+static int make_room(struct value_change *change, uint64_t offset, uint64_t length)
 {
-	struct value_change change = {.server = server, .record = object};
+	uint64_t size = value_size(change->record);
+	uint64_t end = offset + length;
 
-	if (length == 0 || value_is_small(object, offset + length))
-		return 0; // small values are changed whole or not at all
-	return value_fill(&change, offset, offset + length);
+	if (value_is_small(change->record, end))
+		return value_small_reserve(change, end > size ? end : size);
+	return value_fill(change, offset, end);
 }
 
 int value_write_whole(struct server *server, struct far_record *record, uint64_t offset, const struct value_source *sources, uint32_t count)
 {
-	struct value_change change = {.server = server, .record = record};
-	enum far_record_state state = (enum far_record_state)FAR_WORD_STATE(atomic_load_explicit(&record->word, memory_order_relaxed));
+	struct value_change change = {.server = server, .record = record, .stays_hidden = true};
 	uint64_t length = 0;
-	int64_t written = 0;
 	int error;
 
 	for (uint32_t i = 0; i < count; i++)
 		length += sources[i].length;
-	error = make_room(server, record, offset, length);
-	if (state != FAR_RECORD_FREE)
-		record_publish(record, FAR_RECORD_BUSY);
-	for (uint32_t i = 0; i < count && !error && written >= 0; i++) {
-		written = value_write(&change, offset, &sources[i]);
+	if (length == 0)
+		return 0;
+	error = make_room(&change, offset, length);
+	if (!error)
+		value_hide(&change);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		int64_t written = value_write(&change, offset, &sources[i]);
+
+		error = written < 0 ? (int)written : 0;
 		offset += sources[i].length;
 	}
-	if (state != FAR_RECORD_FREE)
-		record_publish(record, state);
-	return error ? error : written < 0 ? (int)written : 0;
+	change.stays_hidden = false;
+	value_show(&change);
+	return error;
 }

@@ -71,6 +71,11 @@ static int small_move(struct value_change *change, uint64_t size)
 	return 0;
 }
 
+int value_small_reserve(struct value_change *change, uint64_t size)
+{
+	return size > small_capacity(change->record) ? small_move(change, size) : 0;
+}
+
 // Writes into, or with bytes NULL grows, a value that stays at most FAR_BLOCK_MAX bytes.
 static int small_write(struct value_change *change, uint64_t offset, const void *bytes, uint64_t length)
 {
@@ -78,7 +83,7 @@ static int small_write(struct value_change *change, uint64_t offset, const void 
 	uint64_t size = value_size(record);
 	uint64_t new_size = offset + length > size ? offset + length : size;
 	uint64_t stored;
-	int error = new_size > small_capacity(record) ? small_move(change, new_size) : 0;
+	int error = value_small_reserve(change, new_size);
 
 	if (error)
 		return error;
@@ -99,44 +104,6 @@ static int small_write(struct value_change *change, uint64_t offset, const void 
 bool value_is_small(const struct far_record *record, uint64_t end)
 {
 	return record->value_kind <= FAR_VALUE_BLOCK && value_size(record) <= FAR_BLOCK_MAX && end <= FAR_BLOCK_MAX;
-}
-
-int value_spread(struct value_change *change)
-{
-	struct server *server = change->server;
-	struct far_record *record = change->record;
-	const struct far_record new = {.value_kind = FAR_VALUE_EXTENT, .u.value.pages = 1};
-	struct far_record paged = {.value_kind = FAR_VALUE_EMPTY};
-	struct far_record old;
-	uint64_t stored = small_stored(record);
-	uint32_t page, got;
-	int error;
-
-	if (stored == 0 && record->value_kind != FAR_VALUE_BLOCK) {
-		record->value_kind = FAR_VALUE_EMPTY;
-		memset(&record->u.value, 0, sizeof(record->u.value));
-		return 0;
-	}
-	error = quota_require_value(server, record, &new);
-	if (error)
-		return error;
-	page = space_alloc_pages(server, 1, 1, &got);
-	if (!page)
-		return -ENOSPC;
-	if (extent_map_insert(server->pool, &paged, (struct far_extent){0, page, 1, 0})) {
-		pool_pages_free(server->pool, page, 1);
-		return -ENOSPC;
-	}
-	value_begin(change);
-	value_hide(change);
-	memcpy(pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT), value_small_bytes(change), stored);
-	memset((char *)pool_at(server->pool, (uint64_t)page << FAR_PAGE_SHIFT) + stored, 0, FAR_PAGE_SIZE - stored);
-	value_detach(record, &old);
-	record->value_kind = paged.value_kind;
-	record->u = paged.u;
-	value_show(change);
-	value_release(server, &old);
-	return 0;
 }
 
 // --- pages ---
@@ -222,14 +189,6 @@ static int fill_hole(struct value_change *change, struct rest *rest, uint64_t ho
 // Overwriting so much at once changes pages for the grant's own instead of copying: the bytes are moved once, not twice.
 #define RELINK_MIN (128U << 10)
 
-// Whether pages may stand where there are holes.
-static bool may_fill(const struct value_change *change, uint64_t offset, uint64_t end)
-{
-	uint64_t holes = change->server->quotas ? value_holes(change->server->pool, change->record, offset, end) : 0;
-
-	return quota_room(change->server, change->record, holes) == holes;
-}
-
 // Puts the grant's whole pages in the place of what stands there. False: no memory to do so, or more than a quota allows; nothing changed.
 static bool relink(struct value_change *change, struct rest *rest)
 {
@@ -241,7 +200,8 @@ static bool relink(struct value_change *change, struct rest *rest)
 	int error;
 
 	// A session that writes to the pages by itself would have to look for the new ones.
-	if (record->flags & FAR_RECORD_WINDOW || !may_fill(change, rest->offset, rest->offset + ((uint64_t)pages << FAR_PAGE_SHIFT)) ||
+	if (record->flags & FAR_RECORD_WINDOW ||
+	        value_require_pages(server, record, rest->offset, rest->offset + ((uint64_t)pages << FAR_PAGE_SHIFT)) ||
 	        space_keep_reserve(server))
 		return false;
 	value_begin(change);
@@ -303,8 +263,9 @@ int64_t value_write(struct value_change *change, uint64_t offset, const struct v
 		error = small_write(change, offset, source->bytes, source->length);
 		return error ? error : (int64_t)source->length;
 	}
-	if (change->record->value_kind == FAR_VALUE_INLINE || change->record->value_kind == FAR_VALUE_BLOCK) {
-		error = value_spread(change);
+	// With the first page that bytes go to: a value that comes into pages for a write gets some of it.
+	if (value_has_small_bytes(change->record)) {
+		error = value_fill(change, offset, offset + 1);
 		if (error)
 			return error;
 	}
@@ -367,10 +328,10 @@ static int grow(struct value_change *change, uint64_t size)
 	struct far_record *record = change->record;
 	int error = 0;
 
-	if (record->value_kind == FAR_VALUE_INLINE || record->value_kind == FAR_VALUE_BLOCK) {
+	if (value_has_small_bytes(record)) {
 		if (size <= FAR_BLOCK_MAX)
 			return small_write(change, size, NULL, 0);
-		error = value_spread(change);
+		error = value_fill(change, 0, 1);
 	}
 	if (error)
 		return error;

@@ -92,6 +92,33 @@ static void test_quota__refuses_each_way_of_storing(void **state)
 	free(value);
 }
 
+// There would be room for what is small in a page, and not for the page that is to come behind it.
+static void test_quota__what_is_refused_has_begun_nothing(void **state)
+{
+	far_session *session = session_of(state);
+	char *value = calloc(1, LARGE);
+	uint64_t begun, version;
+	size_t length;
+	void *found;
+
+	assert_non_null(value);
+	assert_ok(far_put(session, "quota/k", 7, "value", 5, &begun));
+	assert_ok(set(session, "quota", 6000, 0));
+	assert_int_equal(far_append(session, "quota/k", 7, value, 7000, NULL, NULL), -EDQUOT);
+	assert_int_equal(far_append(session, "quota/k", 7, value, 1U << 20, NULL, NULL), -EDQUOT);
+	assert_int_equal(far_put_range(session, "quota/k", 7, value, 10, 100000, 0, NULL, NULL), -EDQUOT);
+	assert_ok(far_get(session, "quota/k", 7, &found, &length, &version));
+	assert_int_equal(length, 5);
+	assert_memory_equal(found, "value", 5);
+	free(found);
+	assert_int_equal(version, begun);
+	assert_ok(far_quota_remove(session, "quota", 5));
+	assert_ok(far_append(session, "quota/k", 7, value, 1U << 20, NULL, &version));
+	assert_int_equal(version, begun + 1);
+	delete_tree(session, "quota");
+	free(value);
+}
+
 static void test_quota__directory_is_not_renamed_out_of_it(void **state)
 {
 	far_session *session = session_of(state);
@@ -142,6 +169,7 @@ const struct CMUnitTest libfar_quota[] = {
         cmocka_unit_test(test_quota__set_get_and_remove),
         cmocka_unit_test(test_quota__wrong_arguments),
         cmocka_unit_test(test_quota__refuses_each_way_of_storing),
+        cmocka_unit_test(test_quota__what_is_refused_has_begun_nothing),
         cmocka_unit_test(test_quota__directory_is_not_renamed_out_of_it),
         cmocka_unit_test(test_quota__list_tells_all_in_their_order_until_it_is_stopped),
 };

@@ -128,6 +128,23 @@ programs_meet_it() {
 	fails any 'cross-device' ln "$mount/p/1" "$mount/another"
 	rm -r "$mount/p"
 }
+state_of() { # state_of PATH KEY
+	stat -c '%s %b %y %z' "$1"
+	"$FAR" stat --json "$2" | json_field objects
+}
+refused_writes_leave_the_file() {
+	local before
+	mkdir "$mount/p"
+	cp small "$mount/p/f"
+	"$FAR" quota --bytes=6000 p
+	before=$(state_of "$mount/p/f" p/f)
+	fails any 'quota exceeded' dd if=small of="$mount/p/f" bs=6 seek=20000 conv=notrunc status=none
+	fails any 'quota exceeded' fallocate -l 20K "$mount/p/f"
+	fails any 'quota exceeded' fallocate -o 40K -l 1K "$mount/p/f"
+	[ "$(state_of "$mount/p/f" p/f)" = "$before" ]
+	cmp small "$mount/p/f"
+	rm -r "$mount/p"
+}
 mv_copies_directories_across() {
 	mkdir -p "$mount/from/tree/deep" "$mount/to"
 	cp small "$mount/from/tree/deep/f"
@@ -306,6 +323,7 @@ check 'the root may have a quota' the_root_may_have_one
 check 'what is there when a quota is set is counted' what_is_there_is_counted
 check 'others than root look at quotas, and do not change them' others_than_root_only_look
 check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
+check 'a write or fallocate that is refused leaves the file as it was' refused_writes_leave_the_file
 check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
 check 'df shows the quota as the size of what is below it' df_shows_it
 check 'user.far.quota.bytes and .objects set, show and remove it' attributes_set_show_and_remove_it
