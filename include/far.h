@@ -60,8 +60,8 @@ struct far_stat {
 };
 #define FAR_STAT_PINNED 1u /* far_pin */
 
-/* The quota of a directory: limits on what is below it, and what is. An object has its first name's place, and has as many bytes as its record (128, its name and, small, its value) and its value's memory take, and 128 for each
- * further name; the directory itself is not counted. */
+/* The quota of a directory: limits on what is below it, and what is. An object has its first name's place, and has as many bytes as its record (128, its name and, small, its value), its value's memory and its extended
+ * attributes take (of each 48 bytes, name and value; a value above about 4000 bytes has memory of its own), and 128 for each further name; of the directory itself only the attributes are counted. */
 struct far_quota {
 	uint64_t bytes_limit, objects_limit; /* 0 = none of this kind */
 	uint64_t bytes, objects;             /* what is there: may be above a limit that was set later */

@@ -26,6 +26,7 @@ static void check_attribute(struct check *check, const struct far_record *object
 void check_attributes(struct check *check, const struct far_record *object)
 {
 	uint64_t offset = (uint64_t)object->attributes * FAR_GRANULE;
+	uint64_t memory = 0;
 
 	for (uint32_t i = 0; offset && i < ATTRIBUTES_MAX; i++) {
 		const struct xattr *attribute = attribute_at(check->server->pool, offset);
@@ -37,8 +38,12 @@ void check_attributes(struct check *check, const struct far_record *object)
 		if (!check_own_block(check, object, offset, xattr_block_size(attribute), "attribute"))
 			return;
 		check_attribute(check, object, attribute);
+		memory += xattr_memory_of(attribute);
 		offset = attribute->next;
 	}
 	if (offset)
 		check_found(check, FAR_CHECK_ATTRIBUTE, object, "its list of extended attributes has no end");
+	else if (memory != xattr_memory(check->server, object))
+		check_found(check, FAR_CHECK_ATTRIBUTE, object, "its extended attributes are said to have %llu bytes, but have %llu",
+		        (unsigned long long)xattr_memory(check->server, object), (unsigned long long)memory);
 }

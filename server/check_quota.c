@@ -35,7 +35,7 @@ bool check_quotas(struct check *check)
 		}
 		if (check->at[1] != quota->number) {
 			check->at[1] = quota->number;
-			quota_count_begin(quota);
+			quota_count_begin(server, quota);
 		}
 		if (!quota_count_step(server, quota, check_time_left(check)))
 			return false;

@@ -1,6 +1,7 @@
 #include "server/quota.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -8,6 +9,7 @@
 #include "server/key_path.h"
 #include "server/object.h"
 #include "server/record.h"
+#include "server/xattr.h"
 
 // --- charges ---
 
@@ -18,38 +20,74 @@ uint64_t quota_value_bytes(const struct far_record *value)
 	return value->value_kind >= FAR_VALUE_EXTENT ? (uint64_t)value->u.value.pages << FAR_PAGE_SHIFT : 0;
 }
 
-struct quota_charge quota_charge_of(const struct far_record *object)
+struct quota_charge quota_charge_of(const struct server *server, const struct far_record *object)
 {
 	bool has_value = S_ISREG(object->mode) || S_ISLNK(object->mode);
 	uint64_t further_names = !S_ISDIR(object->mode) && object->nlink > 1 ? object->nlink - 1 : 0;
 
 	return (struct quota_charge){
-	        .bytes = record_size(object) + further_names * sizeof(*object) + (has_value ? quota_value_bytes(object) : 0),
-	        .parent = object->parent,
+	        .bytes = record_size(object) + further_names * sizeof(*object) + (has_value ? quota_value_bytes(object) : 0) +
+	                 xattr_memory(server, object),
+	        .parent = object != server->root ? object->parent : 0,
 	        .cookie = object->cookie,
 	};
 }
 
-static void change(struct quota_amount *amount, const struct quota_charge *charge, bool is_added)
+static void change(struct quota_amount *amount, const struct quota_amount *more)
 {
-	amount->bytes += is_added ? charge->bytes : -charge->bytes;
-	amount->objects += is_added ? 1 : (uint64_t)-1;
+	amount->bytes += more->bytes;
+	amount->objects += more->objects;
 }
 
-// What a count under way has not come to, it will.
-static void account(struct server *server, const struct quota_charge *charge, bool is_added)
+// What a count under way has not come to, it will. `more` may be less: numbers that wrap.
+static void account_to(struct quota *quota, bool is_counted_now, const struct quota_amount *more)
+{
+	if (is_counted_now)
+		change(&quota->count.met, more);
+	if (quota->is_counted)
+		change(&quota->used, more);
+	else
+		quota->used = quota->count.met;
+}
+
+// To all that the charge is on account of.
+static void account_above(struct server *server, const struct quota_charge *charge, const struct quota_amount *more)
 {
 	uint64_t at = charge->bytes ? charge->parent : 0;
 	struct quota *quota;
 
-	while ((quota = quota_next_above(server, &at)) != NULL) {
-		if (quota->count.is_under_way && quota_count_has(server, quota, charge))
-			change(&quota->count.met, charge, is_added);
-		if (quota->is_counted)
-			change(&quota->used, charge, is_added);
-		else
-			quota->used = quota->count.met;
-	}
+	while ((quota = quota_next_above(server, &at)) != NULL)
+		account_to(quota, quota->count.is_under_way && quota_count_has(server, quota, charge), more);
+}
+
+static void account(struct server *server, const struct quota_charge *charge, bool is_added)
+{
+	const struct quota_amount more = {is_added ? charge->bytes : -charge->bytes, is_added ? 1 : (uint64_t)-1};
+
+	account_above(server, charge, &more);
+}
+
+// A directory that quotas know.
+static bool is_charged_directory(const struct far_record *object)
+{
+	unsigned state = FAR_WORD_STATE(atomic_load_explicit(&object->word, memory_order_relaxed));
+
+	return S_ISDIR(object->mode) && object->nlink > 0 && state != FAR_RECORD_FREE;
+}
+
+void quotas_attributes_changed(struct server *server, const struct far_record *object, uint64_t before)
+{
+	const struct quota_amount more = {xattr_memory(server, object) - before, 0};
+	struct quota_charge charge;
+	struct quota *own;
+
+	if (!is_charged_directory(object))
+		return; // it has been met, or nobody can find it yet, or any more
+	charge = quota_charge_of(server, object);
+	account_above(server, &charge, &more);
+	own = quota_of(server, object);
+	if (own)
+		account_to(own, own->count.is_under_way, &more);
 }
 
 static bool is_same(const struct quota_charge *a, const struct quota_charge *b)
@@ -66,7 +104,7 @@ static void settle(struct server *server, struct quota_met *met)
 	if (!met->object)
 		return;
 	if (met->object->nlink > 0)
-		now = quota_charge_of(met->object);
+		now = quota_charge_of(server, met->object);
 	if (is_same(&now, &met->before))
 		return;
 	account(server, &met->before, false);
@@ -107,7 +145,7 @@ void quotas_meet(struct server *server, const struct far_record *object)
 	if (!place) {
 		place = place_for_next(quotas);
 		settle(server, place);
-		*place = (struct quota_met){.object = object, .before = quota_charge_of(object)};
+		*place = (struct quota_met){.object = object, .before = quota_charge_of(server, object)};
 	}
 	place->turn = ++quotas->turns;
 }
@@ -130,7 +168,7 @@ static void settle_so_far(struct server *server)
 
 void quotas_add(struct server *server, const struct far_record *object)
 {
-	struct quota_charge charge = quota_charge_of(object);
+	struct quota_charge charge = quota_charge_of(server, object);
 
 	account(server, &charge, true);
 	quotas_meet(server, object);
@@ -139,7 +177,7 @@ void quotas_add(struct server *server, const struct far_record *object)
 
 static void drop_directory(struct server *server, struct far_record *directory)
 {
-	struct quota_charge charge = quota_charge_of(directory);
+	struct quota_charge charge = quota_charge_of(server, directory);
 	uint64_t at = charge.parent;
 	struct quota *quota;
 
@@ -242,6 +280,13 @@ int quotas_require_value(struct server *server, const struct far_record *object,
 	return quota_room(server, object, more) < more ? -EDQUOT : 0;
 }
 
+int quotas_require_attributes(struct server *server, const struct far_record *object, uint64_t more)
+{
+	if (is_charged_directory(object))
+		return quotas_require(server, object_id(server, object), more, 0);
+	return quotas_room(server, object, more) < more ? -EDQUOT : 0;
+}
+
 static void tell_exceeded(struct server *server, const struct quota *quota)
 {
 	struct key_path path;
@@ -283,7 +328,7 @@ static bool is_above(const struct server *server, const struct quota *quota, uin
 // what there is, so nobody is to keep it from its end.
 static int may_move_directory(struct server *server, const struct quota_move *move)
 {
-	const struct quota_charge before = quota_charge_of(move->object);
+	const struct quota_charge before = quota_charge_of(server, move->object);
 	const struct quota_charge behind = {.bytes = before.bytes, .parent = move->to, .cookie = move->cookie};
 	uint64_t at = move->to;
 	struct quota *quota;
@@ -296,15 +341,15 @@ static int may_move_directory(struct server *server, const struct quota_move *mo
 			continue;
 		if (!quota->is_counted)
 			return -EXDEV;
-		quota_count_begin(quota);
+		quota_count_begin(server, quota);
 	}
 	return 0;
 }
 
 int quotas_may_move(struct server *server, const struct quota_move *move)
 {
-	struct quota_charge charge = quota_charge_of(move->object);
-	uint64_t freed = move->goes ? quota_charge_of(move->goes).bytes : 0;
+	struct quota_charge charge = quota_charge_of(server, move->object);
+	uint64_t freed = move->goes ? quota_charge_of(server, move->goes).bytes : 0;
 	struct demand demand = {.directory = move->to, .more = {above(charge.bytes, freed), move->goes ? 0 : 1}};
 	uint64_t at = move->to;
 

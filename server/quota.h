@@ -1,11 +1,11 @@
 // Quotas: a directory may have limits on the bytes and on the number of objects of all that is below it.
 //
-// What an object is charged (quota_charge_of) is a function of its record: the record's own memory with the name and an inline value, the block or pages of its value, and a record's fixed part for each further name. It is
-// charged to every quota above its first name; objects without a name are charged to nobody, and a directory is not charged to its own quota. Extended attributes and the memory of directories' trees are not counted.
+// What an object is charged (quota_charge_of) is a function of its record: the record's own memory with the name and an inline value, the block or pages of its value, a record's fixed part for each further name, and what its extended attributes have. It is
+// charged to every quota above its first name; objects without a name are charged to nobody, and a directory is not charged to its own quota, but for its attributes: nothing else would limit them. The memory of directories' trees is not counted.
 //
 // Handlers need not say what they change. namespace_find and object_by_id tell of each object that the request under way finds (quota_meet): its charge is remembered, and behind the request what it has become is put on
-// account (quota_settle). Names that come and go are told where they do (quota_add, quota_losing, quota_drop), so removal by expiry and eviction is seen as well. Directories are not met: their charge never changes, and they do not leave the
-// domain of the quotas above them (quota_may_move). Before something may grow it is asked for: quota_require where names come, quota_room where a value gets memory.
+// account (quota_settle). Names that come and go are told where they do (quota_add, quota_losing, quota_drop), so removal by expiry and eviction is seen as well. Directories are not met: their charge changes by attributes alone, which tell of it (quota_attributes_changed), and they do not leave the
+// domain of the quotas above them (quota_may_move). Before something may grow it is asked for: quota_require where names come, quota_room where a value gets memory, quota_require_attributes.
 //
 // A quota set on a directory that has objects counts them between operations (quota_count.h); until it has, the limits hold against what has been counted.
 //
@@ -108,7 +108,7 @@ void quota_free_all(struct server *server);
 bool quota_evict(struct server *server, struct quota *quota);
 
 // What an object with a name is charged.
-struct quota_charge quota_charge_of(const struct far_record *object);
+struct quota_charge quota_charge_of(const struct server *server, const struct far_record *object);
 
 // Bytes of it that are the value's, also of a record that stands for a value alone.
 uint64_t quota_value_bytes(const struct far_record *value);
@@ -123,6 +123,8 @@ void quotas_settle(struct server *server);
 int quotas_require(struct server *server, uint64_t directory, uint64_t bytes, uint64_t objects);
 uint64_t quotas_room(struct server *server, const struct far_record *object, uint64_t wanted);
 int quotas_require_value(struct server *server, const struct far_record *object, const struct far_record *value);
+int quotas_require_attributes(struct server *server, const struct far_record *object, uint64_t more);
+void quotas_attributes_changed(struct server *server, const struct far_record *object, uint64_t before);
 
 struct quota_move {
 	const struct far_record *object; // whose first name moves
@@ -176,7 +178,7 @@ static inline int quota_require(struct server *server, uint64_t directory, uint6
 // The same for one more object, as it is.
 static inline int quota_require_object(struct server *server, uint64_t directory, const struct far_record *object)
 {
-	return server->quotas ? quotas_require(server, directory, quota_charge_of(object).bytes, 1) : 0;
+	return server->quotas ? quotas_require(server, directory, quota_charge_of(server, object).bytes, 1) : 0;
 }
 
 // How many bytes, `wanted` at most, the object's value may take more. What has no name yet may take any number.
@@ -195,6 +197,19 @@ static inline uint32_t quota_pages(struct server *server, const struct far_recor
 static inline int quota_require_value(struct server *server, const struct far_record *object, const struct far_record *value)
 {
 	return server->quotas ? quotas_require_value(server, object, value) : 0;
+}
+
+// Whether an object's attributes may have so many bytes more. -EDQUOT.
+static inline int quota_require_attributes(struct server *server, const struct far_record *object, uint64_t more)
+{
+	return server->quotas ? quotas_require_attributes(server, object, more) : 0;
+}
+
+// An object's attributes had so many bytes, and have others.
+static inline void quota_attributes_changed(struct server *server, const struct far_record *object, uint64_t before)
+{
+	if (server->quotas)
+		quotas_attributes_changed(server, object, before);
 }
 
 // Whether an object with a name there may get a further one there, or such a one may move: a limit could be passed by what is charged elsewhere. -EXDEV.

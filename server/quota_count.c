@@ -7,12 +7,14 @@
 #include "server/object.h"
 #include "server/quota.h"
 #include "server/record.h"
+#include "server/xattr.h"
 
 #define ENTRIES_PER_LOOK 16U // at the clock
 
-void quota_count_begin(struct quota *quota)
+void quota_count_begin(const struct server *server, struct quota *quota)
 {
 	quota->count = (struct quota_count){.is_under_way = true, .place.directory = quota->id};
+	quota->count.met.bytes = xattr_memory(server, object_peek(server, quota->id));
 	if (!quota->is_counted)
 		quota->used = quota->count.met;
 }
@@ -100,11 +102,11 @@ struct far_record *quota_walk_next(const struct server *server, const struct quo
 }
 
 // A further name is charged with its object's first.
-static void count_one(struct quota_count *count, const struct far_record *name)
+static void count_one(const struct server *server, struct quota_count *count, const struct far_record *name)
 {
 	if (FAR_WORD_STATE(atomic_load_explicit(&name->word, memory_order_relaxed)) == FAR_RECORD_LINK)
 		return;
-	count->met.bytes += quota_charge_of(name).bytes;
+	count->met.bytes += quota_charge_of(server, name).bytes;
 	count->met.objects++;
 }
 
@@ -117,7 +119,7 @@ bool quota_count_step(struct server *server, struct quota *quota, uint64_t budge
 		const struct far_record *name = quota_walk_next(server, quota, &quota->count.place);
 
 		if (name)
-			count_one(&quota->count, name);
+			count_one(server, &quota->count, name);
 		else
 			quota->count.is_under_way = false;
 		if (entries % ENTRIES_PER_LOOK == 0 && quota->count.is_under_way && clock_now_ns() >= until_ns)

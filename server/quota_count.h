@@ -32,7 +32,8 @@ struct quota_count {
 // Moves a place on to the next name below the quota's directory, and into it if that is a directory. NULL: there are no more.
 struct far_record *quota_walk_next(const struct server *server, const struct quota *quota, struct quota_place *place);
 
-void quota_count_begin(struct quota *quota);
+// The attributes of the directory itself are counted at once.
+void quota_count_begin(const struct server *server, struct quota *quota);
 
 // Goes on for about so long. True: the count under way, if any, has come to its end; a first one is the quota's account now.
 bool quota_count_step(struct server *server, struct quota *quota, uint64_t budget_ns);

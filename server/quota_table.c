@@ -149,7 +149,7 @@ static int add_quota(struct server *server, struct far_record *directory, struct
 	directory->flags |= FAR_RECORD_QUOTA;
 	forget_near(server);
 	(*quota)->hand.directory = (*quota)->id;
-	quota_count_begin(*quota);
+	quota_count_begin(server, *quota);
 	return 0;
 }
 

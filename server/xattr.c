@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "server/quota.h"
 #include "server/space.h"
 #include "server/value.h"
 
@@ -105,12 +106,37 @@ uint32_t xattr_block_size(const struct xattr *attribute)
 	return (uint32_t)sizeof(*attribute) + attribute->name_length + inside;
 }
 
+uint64_t xattr_memory_of(const struct xattr *attribute)
+{
+	const struct far_record value = xattr_value_record(attribute);
+
+	return pool_block_round(xattr_block_size(attribute)) + quota_value_bytes(&value);
+}
+
+uint64_t xattr_memory(const struct server *server, const struct far_record *object)
+{
+	return object->attributes ? xattr_first(server, object)->memory : 0;
+}
+
+// The first attribute may be another one now; all have so much memory, and had `before`.
+static void list_changed(struct server *server, struct far_record *object, uint64_t before, uint64_t memory)
+{
+	if (object->attributes)
+		xattr_first(server, object)->memory = memory;
+	quota_attributes_changed(server, object, before);
+}
+
+static void free_block(struct server *server, struct xattr *attribute)
+{
+	pool_block_free(server->pool, offset_of(server, attribute), xattr_block_size(attribute));
+}
+
 static void destroy(struct server *server, struct xattr *attribute)
 {
 	struct far_record value = xattr_value_record(attribute);
 
 	value_release(server, &value); // an inline one has nothing of its own
-	pool_block_free(server->pool, offset_of(server, attribute), xattr_block_size(attribute));
+	free_block(server, attribute);
 }
 
 // Where the value comes to be: behind the name where that makes one block, else in memory of its own.
@@ -159,7 +185,10 @@ static int make(struct server *server, struct far_span name, const struct xattr_
 int xattr_set(struct server *server, struct far_record *object, struct far_span name, const struct xattr_value *value, unsigned flags)
 {
 	struct place place = find(server, object, name);
+	uint64_t before = xattr_memory(server, object);
+	uint64_t kept = before - (place.attribute ? xattr_memory_of(place.attribute) : 0);
 	struct xattr *made;
+	uint64_t memory;
 	int error;
 
 	if (place.attribute && flags & FAR_XATTR_CREATE)
@@ -171,10 +200,20 @@ int xattr_set(struct server *server, struct far_record *object, struct far_span 
 	error = make(server, name, value, &made);
 	if (error)
 		return error;
+	memory = kept + xattr_memory_of(made);
+	error = memory > before ? quota_require_attributes(server, object, memory - before) : 0;
+	if (error) {
+		if (value->stored)
+			free_block(server, made);
+		else
+			destroy(server, made);
+		return error;
+	}
 	made->next = place.attribute ? place.attribute->next : 0;
 	link_behind(object, place.before, offset_of(server, made));
 	if (place.attribute)
 		destroy(server, place.attribute);
+	list_changed(server, object, before, memory);
 	if (xattr_is_named(name, XATTR_CAPABILITY))
 		object->flags |= FAR_RECORD_CAPABLE;
 	return 0;
@@ -183,11 +222,15 @@ int xattr_set(struct server *server, struct far_record *object, struct far_span 
 int xattr_remove(struct server *server, struct far_record *object, struct far_span name)
 {
 	struct place place = find(server, object, name);
+	uint64_t before = xattr_memory(server, object);
+	uint64_t memory;
 
 	if (!place.attribute)
 		return -ENODATA;
+	memory = before - xattr_memory_of(place.attribute);
 	link_behind(object, place.before, place.attribute->next);
 	destroy(server, place.attribute);
+	list_changed(server, object, before, memory);
 	if (xattr_is_named(name, XATTR_CAPABILITY))
 		object->flags &= ~FAR_RECORD_CAPABLE & FAR_RECORD_FLAGS;
 	return 0;
@@ -196,6 +239,7 @@ int xattr_remove(struct server *server, struct far_record *object, struct far_sp
 void xattr_remove_all(struct server *server, struct far_record *object)
 {
 	struct xattr *attribute = xattr_first(server, object);
+	uint64_t before = xattr_memory(server, object);
 
 	object->attributes = 0;
 	object->flags &= ~FAR_RECORD_CAPABLE & FAR_RECORD_FLAGS;
@@ -205,4 +249,5 @@ void xattr_remove_all(struct server *server, struct far_record *object)
 		destroy(server, attribute);
 		attribute = next;
 	}
+	list_changed(server, object, before, 0);
 }

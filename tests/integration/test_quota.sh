@@ -145,6 +145,34 @@ refused_writes_leave_the_file() {
 	cmp small "$mount/p/f"
 	rm -r "$mount/p"
 }
+attributes_are_charged_and_refused() {
+	mkdir "$mount/p"
+	cp small "$mount/p/f"
+	"$FAR" quota --bytes=200000 p
+	python3 - "$mount/p" <<-'PYTHON'
+		import errno, os, sys
+		for path in sys.argv[1] + "/f", sys.argv[1]:
+		    os.setxattr(path, "user.small", b"x")
+		    try:
+		        for i in range(100): os.setxattr(path, "user.%d" % i, bytes(60000))
+		    except OSError as e: assert e.errno == errno.EDQUOT, e
+		    else: raise SystemExit("all of them were taken")
+		    assert i == 3, i
+		    assert os.listxattr(path)[0] == "user.small"
+		    try: os.setxattr(path, "user.small", bytes(60000))
+		    except OSError as e: assert e.errno == errno.EDQUOT, e
+		    else: raise SystemExit("it became larger")
+		    assert os.getxattr(path, "user.small") == b"x"
+		    try: open(sys.argv[1] + "/g", "wb").write(bytes(60000))
+		    except OSError as e: assert e.errno == errno.EDQUOT, e
+		    else: raise SystemExit("there is room")
+		    os.unlink(sys.argv[1] + "/g")
+		    for i in range(3): os.removexattr(path, "user.%d" % i)
+		    os.removexattr(path, "user.small")
+	PYTHON
+	[ "$(used p bytes)" = 144 ]
+	rm -r "$mount/p"
+}
 mv_copies_directories_across() {
 	mkdir -p "$mount/from/tree/deep" "$mount/to"
 	cp small "$mount/from/tree/deep/f"
@@ -297,7 +325,8 @@ storm() {
 			changes = [write, write, write, tmpfile, space, copy,
 			    lambda: os.unlink(name()), lambda: os.rename(name(), name()), lambda: os.link(name(), name()),
 			    lambda: os.symlink("x" * r.randrange(1, 1500), name()), lambda: os.truncate(name(), r.randrange(200000)),
-			    lambda: os.mkdir(name() + "d"), lambda: os.rmdir(name() + "d"), lambda: os.rename(name() + "d", name() + "d")]
+			    lambda: os.setxattr(name(), r.choice(["user.a", "user.b"]), bytes(r.choice([10, 3000, 20000]))), lambda: os.removexattr(name(), "user.a"),
+			    lambda: os.setxattr(r.choice(directories), "user.a", bytes(r.choice([10, 300, 5000]))), lambda: os.mkdir(name() + "d"), lambda: os.rmdir(name() + "d"), lambda: os.rename(name() + "d", name() + "d")]
 			for _ in range(count):
 			    try: r.choice(changes)()
 			    except OSError as e: full += e.errno == 122
@@ -324,6 +353,7 @@ check 'what is there when a quota is set is counted' what_is_there_is_counted
 check 'others than root look at quotas, and do not change them' others_than_root_only_look
 check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
 check 'a write or fallocate that is refused leaves the file as it was' refused_writes_leave_the_file
+check 'extended attributes are charged, those of the directory too, and refused' attributes_are_charged_and_refused
 check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
 check 'df shows the quota as the size of what is below it' df_shows_it
 check 'user.far.quota.bytes and .objects set, show and remove it' attributes_set_show_and_remove_it

@@ -754,6 +754,9 @@ static void test_check__finds_broken_list_of_attributes(void **state)
 	((struct xattr *)pool_at(world.pool, next))->block += 16;
 	finds(FAR_CHECK_OUTSIDE, "value: no block");
 	((struct xattr *)pool_at(world.pool, next))->block -= 16;
+	first->memory += 16;
+	finds(FAR_CHECK_ATTRIBUTE, "are said to have 4256 bytes, but have 4240");
+	first->memory -= 16;
 	is_clean();
 }
 

@@ -13,6 +13,7 @@
 #include "server/namespace.h"
 #include "server/quota.h"
 #include "server/record.h"
+#include "server/xattr.h"
 #include "testing.h"
 
 #define POOL (64U << 20)
@@ -164,7 +165,7 @@ static void add_below(const struct far_record *directory, struct quota_amount *a
 		if (FAR_WORD_STATE(atomic_load(&name->word)) == FAR_RECORD_LINK)
 			continue;
 		amount->objects++;
-		amount->bytes += quota_charge_of(name).bytes;
+		amount->bytes += quota_charge_of(server, name).bytes;
 		if (S_ISDIR(name->mode))
 			add_below(name, amount);
 	}
@@ -173,7 +174,7 @@ static void add_below(const struct far_record *directory, struct quota_amount *a
 static void assert_accounts_are_right(void)
 {
 	for (const struct quota *at = quota_behind(server, 0); at; at = at->next) {
-		struct quota_amount there = {0};
+		struct quota_amount there = {.bytes = xattr_memory(server, object_peek(server, at->id))};
 
 		if (!at->is_counted)
 			continue;
@@ -605,7 +606,7 @@ static void test_append_takes_what_is_left(void **state)
 {
 	(void)state;
 	put("d/f", 2000);
-	set_quota("d", quota_charge_of(object_peek(server, id_of("d/f"))).bytes + 300, 0);
+	set_quota("d", quota_charge_of(server, object_peek(server, id_of("d/f"))).bytes + 300, 0);
 	assert_int_equal(append("d/f", 100), FAR_STATUS_OK);
 	assert_accounts_are_right();
 }
@@ -884,13 +885,17 @@ static void test_write_makes_room_for_itself(void **state)
 
 // --- as attributes ---
 
+static int set_value(uint64_t id, const char *name, const char *value, uint32_t length)
+{
+	struct far_xattr_set_request request = {.id = id, .name_length = (uint16_t)strlen(name), .value_length = length};
+
+	return served_call(
+	        client, FAR_OP_XATTR_SET, 0, &request, sizeof(request), (struct served_parts){name, request.name_length, value, length});
+}
+
 static int set_fact(const char *key, const char *name, const char *value)
 {
-	struct far_xattr_set_request request = {
-	        .id = id_of(key), .name_length = (uint16_t)strlen(name), .value_length = (uint32_t)strlen(value)};
-
-	return served_call(client, FAR_OP_XATTR_SET, 0, &request, sizeof(request),
-	        (struct served_parts){name, request.name_length, value, request.value_length});
+	return set_value(id_of(key), name, value, (uint32_t)strlen(value));
 }
 
 static int call_fact(unsigned op, const char *key, const char *name)
@@ -1031,7 +1036,7 @@ static struct quota *count_anew(const char *key)
 
 	server->quotas->counting += of->is_counted;
 	of->is_counted = false;
-	quota_count_begin(of);
+	quota_count_begin(server, of);
 	return of;
 }
 
@@ -1060,6 +1065,7 @@ static void change_something(uint64_t *seed, char depth)
 	uint64_t draw = test_random(seed);
 	struct far_attr attr, other;
 	static const uint32_t lengths[] = {0, 5, 300, 2000, 5000, 7500};
+	static const char *const attributes[] = {"user.a", "user.b", "security.capability"};
 
 	snprintf(from, sizeof(from), "top/%u/%u/%u", (unsigned)(draw % 7), (unsigned)(draw >> 8) % 31, (unsigned)(draw >> 16) % MANY);
 	snprintf(to, sizeof(to), "top/%u/%u/%u", (unsigned)(draw >> 28) % 7, (unsigned)(draw >> 32) % 31, (unsigned)(draw >> 36) % MANY);
@@ -1067,7 +1073,7 @@ static void change_something(uint64_t *seed, char depth)
 		from[strlen(from) - strlen(strrchr(from, '/'))] = to[strlen(to) - strlen(strrchr(to, '/'))] = '\0';
 	if (depth)
 		memcpy(to, "out", 3);
-	switch ((draw >> 48) % 12) {
+	switch ((draw >> 48) % 15) {
 	case 0:
 	case 1:
 		put(to, lengths[(draw >> 52) % 6]);
@@ -1102,6 +1108,17 @@ static void change_something(uint64_t *seed, char depth)
 	case 10:
 		if (served_stat(client, from, &attr) == FAR_STATUS_OK)
 			fallocate(attr.id, (unsigned)(draw >> 52) % 8, (draw >> 20) % 40000, 9000);
+		break;
+	case 11:
+	case 12:
+		if ((draw >> 20) % 4 == 0) // one of those that have a quota
+			from[strlen((draw >> 22) % 2 ? "top" : "top/0")] = '\0';
+		if (served_stat(client, from, &attr) == FAR_STATUS_OK)
+			set_value(attr.id, attributes[(draw >> 24) % 3], bytes, lengths[(draw >> 52) % 6]);
+		break;
+	case 13:
+		if (served_stat(client, from, &attr) == FAR_STATUS_OK)
+			call_fact(FAR_OP_XATTR_REMOVE, from, attributes[(draw >> 24) % 3]);
 		break;
 	default:
 		if (served_stat(client, from, &attr) == FAR_STATUS_OK && served_stat(client, to, &other) == FAR_STATUS_OK)
