@@ -89,9 +89,9 @@ void filesystem_release_locks(const struct filesystem *filesystem, fuse_ino_t in
 // Whether locks got by this open file are lost: then it is neither read nor written by it (-EIO), as others may have changed what they protected.
 bool filesystem_has_lost_locks(const struct filesystem *filesystem, fuse_ino_t ino, const struct fuse_file_info *file);
 
-// Answer a read with what came of it (bytes, or a negative errno), and a write.
+// Answer a read with what came of it (bytes, or a negative errno), and a write, whose bytes are still there.
 void filesystem_reply_read(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t got, const char *bytes);
-void filesystem_reply_written(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t written);
+void filesystem_reply_written(fuse_req_t request, const struct fuse_file_info *file, const struct far_write *write);
 
 // What a program is told of an error of ours.
 int filesystem_error(int error);

@@ -124,18 +124,33 @@ static void await_predecessors(fuse_ino_t ino, off_t offset)
 	}
 }
 
+// Pages written back from a mapping: the kernel takes all of them for written unless it is told of an error, so what was short goes on until there is one.
+static ssize_t finish_pages(const struct far_write *write)
+{
+	ssize_t done = write->result;
+
+	while (done >= 0 && (size_t)done < write->length) {
+		ssize_t written = far_write(filesystem_lane(), write->id, (const char *)write->buffer + done, write->length - (size_t)done,
+		        write->offset + (uint64_t)done, 0);
+
+		done = written < 0 ? written : done + written;
+	}
+	return done;
+}
+
 // The session may have ended since the write began, which it found out.
-void filesystem_reply_written(fuse_req_t request, fuse_ino_t ino, const struct fuse_file_info *file, ssize_t written)
+void filesystem_reply_written(fuse_req_t request, const struct fuse_file_info *file, const struct far_write *write)
 {
 	const struct filesystem *filesystem = filesystem_of(request);
+	ssize_t written = file->writepage ? finish_pages(write) : write->result;
 
-	if (written >= 0 && filesystem_has_lost_locks(filesystem, ino, file))
+	if (written >= 0 && filesystem_has_lost_locks(filesystem, write->id, file))
 		written = -EIO;
 	if (written < 0) {
 		filesystem_reply(request, (int)written);
 		return;
 	}
-	access_times_see_written(filesystem->access_times, ino);
+	access_times_see_written(filesystem->access_times, write->id);
 	fuse_reply_write(request, (size_t)written);
 }
 
@@ -144,7 +159,7 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 	// The kernel's idea of the end of file may be older than another mount's append; pages written back from a mapping have their place, though.
 	unsigned flags = file->flags & O_APPEND && !file->writepage ? FAR_WRITE_APPEND : 0;
 	bool was_lost = filesystem_has_lost_locks(filesystem_of(request), ino, file);
-	ssize_t written;
+	struct far_write write = {.id = ino, .buffer = bytes, .length = size, .offset = (uint64_t)offset};
 
 	flags |= kill_flag(request, file);
 	if (!flags && !was_lost && together_write(request, ino, bytes, size, offset, file))
@@ -153,9 +168,8 @@ void ops_write(fuse_req_t request, fuse_ino_t ino, const char *bytes, size_t siz
 		return;
 	if (flags & FAR_WRITE_APPEND && file->flags & O_DIRECT && !was_lost)
 		await_predecessors(ino, offset);
-	written = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
-
+	write.result = was_lost ? -EIO : far_write(filesystem_lane(), ino, bytes, size, (uint64_t)offset, flags);
 	if (flags & FAR_WRITE_KILL_SUIDGID)
 		filesystem_settle_written(request, ino);
-	filesystem_reply_written(request, ino, file, written);
+	filesystem_reply_written(request, file, &write);
 }

@@ -86,11 +86,11 @@ static bool is_due(const struct append *append)
 
 static void finish_append(const struct append *append)
 {
-	const struct far_write *write = &append->write;
-	ssize_t written = far_write(filesystem_lane(), write->id, write->buffer, write->length, write->offset, FAR_WRITE_APPEND);
+	struct far_write write = append->write;
 
+	write.result = far_write(filesystem_lane(), write.id, write.buffer, write.length, write.offset, FAR_WRITE_APPEND);
 	channel_resume(append->companion.later);
-	filesystem_reply_written(append->companion.request, write->id, &append->companion.file, written);
+	filesystem_reply_written(append->companion.request, &append->companion.file, &write);
 }
 
 // The one of those that are due that has the lowest place; NULL: none is.
@@ -144,7 +144,7 @@ static void finish_writes(void)
 		const struct companion *writer = &together.writers[i];
 
 		channel_resume(writer->later);
-		filesystem_reply_written(writer->request, together.writes[i].id, &writer->file, together.writes[i].result);
+		filesystem_reply_written(writer->request, &writer->file, &together.writes[i]);
 	}
 }
 

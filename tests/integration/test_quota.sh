@@ -145,6 +145,24 @@ refused_writes_leave_the_file() {
 	cmp small "$mount/p/f"
 	rm -r "$mount/p"
 }
+mapped_pages_without_room_are_told() {
+	mkdir "$mount/p"
+	"$FAR" quota --bytes=100000 p
+	python3 - "$mount/p/f" <<-'PYTHON'
+		import errno, mmap, os, sys
+		for size in 400 << 10, 25 << 12: # what has room for a part, and what lacks a page
+		    with open(sys.argv[1], "w+b") as f:
+		        f.truncate(size)
+		        with mmap.mmap(f.fileno(), size) as view:
+		            view[:] = b"x" * size
+		            try:
+		                view.flush()
+		                os.fsync(f.fileno())
+		            except OSError as e: assert e.errno in (errno.EDQUOT, errno.ENOSPC, errno.EIO), e
+		            else: raise SystemExit("%d bytes were taken" % size)
+	PYTHON
+	rm -r "$mount/p"
+}
 attributes_are_charged_and_refused() {
 	mkdir "$mount/p"
 	cp small "$mount/p/f"
@@ -354,6 +372,7 @@ check 'others than root look at quotas, and do not change them' others_than_root
 check 'cp, fallocate, touch, mkdir, ln: Disk quota exceeded; a write is short first' programs_meet_it
 check 'a write or fallocate that is refused leaves the file as it was' refused_writes_leave_the_file
 check 'extended attributes are charged, those of the directory too, and refused' attributes_are_charged_and_refused
+check "a mapping's pages that find no room: msync or fsync says so" mapped_pages_without_room_are_told
 check 'files move between quotas by rename, directories are copied by mv' mv_copies_directories_across
 check 'df shows the quota as the size of what is below it' df_shows_it
 check 'user.far.quota.bytes and .objects set, show and remove it' attributes_set_show_and_remove_it
