@@ -5,6 +5,7 @@
 
 #include "far/status.h"
 #include "server/eviction.h"
+#include "server/lookups.h"
 #include "server/namespace.h"
 #include "server/operations.h"
 #include "server/put.h"
@@ -38,6 +39,18 @@ static int take_items(struct request *request, bool has_values, struct items *it
 	if (behind != request->tail_length)
 		return -EPROTO;
 	return results > request->reply_room ? -EINVAL : 0;
+}
+
+// Fetches what the next items' keys lead to, once for so many.
+static void look_ahead(const struct request *request, const struct items *items, bool has_values, struct lookups *lookups)
+{
+	const char *key = request->tail;
+
+	for (uint32_t i = 0; i < items->left && i < LOOKUPS_MAX; i++) {
+		lookups_add(request->server, lookups, (struct far_span){key, items->next[i].key_length});
+		key += items->next[i].key_length + (has_values ? items->next[i].length : 0);
+	}
+	lookups_follow(request->server, lookups);
 }
 
 static struct far_many_result *results_of(struct request *request)
@@ -90,15 +103,20 @@ static int get_one(struct request *request, struct far_span key, uint32_t wanted
 int handle_get_many(struct request *request)
 {
 	struct far_many_result *result = results_of(request);
+	struct lookups lookups;
 	struct items items;
 	int error = take_items(request, false, &items);
 
 	if (error)
 		return error;
 	begin_reply(request, items.left);
-	for (; items.left > 0; items.left--, items.next++, result++) {
-		struct far_span key = request_take(request, items.next->key_length);
+	lookups_begin(request->server, &lookups);
+	for (uint32_t i = 0; items.left > 0; items.left--, items.next++, result++, i++) {
+		struct far_span key;
 
+		if (i % LOOKUPS_MAX == 0)
+			look_ahead(request, &items, false, &lookups);
+		key = request_take(request, items.next->key_length);
 		result->status = (uint16_t)far_status_of_error(get_one(request, key, items.next->length, result));
 	}
 	return 0;
@@ -138,16 +156,21 @@ static int put_one(const struct request *request, const struct far_many_item *it
 int handle_put_many(struct request *request)
 {
 	struct far_many_result *result = results_of(request);
+	struct lookups lookups;
 	struct items items;
 	int error = take_items(request, true, &items);
 
 	if (error)
 		return error;
 	begin_reply(request, items.left);
-	for (; items.left > 0; items.left--, items.next++, result++) {
-		struct far_span key = request_take(request, items.next->key_length);
-		struct far_span value = request_take(request, items.next->length);
+	lookups_begin(request->server, &lookups);
+	for (uint32_t i = 0; items.left > 0; items.left--, items.next++, result++, i++) {
+		struct far_span key, value;
 
+		if (i % LOOKUPS_MAX == 0)
+			look_ahead(request, &items, true, &lookups);
+		key = request_take(request, items.next->key_length);
+		value = request_take(request, items.next->length);
 		result->status = status_of_put(request->server, put_one(request, items.next, key, value, result));
 	}
 	return 0;

@@ -184,6 +184,23 @@ void index_expect(const struct index *index, uint32_t name_hash)
 	__builtin_prefetch(bucket_at(index, far_bucket_number(index->buckets, name_hash)));
 }
 
+void index_expect_entry(const struct index *index, uint64_t hash)
+{
+	const struct far_bucket *bucket = bucket_at(index, far_bucket_number(index->buckets, (uint32_t)hash));
+	const struct far_bucket *next = overflow_of(index, bucket);
+
+	for (unsigned i = 0; i < FAR_BUCKET_SLOTS; i++) {
+		uint64_t slot = load(&bucket->slots[i]);
+
+		if (far_slot_has_tag(slot, hash)) {
+			prefetch_record(record_at(index->pool, far_slot_record(slot)));
+			return;
+		}
+	}
+	if (next)
+		__builtin_prefetch(next);
+}
+
 void index_expect_rest(const struct index *index, uint32_t name_hash)
 {
 	const struct far_bucket *next = overflow_of(index, bucket_at(index, far_bucket_number(index->buckets, name_hash)));

@@ -6,7 +6,7 @@
 #include "server/space.h"
 #include "testing.h"
 
-#define ITEMS 16
+#define ITEMS 40
 
 // A message in the making: items, and what stands behind them.
 struct batch {
@@ -89,6 +89,40 @@ static void test_gets_have_each_its_own_result(void **state)
 	assert_int_equal(result(5)->length, 3);
 	assert_int_equal(result(5)->location.size, 6);
 	assert_memory_equal(bytes(), "firstsec", 8);
+}
+
+// More keys than are looked ahead for at once, of folders that come and go meanwhile, and some that are none.
+static void test_keys_of_many_folders_are_found_each(void **state)
+{
+	static const char *const folders[] = {"", "d/", "d/e/", "missing/", "//", "f/"};
+	const unsigned count = sizeof(folders) / sizeof(folders[0]);
+	struct batch puts = {.count = 0}, gets = {.count = 0};
+	const char *found;
+	char key[32];
+
+	(void)state;
+	assert_int_equal(served_put(client, "f", "a file", 6), FAR_STATUS_OK);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		snprintf(key, sizeof(key), "%sk%u", folders[i / 3 % count], i);
+		if (i / 3 % count != 3)
+			add_put(&puts, key, key);
+		add_get(&gets, key, sizeof(key));
+	}
+	assert_int_equal(send(FAR_OP_PUT_MANY, &puts), FAR_STATUS_OK);
+	assert_int_equal(send(FAR_OP_GET_MANY, &gets), FAR_STATUS_OK);
+	found = bytes();
+	for (unsigned i = 0; i < ITEMS; i++) {
+		static const uint16_t expected[] = {
+		        FAR_STATUS_OK, FAR_STATUS_OK, FAR_STATUS_OK, FAR_STATUS_NOT_FOUND, FAR_STATUS_INVALID, FAR_STATUS_NOT_DIRECTORY};
+		int length = snprintf(key, sizeof(key), "%sk%u", folders[i / 3 % count], i);
+
+		assert_int_equal(result(i)->status, expected[i / 3 % count]);
+		if (result(i)->status)
+			continue;
+		assert_int_equal(result(i)->length, length);
+		assert_memory_equal(found, key, (size_t)length);
+		found += length;
+	}
 }
 
 static void test_value_without_room_in_the_reply_is_located(void **state)
@@ -259,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_gets_have_each_its_own_result, served_one_set_up, served_one_tear_down),
+	        cmocka_unit_test_setup_teardown(test_keys_of_many_folders_are_found_each, served_one_set_up, served_one_tear_down),
 	        cmocka_unit_test_setup_teardown(test_value_without_room_in_the_reply_is_located, served_one_set_up, served_one_tear_down),
 	        cmocka_unit_test_setup_teardown(
 	                test_puts_have_each_its_own_result_and_happen_in_order, served_one_set_up, served_one_tear_down),
