@@ -8,6 +8,7 @@
 struct key_request {
 	struct call call;
 	union {
+		struct far_counter_request counter; // counter.h
 		struct far_delete_request delete;
 		struct far_expire_request expire;
 		struct far_key_request key;

@@ -5,6 +5,7 @@
 #ifndef CLIENT_QUEUE_H
 #define CLIENT_QUEUE_H
 
+#include "client/counter.h"
 #include "client/get_inside.h"
 #include "client/get_items.h"
 #include "client/key_request.h"
@@ -30,6 +31,13 @@ struct queue_kind {
 
 // What an operation that carries no value asks (queue_key.c).
 struct queue_question;
+struct queue_plain {
+	const struct queue_question *question;
+	uint64_t argument;
+	struct counter_change counter;
+	void *answer;      // of what type, the question tells; NULL: nobody wants it
+	uint64_t begun_ns; // when the server had done the first part of it; 0 = not yet
+};
 
 struct queue_operation {
 	const struct queue_kind *kind;
@@ -47,12 +55,7 @@ struct queue_operation {
 			struct get_push push;
 			bool is_conditional; // the result tells whether it is newer
 		} ask;
-		struct {
-			const struct queue_question *question;
-			uint64_t argument;
-			void *answer;
-			uint64_t begun_ns; // when the server had done the first part of it; 0 = not yet
-		} plain;
+		struct queue_plain plain;
 	};
 };
 

@@ -11,8 +11,8 @@ struct queue_question {
 	const char *name;
 	void (*make)(const struct queue_operation *operation, struct key_request *request);
 	uint32_t reply_length; // of success
-	// Takes what the reply says beside its status.
-	void (*take)(struct queue_operation *operation, const struct reply *reply);
+	// Takes what the reply says beside its status: of success, so long at least; or -ECANCELED, of any length.
+	void (*take)(struct queue_operation *operation, int error, const struct reply *reply);
 	bool is_change;
 	bool takes_root; // a key of no length
 };
@@ -32,6 +32,11 @@ static void make_expire(const struct queue_operation *operation, struct key_requ
 	key_request_expire(request, operation->key, operation->plain.argument);
 }
 
+static void make_counter(const struct queue_operation *operation, struct key_request *request)
+{
+	key_request_counter(request, operation->key, &operation->plain.counter);
+}
+
 static void make_stat(const struct queue_operation *operation, struct key_request *request)
 {
 	key_request_stat(request, operation->key);
@@ -42,27 +47,74 @@ static void make_ttl(const struct queue_operation *operation, struct key_request
 	key_request_ttl(request, operation->key);
 }
 
-static void take_nothing(struct queue_operation *operation, const struct reply *reply)
+static void take_nothing(struct queue_operation *operation, int error, const struct reply *reply)
 {
 	(void)operation;
+	(void)error;
 	(void)reply;
 }
 
-static void take_stat(struct queue_operation *operation, const struct reply *reply)
+static void take_current_version(struct queue_operation *operation, int error, const struct reply *reply)
 {
-	stat_of_attr(&((const struct far_attr_reply *)reply->message)->attr, operation->plain.answer);
+	if (error)
+		operation->completion.version = key_reply_version(reply);
 }
 
-static void take_ttl(struct queue_operation *operation, const struct reply *reply)
+static void take_stat(struct queue_operation *operation, int error, const struct reply *reply)
 {
-	*(uint64_t *)operation->plain.answer = ((const struct far_ttl_reply *)reply->message)->ttl_ms;
+	if (!error)
+		stat_of_attr(&((const struct far_attr_reply *)reply->message)->attr, operation->plain.answer);
 }
 
-static const struct queue_question delete = {"delete", make_delete, sizeof(struct far_reply), take_nothing, true, false},
-                                   delete_version = {"delete", make_delete_version, sizeof(struct far_reply), take_nothing, true, false},
-                                   expire = {"expire", make_expire, sizeof(struct far_ttl_reply), take_nothing, true, false},
-                                   stat_of = {"stat", make_stat, sizeof(struct far_attr_reply), take_stat, false, true},
-                                   ttl_of = {"ttl", make_ttl, sizeof(struct far_ttl_reply), take_ttl, false, false};
+static void take_ttl(struct queue_operation *operation, int error, const struct reply *reply)
+{
+	if (!error)
+		*(uint64_t *)operation->plain.answer = ((const struct far_ttl_reply *)reply->message)->ttl_ms;
+}
+
+static void take_counter(struct queue_operation *operation, int error, const struct reply *reply, bool is_before)
+{
+	const struct far_counter_reply *answer = counter_reply(error, reply);
+
+	if (!answer)
+		return;
+	operation->completion.version = answer->version;
+	if (operation->plain.answer)
+		*(int64_t *)operation->plain.answer = is_before ? answer->previous : answer->value;
+}
+
+static void take_value(struct queue_operation *operation, int error, const struct reply *reply)
+{
+	take_counter(operation, error, reply, false);
+}
+
+static void take_previous(struct queue_operation *operation, int error, const struct reply *reply)
+{
+	take_counter(operation, error, reply, true);
+}
+
+static const struct queue_question delete = {
+        .name = "delete", .make = make_delete, .reply_length = sizeof(struct far_reply), .take = take_nothing, .is_change = true};
+static const struct queue_question delete_version = {.name = "delete",
+        .make = make_delete_version,
+        .reply_length = sizeof(struct far_reply),
+        .take = take_current_version,
+        .is_change = true};
+static const struct queue_question expire = {
+        .name = "expire", .make = make_expire, .reply_length = sizeof(struct far_ttl_reply), .take = take_nothing, .is_change = true};
+static const struct queue_question stat_of = {
+        .name = "stat", .make = make_stat, .reply_length = sizeof(struct far_attr_reply), .take = take_stat, .takes_root = true};
+static const struct queue_question ttl_of = {
+        .name = "ttl", .make = make_ttl, .reply_length = sizeof(struct far_ttl_reply), .take = take_ttl};
+static const struct queue_question counter_add = {
+        .name = "add", .make = make_counter, .reply_length = sizeof(struct far_counter_reply), .take = take_value, .is_change = true};
+static const struct queue_question counter_set = {
+        .name = "set", .make = make_counter, .reply_length = sizeof(struct far_counter_reply), .take = take_previous, .is_change = true};
+static const struct queue_question counter_cas = {.name = "compare-and-swap",
+        .make = make_counter,
+        .reply_length = sizeof(struct far_counter_reply),
+        .take = take_previous,
+        .is_change = true};
 
 static int send_question(struct far_queue *queue, size_t place, size_t end)
 {
@@ -95,65 +147,86 @@ static void take_answer(struct far_queue *queue, const struct many_part *part, i
 	}
 	if (!error && reply->length < operation->plain.question->reply_length)
 		error = call_lost(queue->lane, -EPROTO);
-	if (!error)
-		operation->plain.question->take(operation, reply);
-	if (error == -ECANCELED)
-		operation->completion.version = key_reply_version(reply);
+	if (!error || error == -ECANCELED)
+		operation->plain.question->take(operation, error, reply);
 	queue_finish(queue, part->first, error);
 }
 
 static const struct queue_kind question_kind = {.send = send_question, .take = take_answer};
 
-static int begin(
-        struct far_queue *queue, const struct queue_question *question, struct far_span key, uint64_t argument, void *answer, void *context)
+static int begin(struct far_queue *queue, struct far_span key, struct queue_plain plain, void *context)
 {
-	int error = key.length == 0 && question->takes_root ? 0 : far_key_check(key.bytes, key.length);
-	struct queue_operation *operation;
+	int error = key.length == 0 && plain.question->takes_root ? 0 : far_key_check(key.bytes, key.length);
 	ssize_t place;
 
 	if (error)
-		return error_of_key(error, question->name, key.bytes, key.length);
+		return error_of_key(error, plain.question->name, key.bytes, key.length);
 	place = queue_begin(queue, &question_kind, key, context);
 	if (place < 0)
 		return (int)place;
-	operation = &queue->operations[place];
-	operation->plain.question = question;
-	operation->plain.argument = argument;
-	operation->plain.answer = answer;
-	operation->plain.begun_ns = 0;
-	operation->is_change = question->is_change;
+	queue->operations[place].plain = plain;
+	queue->operations[place].is_change = plain.question->is_change;
 	queue_note_pending(queue, (size_t)place);
 	return 0;
 }
 
 int far_queue_delete(far_queue *queue, const void *key, size_t key_length, void *context)
 {
-	return begin(queue, &delete, put_key(key, key_length), 0, NULL, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &delete}, context);
 }
 
 int far_queue_delete_version(far_queue *queue, const void *key, size_t key_length, uint64_t expected, void *context)
 {
-	return begin(queue, &delete_version, put_key(key, key_length), expected, NULL, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &delete_version, .argument = expected}, context);
 }
 
 int far_queue_stat(far_queue *queue, const void *key, size_t key_length, struct far_stat *stat, void *context)
 {
-	return begin(queue, &stat_of, put_key(key, key_length), 0, stat, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &stat_of, .answer = stat}, context);
 }
 
 int far_queue_expire(far_queue *queue, const void *key, size_t key_length, uint64_t ttl_ms, void *context)
 {
 	int error = error_of_ttl(ttl_ms);
 
-	return error ? error : begin(queue, &expire, put_key(key, key_length), ttl_ms, NULL, context);
+	if (error)
+		return error;
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire, .argument = ttl_ms}, context);
 }
 
 int far_queue_persist(far_queue *queue, const void *key, size_t key_length, void *context)
 {
-	return begin(queue, &expire, put_key(key, key_length), 0, NULL, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire}, context);
 }
 
 int far_queue_ttl(far_queue *queue, const void *key, size_t key_length, uint64_t *ttl_ms, void *context)
 {
-	return begin(queue, &ttl_of, put_key(key, key_length), 0, ttl_ms, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &ttl_of, .answer = ttl_ms}, context);
+}
+
+int far_queue_counter_add(far_queue *queue, const void *key, size_t key_length, int64_t delta, const struct far_counter_options *options,
+        int64_t *value, void *context)
+{
+	struct queue_plain plain = {.question = &counter_add, .answer = value};
+	int error = counter_change_add(&plain.counter, delta, options);
+
+	return error ? error : begin(queue, put_key(key, key_length), plain, context);
+}
+
+int far_queue_counter_set(far_queue *queue, const void *key, size_t key_length, int64_t value, const struct far_counter_options *options,
+        int64_t *previous, void *context)
+{
+	struct queue_plain plain = {.question = &counter_set, .answer = previous};
+	int error = counter_change_set(&plain.counter, value, options);
+
+	return error ? error : begin(queue, put_key(key, key_length), plain, context);
+}
+
+int far_queue_counter_cas(
+        far_queue *queue, const void *key, size_t key_length, int64_t expected, int64_t desired, int64_t *current, void *context)
+{
+	struct queue_plain plain = {.question = &counter_cas, .answer = current};
+
+	counter_change_cas(&plain.counter, expected, desired);
+	return begin(queue, put_key(key, key_length), plain, context);
 }

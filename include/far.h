@@ -439,7 +439,7 @@ FAR_API void far_watch_free(far_watch *watch);
 struct far_completion {
 	void *context;    /* as given with the operation */
 	int result;       /* 0, or the negative errno of the call of the same name; far_queue_get_if_newer: also 1 */
-	uint64_t version; /* gets: of the bytes; puts: the new one; with -ECANCELED the current one, 0 = no such key; else 0 */
+	uint64_t version; /* gets: of the bytes; puts and counters: the new one; with -ECANCELED the current one, 0 = no such key; else 0 */
 	uint64_t size;    /* gets: of the whole value; else 0 */
 	void *value; /* far_queue_get, far_queue_get_if_newer: new memory of `size` bytes and one more, 0, behind its end, to be freed by free(); else NULL */
 };
@@ -482,6 +482,15 @@ FAR_API int far_queue_stat(far_queue *queue, const void *key, size_t key_length,
 FAR_API int far_queue_expire(far_queue *queue, const void *key, size_t key_length, uint64_t ttl_ms, void *context);
 FAR_API int far_queue_persist(far_queue *queue, const void *key, size_t key_length, void *context);
 FAR_API int far_queue_ttl(far_queue *queue, const void *key, size_t key_length, uint64_t *ttl_ms, void *context);
+
+/* options may be NULL, and are not looked at behind the return; so may value, previous and current, which get what those of far_counter_add and its like do. A counter is read by far_queue_get_into with 8 bytes of room: it is one if
+ * the completion's size is 8. */
+FAR_API int far_queue_counter_add(far_queue *queue, const void *key, size_t key_length, int64_t delta,
+        const struct far_counter_options *options, int64_t *value, void *context);
+FAR_API int far_queue_counter_set(far_queue *queue, const void *key, size_t key_length, int64_t value,
+        const struct far_counter_options *options, int64_t *previous, void *context);
+FAR_API int far_queue_counter_cas(
+        far_queue *queue, const void *key, size_t key_length, int64_t expected, int64_t desired, int64_t *current, void *context);
 
 /* Sends what was gathered, all of it by one system call or doorbell if it may be. What finds no room (32 messages are under way at most) leaves with a later call. It need not be called: polling and waiting do it, too. If the
  * connection has to be made anew, that takes up to a second; so it may in the two below. */

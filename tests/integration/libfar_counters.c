@@ -327,6 +327,35 @@ static void test_swaps_of_processes_are_all_there(void **state)
 	assert_ok(delete_key(sessions->ours, "sum"));
 }
 
+// Many under way at once, of which each tells its own sum; and as many requests as changes.
+static void test_adds_of_a_queue_are_all_there(void **state)
+{
+	enum { DEPTH = 64 };
+	struct sessions *sessions = *state;
+	size_t count = fewer(2000) / DEPTH * DEPTH, taken = 0;
+	int64_t sums[DEPTH];
+	uint64_t requests;
+	far_queue *queue;
+
+	assert_ok(far_queue_new(sessions->ours, DEPTH, &queue));
+	requests = statistics_of(sessions->ours).requests;
+	while (taken < count) {
+		struct far_completion completion;
+
+		for (size_t i = 0; i < DEPTH; i++)
+			assert_ok(far_queue_counter_add(queue, "sum", 3, 2, NULL, &sums[i], NULL));
+		for (size_t i = 0; i < DEPTH; i++) {
+			assert_int_equal(far_queue_wait(queue, &completion, 1, 60000), 1);
+			assert_int_equal(completion.result, 0);
+			assert_int_equal(sums[i], 2 * ++taken);
+		}
+	}
+	assert_int_equal(statistics_of(sessions->ours).requests - requests, count);
+	expect_count(sessions->other, "sum", 2 * (int64_t)count);
+	far_queue_free(queue);
+	assert_ok(delete_key(sessions->ours, "sum"));
+}
+
 const struct CMUnitTest libfar_counters[] = {
         cmocka_unit_test(test_counter_is_8_bytes_for_everybody_else),
         cmocka_unit_test(test_get_sees_each_change_at_once),
@@ -338,5 +367,6 @@ const struct CMUnitTest libfar_counters[] = {
         cmocka_unit_test(test_adds_of_processes_are_all_there),
         cmocka_unit_test(test_read_has_all_adds_answered_before),
         cmocka_unit_test(test_swaps_of_processes_are_all_there),
+        cmocka_unit_test(test_adds_of_a_queue_are_all_there),
 };
 const size_t libfar_counters_count = sizeof(libfar_counters) / sizeof(libfar_counters[0]);

@@ -44,6 +44,12 @@ int queued_tear_down(void **state)
 	return 0;
 }
 
+void queued_wait_until_reachable(far_session *session)
+{
+	while (far_ping(session))
+		;
+}
+
 far_queue *queued_new(far_session *session, unsigned depth)
 {
 	far_queue *queue = NULL;

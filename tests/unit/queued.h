@@ -28,6 +28,9 @@ int queued_tear_down(void **state);
 #define QUEUED(name) cmocka_unit_test_setup_teardown(name, queued_set_up, queued_tear_down)
 #define QUEUED_SMALL(name) cmocka_unit_test_setup_teardown(name, queued_set_up_small, queued_tear_down)
 
+// Until a server that is back answers: a new connection has a second, and it may not have run yet.
+void queued_wait_until_reachable(far_session *session);
+
 far_queue *queued_new(far_session *session, unsigned depth);
 
 // The next completion, which must be the operation's with this number as its context.

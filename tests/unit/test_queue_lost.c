@@ -67,13 +67,6 @@ static far_queue *new_once_reachable(far_session *session, unsigned depth)
 	return queue;
 }
 
-// A new connection has a second, and the server may not have run yet.
-static void wait_until_reachable(far_session *session)
-{
-	while (far_ping(session))
-		;
-}
-
 // All of one kind, or all kinds in turn. The server does not look at any of them.
 static far_queue *fill_while_held(struct queued *queued, size_t kind)
 {
@@ -173,7 +166,7 @@ static void test_queue__server_that_is_back_answers_what_is_left(void **state)
 
 	served_apart_kill(&queued->apart);
 	served_apart_start_again(&queued->apart);
-	wait_until_reachable(queued->session);
+	queued_wait_until_reachable(queued->session);
 	for (size_t i = 0; i < DEPTH; i++) {
 		int result = queued_take(queue, i).result;
 
@@ -197,7 +190,7 @@ static void test_queue__server_that_goes_twice_ends_each_once(void **state)
 
 	served_apart_kill(&queued->apart);
 	served_apart_start_again(&queued->apart);
-	wait_until_reachable(queued->session);
+	queued_wait_until_reachable(queued->session);
 	far_queue_submit(queue);
 	served_apart_kill(&queued->apart);
 	for (size_t i = 0; i < DEPTH; i++) {
