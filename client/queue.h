@@ -1,4 +1,4 @@
-// A queue of operations, inside: what queue.c (its life, sending, taking, waiting) and the kinds of operations (queue_get.c, queue_put.c, queue_key.c) share.
+// A queue of operations, inside: what queue.c (its life, sending, taking, waiting) and the kinds of operations (queue_get.c, queue_put.c, queue_range.c, queue_key.c) share.
 //
 // A queue owns its operations, in a ring by the order of their calls: head (the oldest that was not taken) <= next (all before it have been sent, or are done) <= tail. An operation's place is its number in
 // the ring; it keeps it until its completion is taken, so a message under way (struct many_part) tells its operations by places. All is of the queue's user, one thread at a time.
@@ -10,6 +10,7 @@
 #include "client/get_items.h"
 #include "client/key_request.h"
 #include "client/put_items.h"
+#include "client/put_range.h"
 
 // WAITING -> SENT -> DONE; SENT -> WAITING to be sent again; WAITING -> DONE without a request, or because there is no server.
 enum queue_state {
@@ -56,6 +57,7 @@ struct queue_operation {
 			bool is_conditional; // the result tells whether it is newer
 		} ask;
 		struct queue_plain plain;
+		struct put_range range;
 	};
 };
 

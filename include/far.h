@@ -437,10 +437,11 @@ FAR_API void far_watch_free(far_watch *watch);
 
 /* What became of one operation of a queue. */
 struct far_completion {
-	void *context;    /* as given with the operation */
-	int result;       /* 0, or the negative errno of the call of the same name; far_queue_get_if_newer: also 1 */
-	uint64_t version; /* gets: of the bytes; puts and counters: the new one; with -ECANCELED the current one, 0 = no such key; else 0 */
-	uint64_t size;    /* gets: of the whole value; else 0 */
+	void *context; /* as given with the operation */
+	int result;    /* 0, or the negative errno of the call of the same name; far_queue_get_if_newer: also 1 */
+	uint64_t
+	        version; /* gets: of the bytes; puts, appends and counters: the new one; with -ECANCELED the current one, 0 = no such key; else 0 */
+	uint64_t size; /* gets: of the whole value; appends and puts of a range: of the value that they made; else 0 */
 	void *value; /* far_queue_get, far_queue_get_if_newer: new memory of `size` bytes and one more, 0, behind its end, to be freed by free(); else NULL */
 };
 
@@ -466,7 +467,8 @@ FAR_API void far_queue_free(far_queue *queue);
  * question. -ETIMEDOUT: no answer within the session's time limit, or such a delete is not done within it.
  *
  * Cost: none where the pool is mapped (shm) and it is remembered where the value is: then a get is complete at once. Else 1 for all that is under way together, large values included: they move as those of far_get_into and far_put do. Two for a far_queue_get or
- * far_queue_get_if_newer of a value that does not fit a message and whose size is not remembered. A put larger than the lane's grants (about 4 MiB) waits for what is under way, and inside of the submitting call until it is stored. */
+ * far_queue_get_if_newer of a value that does not fit a message and whose size is not remembered. A put larger than the lane's grants (about 4 MiB) waits for what is under way, and inside of the submitting call until it is stored; an append or put of a range
+ * that does not fit a message and is larger than what the grants have left waits for what is under way, too, and then costs 1 more for each grant that it asks for. */
 FAR_API int far_queue_get(far_queue *queue, const void *key, size_t key_length, void *context);
 FAR_API int far_queue_get_if_newer(far_queue *queue, const void *key, size_t key_length, uint64_t known, void *context);
 
@@ -476,6 +478,11 @@ FAR_API int far_queue_get_into(far_queue *queue, const void *key, size_t key_len
 /* options may be NULL. */
 FAR_API int far_queue_put(far_queue *queue, const void *key, size_t key_length, const void *value, size_t length,
         const struct far_put_options *options, void *context);
+
+/* At most 2 MiB at once: -EFBIG from the call itself. The bytes of an append begin at the completion's size - length. */
+FAR_API int far_queue_append(far_queue *queue, const void *key, size_t key_length, const void *bytes, size_t length, void *context);
+FAR_API int far_queue_put_range(far_queue *queue, const void *key, size_t key_length, const void *bytes, size_t length, uint64_t offset,
+        unsigned flags, void *context);
 FAR_API int far_queue_delete(far_queue *queue, const void *key, size_t key_length, void *context);
 FAR_API int far_queue_delete_version(far_queue *queue, const void *key, size_t key_length, uint64_t expected, void *context);
 FAR_API int far_queue_stat(far_queue *queue, const void *key, size_t key_length, struct far_stat *stat, void *context);

@@ -124,17 +124,51 @@ struct appender {
 	_Atomic int error;
 };
 
+static void fill_record(char record[RECORD], unsigned number, size_t count)
+{
+	snprintf(record, RECORD, "%02u %08zu ", number, count);
+	memset(record + 12, 'a' + (int)number, RECORD - 13);
+	record[RECORD - 1] = '\n';
+}
+
 static void *append_records(void *argument)
 {
 	struct appender *appender = argument;
-	char record[RECORD + 1];
+	char record[RECORD];
 
 	for (size_t i = 0; i < fewer(RECORDS) && !appender->error; i++) {
-		snprintf(record, sizeof(record), "%02u %08zu ", appender->number, i);
-		memset(record + 12, 'a' + (int)appender->number, RECORD - 13);
-		record[RECORD - 1] = '\n';
+		fill_record(record, appender->number, i);
 		appender->error = append(appender->session, "log", record, RECORD, NULL);
 	}
+	return NULL;
+}
+
+// The same with many under way.
+static void *append_records_by_queue(void *argument)
+{
+	enum { DEPTH = 20 };
+	struct appender *appender = argument;
+	char records[DEPTH][RECORD];
+	size_t begun = 0, taken = 0;
+	far_queue *queue;
+
+	appender->error = far_queue_new(appender->session, DEPTH, &queue);
+	if (appender->error)
+		return NULL;
+	while (taken < fewer(RECORDS) && !appender->error) {
+		struct far_completion completion;
+
+		for (; begun < fewer(RECORDS) && begun - taken < DEPTH && !appender->error; begun++) {
+			fill_record(records[begun % DEPTH], appender->number, begun);
+			appender->error = far_queue_append(queue, "log", 3, records[begun % DEPTH], RECORD, NULL);
+		}
+		if (far_queue_wait(queue, &completion, 1, 60000) != 1)
+			appender->error = -ETIMEDOUT;
+		else if (completion.result)
+			appender->error = completion.result;
+		taken++;
+	}
+	far_queue_free(queue);
 	return NULL;
 }
 
@@ -167,7 +201,8 @@ static void test_appends_of_many_are_whole_and_readers_see_whole_ones(void **sta
 	assert_ok(append(sessions->ours, "log", "", 0, NULL));
 	for (unsigned i = 0; i < THREADS; i++) {
 		appenders[i] = (struct appender){i % 2 ? sessions->ours : sessions->other, i, 0};
-		assert_int_equal(pthread_create(&threads[i], NULL, append_records, &appenders[i]), 0);
+		assert_int_equal(
+		        pthread_create(&threads[i], NULL, i < THREADS / 2 ? append_records : append_records_by_queue, &appenders[i]), 0);
 	}
 	while (length < all) {
 		int error = far_get(sessions->other, "log", 3, &log, &length, NULL);

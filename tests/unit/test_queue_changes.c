@@ -1,4 +1,4 @@
-// Changes of a queue that build on what is there: counters. Each tells what it found, in order, and is never made twice.
+// Changes of a queue that build on what is there: counters, appends, ranges. They happen in their order, each tells what it made, and none is made twice.
 #include "queued.h"
 
 #include <errno.h>
@@ -136,6 +136,204 @@ static void test_queue_counter__wrong_arguments_begin_nothing(void **state)
 	far_queue_free(queue);
 }
 
+// --- appends and ranges ---
+
+static int append(far_queue *queue, const char *key, const void *bytes, size_t length, size_t number)
+{
+	return far_queue_append(queue, key, strlen(key), bytes, length, (void *)number);
+}
+
+static int put_range(far_queue *queue, const char *key, const void *bytes, size_t length, uint64_t offset, size_t number)
+{
+	return far_queue_put_range(queue, key, strlen(key), bytes, length, offset, FAR_CREATE, (void *)number);
+}
+
+static char *bytes_new(size_t length)
+{
+	char *bytes = malloc(length);
+	uint64_t seed = 7;
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (char)test_random(&seed);
+	return bytes;
+}
+
+static void expect_bytes(far_session *session, const char *key, const void *bytes, size_t length)
+{
+	size_t size = 0;
+	void *got;
+
+	assert_int_equal(far_get(session, key, strlen(key), &got, &size, NULL), 0);
+	assert_int_equal(size, length);
+	assert_int_equal(memcmp(got, bytes, length), 0);
+	free(got);
+}
+
+// Of all ways to travel, more together than a lane has grants for, and with gets between them.
+static void test_queue_append__pieces_stand_in_the_order_of_the_calls(void **state)
+{
+	static const size_t pieces[] = {5, 0, 500, 4000, 9000, 1 << 20, 1, 2 << 20, 100000, 2 << 20, 1500000, 8000, 2 << 20, 77};
+	enum { COUNT = sizeof(pieces) / sizeof(pieces[0]), ALL = 10 << 20 };
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 2 * COUNT);
+	char *bytes = bytes_new(ALL);
+	struct far_stat stats[COUNT];
+	uint64_t length = 0, version = 0;
+
+	for (size_t i = 0; i < COUNT; length += pieces[i++]) {
+		assert_int_equal(append(queue, "d/log", bytes + length, pieces[i], 2 * i), 0);
+		assert_int_equal(far_queue_stat(queue, "d/log", 5, &stats[i], (void *)(2 * i + 1)), 0);
+	}
+	length = 0;
+	for (size_t i = 0; i < COUNT; i++) {
+		struct far_completion completion = queued_take(queue, 2 * i);
+
+		length += pieces[i];
+		assert_int_equal(completion.result, 0);
+		assert_int_equal(completion.size, length);
+		assert_true(pieces[i] ? completion.version > version : completion.version == version);
+		version = completion.version;
+		assert_int_equal(queued_take(queue, 2 * i + 1).result, 0);
+		assert_int_equal(stats[i].size, length);
+		assert_int_equal(stats[i].version, version);
+	}
+	queued_expect_empty(queue);
+	expect_bytes(queued->session, "d/log", bytes, length);
+	free(bytes);
+	far_queue_free(queue);
+}
+
+// Two at once, with records of both ways to travel: each record is whole, and each queue's stand in their order.
+static void test_queue_append__records_of_two_queues_are_whole(void **state)
+{
+	enum { RECORDS = 40, SHORT = 40, LONG = 20000 };
+	struct queued *queued = *state;
+	far_queue *queues[2] = {queued_new(queued->session, RECORDS), queued_new(queued->session, RECORDS)};
+	char *records[2][RECORDS], *log;
+	size_t next[2] = {0, 0}, size, at = 0;
+	void *got;
+
+	for (size_t i = 0; i < RECORDS; i++) {
+		for (size_t q = 0; q < 2; q++) {
+			records[q][i] = malloc(LONG);
+			assert_non_null(records[q][i]);
+			memset(records[q][i], (int)('A' + 32 * q + i % 26), LONG);
+			assert_int_equal(append(queues[q], "log", records[q][i], i % 3 ? SHORT : LONG, i), 0);
+			far_queue_submit(queues[q]);
+		}
+	}
+	for (size_t q = 0; q < 2; q++)
+		for (size_t i = 0; i < RECORDS; i++)
+			assert_int_equal(queued_take(queues[q], i).result, 0);
+	assert_int_equal(far_get(queued->session, "log", 3, &got, &size, NULL), 0);
+	for (log = got; at < size;) {
+		size_t q = log[at] >= 'a', length = next[q] % 3 ? SHORT : LONG;
+
+		assert_true(next[q] < RECORDS && length <= size - at);
+		assert_int_equal(memcmp(log + at, records[q][next[q]], length), 0);
+		next[q]++;
+		at += length;
+	}
+	assert_int_equal(next[0] + next[1], 2 * RECORDS);
+	free(got);
+	for (size_t q = 0; q < 2; q++) {
+		for (size_t i = 0; i < RECORDS; i++)
+			free(records[q][i]);
+		far_queue_free(queues[q]);
+	}
+}
+
+static void test_queue_put_range__bytes_land_where_they_should(void **state)
+{
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 8);
+	char *large = bytes_new(300000), first[6] = "------", later[6] = "------";
+
+	assert_int_equal(put_range(queue, "d/k", "abc", 3, 2, 0), 0);
+	assert_int_equal(queued_get_into(queue, "d/k", first, 6, 1), 0);
+	assert_int_equal(put_range(queue, "d/k", large, 300000, 5, 2), 0);
+	assert_int_equal(put_range(queue, "d/k", "XY", 2, 1, 3), 0);
+	assert_int_equal(queued_get_into(queue, "d/k", later, 5, 4), 0);
+	assert_int_equal(append(queue, "d/k", "end", 3, 5), 0);
+	for (size_t i = 0; i < 6; i++) {
+		struct far_completion completion = queued_take(queue, i);
+
+		assert_int_equal(completion.result, 0);
+		assert_int_equal(completion.size, i < 2 ? 5 : i < 5 ? 300005 : 300008);
+	}
+	assert_memory_equal(first, "\0\0abc-", 6);
+	assert_memory_equal(later, "\0XYbc-", 6);
+	assert_int_equal(far_get_into(queued->session, "d/k", 3, first, 6, 5, NULL, NULL), 6);
+	assert_memory_equal(first, large, 6);
+	assert_int_equal(far_get_into(queued->session, "d/k", 3, first, 6, 300002, NULL, NULL), 6);
+	assert_memory_equal(first, large + 299997, 3);
+	assert_memory_equal(first + 3, "end", 3);
+	free(large);
+	far_queue_free(queue);
+}
+
+static void test_queue_put_range__each_has_its_own_error(void **state)
+{
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 8);
+	static const int expected[] = {-ENOENT, 0, -EISDIR, -ENOTDIR, -EFBIG, 0};
+	char *bytes = bytes_new((2 << 20) + 1);
+
+	assert_int_equal(append(queue, "k", bytes, (2 << 20) + 1, 0), -EFBIG);
+	assert_int_equal(append(queue, "k", NULL, 1, 0), -EINVAL);
+	assert_int_equal(append(queue, "a//b", "x", 1, 0), -EINVAL);
+	assert_int_equal(append(queue, "", "x", 1, 0), -EINVAL);
+	assert_int_equal(far_queue_put_range(queue, "k", 1, "x", 1, 0, 1U << 20, NULL), -EINVAL);
+	assert_non_null(strstr(far_last_error(), "0x100000"));
+	queued_expect_empty(queue);
+	assert_int_equal(far_queue_put_range(queue, "k", 1, "x", 1, 0, 0, (void *)0), 0); // is not to be made
+	assert_int_equal(append(queue, "d/k", "value", 5, 1), 0);
+	assert_int_equal(append(queue, "d", "x", 1, 2), 0);
+	assert_int_equal(append(queue, "d/k/below", bytes, 100000, 3), 0);
+	assert_int_equal(put_range(queue, "d/k", "x", 1, UINT64_MAX, 4), 0);
+	assert_int_equal(append(queue, "d/k", NULL, 0, 5), 0);
+	for (size_t i = 0; i < 6; i++) {
+		struct far_completion completion = queued_take(queue, i);
+
+		assert_int_equal(completion.result, expected[i]);
+		assert_int_equal(completion.size, expected[i] ? 0 : 5);
+	}
+	expect_bytes(queued->session, "d/k", "value", 5);
+	free(bytes);
+	far_queue_free(queue);
+}
+
+// Some find room; each that does not is refused whole, and those behind it have their turn.
+static void test_queue_append__full_pool_refuses_what_finds_no_room(void **state)
+{
+	enum { COUNT = 20 };
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, COUNT);
+	char *bytes = bytes_new(1 << 20);
+	uint64_t size = 0;
+	unsigned stored = 0;
+
+	for (size_t i = 0; i < COUNT; i++)
+		assert_int_equal(append(queue, "log", bytes, i % 2 ? 1 << 20 : 100, i), 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		struct far_completion completion = queued_take(queue, i);
+
+		assert_true(completion.result == 0 || completion.result == -ENOSPC);
+		if (completion.result == 0) {
+			size += i % 2 ? 1 << 20 : 100;
+			assert_int_equal(completion.size, size);
+			stored++;
+		}
+	}
+	assert_in_range(stored, 1, COUNT - 1);
+	queued_expect_empty(queue);
+	assert_int_equal(far_get_into(queued->session, "log", 3, bytes, 0, 0, &size, NULL), 0);
+	assert_int_equal(size % (1 << 20) % 100, 0);
+	free(bytes);
+	far_queue_free(queue);
+}
+
 // --- a server that goes ---
 
 // What had left is in doubt, and is not made again; what had not is made on the server that is back.
@@ -164,6 +362,30 @@ static void test_queue__changes_under_way_are_not_made_twice(void **state)
 	far_queue_free(queue);
 }
 
+static void test_queue_append__server_that_goes_ends_each_once(void **state)
+{
+	enum { DEPTH = 60 };
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, DEPTH);
+	char *bytes = bytes_new(200000);
+
+	served_apart_hold(&queued->apart);
+	for (size_t i = 0; i < DEPTH; i++)
+		assert_int_equal(append(queue, "log", bytes, i % 3 ? 10 : 200000, i), 0);
+	far_queue_submit(queue);
+	served_apart_kill(&queued->apart);
+	for (size_t i = 0; i < DEPTH; i++) {
+		struct far_completion completion = queued_take(queue, i);
+
+		assert_true(completion.result == -EIO || completion.result == -ENOTCONN);
+		assert_int_equal(completion.size, 0);
+		assert_int_equal(completion.version, 0);
+	}
+	queued_expect_empty(queue);
+	free(bytes);
+	far_queue_free(queue);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -171,7 +393,13 @@ int main(int argc, char **argv)
 	        QUEUED(test_queue_counter__gets_see_what_was_changed_before_them),
 	        QUEUED(test_queue_counter__each_has_its_own_error),
 	        QUEUED(test_queue_counter__wrong_arguments_begin_nothing),
+	        QUEUED(test_queue_append__pieces_stand_in_the_order_of_the_calls),
+	        QUEUED(test_queue_append__records_of_two_queues_are_whole),
+	        QUEUED(test_queue_put_range__bytes_land_where_they_should),
+	        QUEUED(test_queue_put_range__each_has_its_own_error),
+	        QUEUED_SMALL(test_queue_append__full_pool_refuses_what_finds_no_room),
 	        QUEUED(test_queue__changes_under_way_are_not_made_twice),
+	        QUEUED(test_queue_append__server_that_goes_ends_each_once),
 	};
 
 	return queued_main(argc, argv, tests);
