@@ -6,7 +6,7 @@
 #include "client/queue.h"
 #include "far/clock.h"
 
-// Gets of a queue. Where the pool is mapped, what is remembered is loaded at once. Small ones go many in a message; those that may be large, or are fetched into new memory, go by themselves, with memory that the server may push into.
+// Gets of a queue. Where the pool is mapped, what is remembered is loaded at once. Small ones go many in a message; those that may be large, are fetched into new memory or from an offset go by themselves, with memory that the server may push into.
 
 static void ask_by_itself(struct far_queue *queue, size_t place, struct get get);
 
@@ -262,13 +262,19 @@ static void load(struct far_queue *queue, size_t place)
 		queue_note_pending(queue, place);
 }
 
-int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, void *context)
+// As begin, with the caller's memory.
+static ssize_t begin_into(struct far_queue *queue, const struct queue_kind *kind, const void *key, size_t key_length, const void *buffer,
+        size_t room, void *context)
 {
-	ssize_t place;
-
 	if (room && !buffer)
 		return error_set(-EINVAL, "get: no buffer for %zu bytes", room);
-	place = begin(queue, &item_kind, key, key_length, context);
+	return begin(queue, kind, key, key_length, context);
+}
+
+int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, void *context)
+{
+	ssize_t place = begin_into(queue, &item_kind, key, key_length, buffer, room, context);
+
 	if (place < 0)
 		return (int)place;
 	if (room > queue->lane->eager_limit && !queue->lane->caps->has_loads) {
@@ -279,5 +285,25 @@ int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, voi
 	        (struct far_get_item){.key = key, .key_length = key_length, .buffer = buffer, .room = room, .result = GET_ITEM_ASK};
 	if (queue->lane->caps->has_loads)
 		load(queue, (size_t)place);
+	return 0;
+}
+
+int far_queue_get_range(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, uint64_t offset, void *context)
+{
+	ssize_t place = begin_into(queue, &ask_kind, key, key_length, buffer, room, context);
+	struct get *get;
+	int error;
+
+	if (place < 0)
+		return (int)place;
+	ask_by_itself(queue, (size_t)place, (struct get){.buffer = buffer, .length = room, .offset = offset});
+	if (!queue->lane->caps->has_loads)
+		return 0;
+	get = &queue->operations[place].ask.get;
+	queue_take_replies(queue);
+	if (queue_is_first(queue, (size_t)place) && get_warm(get, &error))
+		queue_finish(queue, (size_t)place, error ? error : take_whole(&queue->operations[place]));
+	else
+		queue_note_pending(queue, (size_t)place);
 	return 0;
 }

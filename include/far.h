@@ -475,6 +475,10 @@ FAR_API int far_queue_get_if_newer(far_queue *queue, const void *key, size_t key
 /* The first `room` bytes of a value; buffer may be NULL if room is 0: then only size and version are asked for. */
 FAR_API int far_queue_get_into(far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, void *context);
 
+/* Bytes [offset, offset + room) of a value, cut at its end, as far_get_into: none if the completion's size is not above the offset. */
+FAR_API int far_queue_get_range(
+        far_queue *queue, const void *key, size_t key_length, void *buffer, size_t room, uint64_t offset, void *context);
+
 /* options may be NULL. */
 FAR_API int far_queue_put(far_queue *queue, const void *key, size_t key_length, const void *value, size_t length,
         const struct far_put_options *options, void *context);

@@ -219,11 +219,45 @@ static void test_appends_of_many_are_whole_and_readers_see_whole_ones(void **sta
 	assert_ok(delete_key(sessions->ours, "log"));
 }
 
+// Pieces of a large value, all under way at once; where it is known, the second time.
+static void test_pieces_come_together_by_a_queue(void **state)
+{
+	enum { PIECES = 40, LENGTH = 70001 };
+	struct sessions *sessions = *state;
+	size_t size = (size_t)PIECES * LENGTH - 1000;
+	char *bytes = malloc((size_t)PIECES * LENGTH);
+	far_queue *queue;
+
+	assert_non_null(bytes);
+	pattern_fill(bytes, size, 0, 5);
+	assert_ok(far_put(sessions->ours, "d/k", 3, bytes, size, NULL));
+	assert_ok(far_queue_new(sessions->other, PIECES, &queue));
+	for (int again = 0; again < 2; again++) {
+		memset(bytes, 0, (size_t)PIECES * LENGTH);
+		for (size_t i = PIECES; i-- > 0;)
+			assert_ok(far_queue_get_range(queue, "d/k", 3, bytes + i * LENGTH, LENGTH, i * LENGTH, NULL));
+		for (size_t i = 0; i < PIECES; i++) {
+			struct far_completion completion;
+
+			assert_int_equal(far_queue_wait(queue, &completion, 1, 60000), 1);
+			assert_int_equal(completion.result, 0);
+			assert_int_equal(completion.size, size);
+		}
+		pattern_check(bytes, size, 0, 5);
+		for (size_t i = size; i < (size_t)PIECES * LENGTH; i++)
+			assert_int_equal(bytes[i], 0);
+	}
+	far_queue_free(queue);
+	free(bytes);
+	delete_tree(sessions->ours, "d");
+}
+
 const struct CMUnitTest libfar_range[] = {
         cmocka_unit_test(test_appends_add_up),
         cmocka_unit_test(test_ranges_land_where_they_should),
         cmocka_unit_test(test_what_cannot_be_is_refused),
         cmocka_unit_test(test_append_leaves_the_time_to_live),
         cmocka_unit_test(test_appends_of_many_are_whole_and_readers_see_whole_ones),
+        cmocka_unit_test(test_pieces_come_together_by_a_queue),
 };
 const size_t libfar_range_count = sizeof(libfar_range) / sizeof(libfar_range[0]);

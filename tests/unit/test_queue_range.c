@@ -200,6 +200,96 @@ static void test_queue_append__full_pool_refuses_what_finds_no_room(void **state
 	far_queue_free(queue);
 }
 
+// --- gets ---
+
+#define VALUE (3U << 20)
+
+// Asks for a range and says what came of it: as many bytes as there are, and nothing behind them.
+static void expect_range(far_queue *queue, const char *bytes, uint64_t offset, size_t room)
+{
+	size_t length = offset >= VALUE ? 0 : room < VALUE - offset ? room : VALUE - offset;
+	char *buffer = malloc(room + 1);
+	struct far_completion completion;
+
+	assert_non_null(buffer);
+	memset(buffer, 0x55, room + 1);
+	assert_int_equal(far_queue_get_range(queue, "d/k", 3, buffer, room, offset, (void *)7), 0);
+	completion = queued_take(queue, 7);
+	assert_int_equal(completion.result, 0);
+	assert_int_equal(completion.size, VALUE);
+	assert_true(completion.version > 0);
+	assert_null(completion.value);
+	assert_int_equal(memcmp(buffer, bytes + (length ? offset : 0), length), 0);
+	for (size_t i = length; i <= room; i++)
+		assert_int_equal(buffer[i], 0x55);
+	free(buffer);
+}
+
+// Asked for, and known where it is.
+static void test_queue_get_range__brings_what_there_is(void **state)
+{
+	static const size_t rooms[] = {1, 100, 5000, 300000, VALUE, VALUE + 1000};
+	static const uint64_t offsets[] = {0, 1, 4096, 1000003, VALUE - 1, VALUE, 5ULL << 40, UINT64_MAX};
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 4);
+	char *bytes = bytes_new(VALUE);
+
+	assert_int_equal(far_put(queued->session, "d/k", 3, bytes, VALUE, NULL), 0);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+		for (size_t j = 0; j < sizeof(rooms) / sizeof(rooms[0]); j++)
+			expect_range(queue, bytes, offsets[i], rooms[j]);
+	assert_int_equal(far_queue_get_range(queue, "d/k", 3, NULL, 0, 5, (void *)0), 0);
+	assert_int_equal(queued_take(queue, 0).size, VALUE);
+	free(bytes);
+	far_queue_free(queue);
+}
+
+// Ranges of one value beside each other, behind a change of it, and in front of another.
+static void test_queue_get_range__sees_what_was_changed_before_it(void **state)
+{
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 8);
+	char front[2], back[2], behind[2];
+
+	for (int round = 0; round < 30; round++) {
+		char text[] = {(char)('a' + round % 26), 'x', 'y', (char)('z' - round % 26)};
+
+		assert_int_equal(put_range(queue, "k", text, 4, 0, 0), 0);
+		if (round % 2)
+			far_queue_submit(queue);
+		assert_int_equal(far_queue_get_range(queue, "k", 1, front, 2, 0, (void *)1), 0);
+		assert_int_equal(far_queue_get_range(queue, "k", 1, back, 2, 2, (void *)2), 0);
+		assert_int_equal(put_range(queue, "k", "!!", 2, 2, 3), 0);
+		assert_int_equal(far_queue_get_range(queue, "k", 1, behind, 2, 2, (void *)4), 0);
+		for (size_t i = 0; i < 5; i++)
+			assert_int_equal(queued_take(queue, i).result, 0);
+		assert_memory_equal(front, text, 2);
+		assert_memory_equal(back, text + 2, 2);
+		assert_memory_equal(behind, "!!", 2);
+	}
+	far_queue_free(queue);
+}
+
+static void test_queue_get_range__each_has_its_own_error(void **state)
+{
+	struct queued *queued = *state;
+	far_queue *queue = queued_new(queued->session, 2);
+	char byte;
+
+	assert_int_equal(far_queue_get_range(queue, "k", 1, NULL, 1, 0, NULL), -EINVAL);
+	assert_int_equal(far_queue_get_range(queue, "", 0, &byte, 1, 0, NULL), -EINVAL);
+	queued_expect_empty(queue);
+	assert_int_equal(far_put(queued->session, "d/k", 3, "value", 5, NULL), 0);
+	assert_int_equal(far_queue_get_range(queue, "none", 4, &byte, 1, 3, (void *)0), 0);
+	assert_int_equal(far_queue_get_range(queue, "d", 1, &byte, 1, 3, (void *)1), 0);
+	assert_int_equal(far_queue_get_range(queue, "d/k", 3, &byte, 1, 3, NULL), -EAGAIN);
+	assert_int_equal(queued_take(queue, 0).result, -ENOENT);
+	assert_int_equal(queued_take(queue, 1).result, -EISDIR);
+	far_queue_free(queue);
+}
+
+// --- a server that goes ---
+
 static void test_queue_append__server_that_goes_ends_each_once(void **state)
 {
 	enum { DEPTH = 60 };
@@ -232,6 +322,9 @@ int main(int argc, char **argv)
 	        QUEUED(test_queue_put_range__bytes_land_where_they_should),
 	        QUEUED(test_queue_put_range__each_has_its_own_error),
 	        QUEUED_SMALL(test_queue_append__full_pool_refuses_what_finds_no_room),
+	        QUEUED(test_queue_get_range__brings_what_there_is),
+	        QUEUED(test_queue_get_range__sees_what_was_changed_before_it),
+	        QUEUED(test_queue_get_range__each_has_its_own_error),
 	        QUEUED(test_queue_append__server_that_goes_ends_each_once),
 	};
 
