@@ -2,10 +2,10 @@
 #include <stdio.h>
 
 #include "client/cli/command.h"
-#include "client/cli/json_output.h"
 #include "client/cli/key.h"
 #include "client/cli/number.h"
 #include "client/cli/operands.h"
+#include "client/cli/quota_output.h"
 #include "client/cli/report.h"
 
 // far quota: limits of directories.
@@ -68,11 +68,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 // --- printing ---
 
-static const char *limit_format(uint64_t limit, bool is_for_people, char text[32])
-{
-	return limit ? size_format(limit, is_for_people, text) : "-";
-}
-
 static void print_line(struct quota_options *options, const void *key, size_t key_length, const struct far_quota *quota)
 {
 	char bytes[32], bytes_limit[32], objects_limit[32];
@@ -80,40 +75,20 @@ static void print_line(struct quota_options *options, const void *key, size_t ke
 	if (!options->has_header)
 		printf("%14s %14s %12s %12s %9s  %s\n", "Bytes", "Limit", "Objects", "Limit", "Refused", "Directory");
 	options->has_header = true;
-	printf("%14s %14s %12llu %12s %9llu  /", size_format(quota->bytes, options->is_for_people, bytes),
-	        limit_format(quota->bytes_limit, options->is_for_people, bytes_limit), (unsigned long long)quota->objects,
-	        limit_format(quota->objects_limit, false, objects_limit), (unsigned long long)quota->refusals);
-	print_key(stdout, key, key_length);
-	printf("%s\n", quota->flags & FAR_QUOTA_COUNTING ? " (counting)" : "");
-}
-
-// No limit is null.
-static void add_limit(struct json_object *object, const char *name, uint64_t limit)
-{
-	if (limit)
-		json_add_u64(object, name, limit);
-	else
-		json_object_object_add(object, name, NULL);
+	printf("%14s %14s %12llu %12s %9llu  ", size_format(quota->bytes, options->is_for_people, bytes),
+	        quota_limit_format(quota->bytes_limit, options->is_for_people, bytes_limit), (unsigned long long)quota->objects,
+	        quota_limit_format(quota->objects_limit, false, objects_limit), (unsigned long long)quota->refusals);
+	quota_print_directory(stdout, key, key_length, quota);
 }
 
 static int show(void *context, const void *key, size_t key_length, const struct far_quota *quota)
 {
 	struct quota_options *options = context;
-	struct json_object *object;
 
-	if (!options->is_json) {
+	if (options->is_json)
+		json_object_array_add(options->quotas, json_of_quota(key, key_length, quota));
+	else
 		print_line(options, key, key_length, quota);
-		return 0;
-	}
-	object = json_object_new_object();
-	json_add_key(object, "key", key, key_length);
-	json_add_u64(object, "bytes", quota->bytes);
-	add_limit(object, "bytes_limit", quota->bytes_limit);
-	json_add_u64(object, "objects", quota->objects);
-	add_limit(object, "objects_limit", quota->objects_limit);
-	json_add_u64(object, "refusals", quota->refusals);
-	json_object_object_add(object, "counting", json_object_new_boolean((quota->flags & FAR_QUOTA_COUNTING) != 0));
-	json_object_array_add(options->quotas, object);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 // far top: looks at the server's counts again and again, and shows what changed. On a terminal each look replaces the last, elsewhere they follow each other.
 
 #define SESSIONS_MAX 20 // shown where there is no terminal whose height says how many
-#define LINES_OTHERS 8  // on a terminal, besides operations and sessions
+#define LINES_OTHERS 8  // on a terminal, besides operations, quotas and sessions
 
 struct top_options {
 	double interval;
@@ -54,28 +54,33 @@ static void wait_for(double seconds)
 		continue;
 }
 
-static size_t room_for_sessions(const struct top_delta *delta, bool is_live)
+static size_t lines_of_quotas(const struct top_quotas *quotas)
+{
+	return quotas->count ? quotas->count + 2 + (quotas->count < quotas->all) : 0;
+}
+
+static size_t room_for_sessions(const struct top_delta *delta, const struct top_quotas *quotas, bool is_live)
 {
 	struct winsize size;
-	size_t others = LINES_OTHERS + delta->operation_count;
+	size_t others = LINES_OTHERS + delta->operation_count + lines_of_quotas(quotas);
 
 	if (!is_live || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_row == 0)
 		return SESSIONS_MAX;
 	return size.ws_row > others + 1 ? size.ws_row - others : 1;
 }
 
-static int show(struct cli *cli, const struct top_delta *delta, const struct top_options *options)
+static int show(struct cli *cli, const struct top_delta *delta, const struct top_quotas *quotas, const struct top_options *options)
 {
 	bool is_live = !options->is_json && isatty(STDOUT_FILENO);
 	struct far_statistics statistics;
 
 	far_statistics(cli->session, &statistics);
 	if (options->is_json) {
-		top_print_json(delta, statistics.address);
+		top_print_json(delta, quotas, statistics.address);
 	} else {
 		if (is_live)
 			fputs("\033[H\033[2J", stdout); // home, and clear
-		top_print(stdout, delta, statistics.address, room_for_sessions(delta, is_live));
+		top_print(stdout, delta, quotas, statistics.address, room_for_sessions(delta, quotas, is_live));
 		if (!is_live)
 			fputc('\n', stdout);
 	}
@@ -85,17 +90,23 @@ static int show(struct cli *cli, const struct top_delta *delta, const struct top
 static int look(struct cli *cli, struct far_metrics *before, const struct top_options *options)
 {
 	struct far_metrics now;
+	struct top_quotas quotas = {.all = 0};
 	struct top_delta delta;
 	int error = far_metrics(cli->session, &now);
 	int status;
 
 	if (error)
 		return report_error(error);
+	error = far_quota_list(cli->session, top_quotas_note, &quotas);
+	if (error) {
+		far_metrics_free(&now);
+		return report_error(error);
+	}
 	if (top_delta_make(before, &now, &delta)) {
 		far_metrics_free(&now);
 		return report_local("cannot show", "metrics", ENOMEM);
 	}
-	status = show(cli, &delta, options);
+	status = show(cli, &delta, &quotas, options);
 	top_delta_free(&delta);
 	far_metrics_free(before);
 	*before = now;
@@ -133,7 +144,8 @@ int cmd_top(struct cli *cli, int argc, char **argv)
 	static const struct argp argp = {.options = table,
 	        .parser = parse,
 	        .doc = "Show what the server does, again and again: operations per second and how long their handlers take, bytes of "
-	               "values, memory, and the sessions with their operations. What clients read by themselves is not seen by the "
+	               "values, memory, the quotas that are nearest to their limits, and the sessions with their operations. What clients "
+	               "read by themselves is not seen by the "
 	               "server."};
 	struct top_options options = {.interval = 1};
 	int status = command_parse(cli, &argp, argc, argv, &options);

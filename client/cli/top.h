@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "far.h"
+#include "far/limits.h"
 
 struct top_operation {
 	const char *name;
@@ -35,10 +36,28 @@ struct top_delta {
 int top_delta_make(const struct far_metrics *before, const struct far_metrics *now, struct top_delta *delta);
 void top_delta_free(struct top_delta *delta);
 
+#define TOP_QUOTAS 5U // shown of all that there are
+
+struct top_quota {
+	struct far_quota quota;
+	double used; // 0.75: three quarters of the limit that it is nearest to
+	size_t key_length;
+	char key[FAR_KEY_MAX];
+};
+
+// Begins as zeros.
+struct top_quotas {
+	size_t all, count; // how many there are; and kept
+	struct top_quota nearest[TOP_QUOTAS];
+};
+
+// A far_quota_tell, whose context is a struct top_quotas: keeps the quota if it is one of the nearest to their limits.
+int top_quotas_note(void *context, const void *key, size_t key_length, const struct far_quota *quota);
+
 // For people: a block of lines, of sessions at most so many.
-void top_print(FILE *to, const struct top_delta *delta, const char *address, size_t sessions_max);
+void top_print(FILE *to, const struct top_delta *delta, const struct top_quotas *quotas, const char *address, size_t sessions_max);
 
 // One line.
-void top_print_json(const struct top_delta *delta, const char *address);
+void top_print_json(const struct top_delta *delta, const struct top_quotas *quotas, const char *address);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "client/cli/json_output.h"
 #include "client/cli/number.h"
+#include "client/cli/quota_output.h"
 #include "client/cli/report.h"
 #include "client/cli/top.h"
 
@@ -37,11 +38,8 @@ static void print_time(FILE *to, uint64_t ns)
 		fprintf(to, " %9s", "-");
 }
 
-void top_print(FILE *to, const struct top_delta *delta, const char *address, size_t sessions_max)
+static void print_operations(FILE *to, const struct top_delta *delta)
 {
-	size_t sessions = delta->session_count < sessions_max ? delta->session_count : sessions_max;
-
-	print_head(to, delta, address);
 	fprintf(to, "\n%-14s %10s %8s %9s %9s %9s %12s\n", "operation", "per s", "errors", "mean us", "p50 us", "p99 us", "total");
 	for (size_t i = 0; i < delta->operation_count; i++) {
 		const struct top_operation *operation = &delta->operations[i];
@@ -52,6 +50,30 @@ void top_print(FILE *to, const struct top_delta *delta, const char *address, siz
 		print_time(to, operation->p99_ns);
 		fprintf(to, " %12" PRIu64 "\n", operation->total);
 	}
+}
+
+// Nothing where there are none.
+static void print_quotas(FILE *to, const struct top_quotas *quotas)
+{
+	if (quotas->count > 0)
+		fprintf(to, "\n%6s %9s %9s %12s %12s  %s\n", "used", "bytes", "limit", "objects", "limit", "quota of");
+	for (size_t i = 0; i < quotas->count; i++) {
+		const struct top_quota *entry = &quotas->nearest[i];
+		char bytes[32], bytes_limit[32], objects_limit[32];
+
+		fprintf(to, "%5.0f%% %9s %9s %12" PRIu64 " %12s  ", entry->used * 100, size_text(entry->quota.bytes, bytes),
+		        quota_limit_format(entry->quota.bytes_limit, true, bytes_limit), entry->quota.objects,
+		        quota_limit_format(entry->quota.objects_limit, false, objects_limit));
+		quota_print_directory(to, entry->key, entry->key_length, &entry->quota);
+	}
+	if (quotas->count < quotas->all)
+		fprintf(to, "%zu more\n", quotas->all - quotas->count);
+}
+
+static void print_sessions(FILE *to, const struct top_delta *delta, size_t sessions_max)
+{
+	size_t sessions = delta->session_count < sessions_max ? delta->session_count : sessions_max;
+
 	fprintf(to, "\n%-20s %8s %6s %10s %12s  %s\n", "client", "pid", "lanes", "per s", "total", "peer");
 	for (size_t i = 0; i < sessions; i++) {
 		const struct top_session *entry = &delta->sessions[i];
@@ -65,6 +87,14 @@ void top_print(FILE *to, const struct top_delta *delta, const char *address, siz
 	}
 	if (sessions < delta->session_count)
 		fprintf(to, "%zu more\n", delta->session_count - sessions);
+}
+
+void top_print(FILE *to, const struct top_delta *delta, const struct top_quotas *quotas, const char *address, size_t sessions_max)
+{
+	print_head(to, delta, address);
+	print_operations(to, delta);
+	print_quotas(to, quotas);
+	print_sessions(to, delta, sessions_max);
 }
 
 static struct json_object *json_of_operations(const struct top_delta *delta)
@@ -122,7 +152,21 @@ static struct json_object *json_of_memory(const struct far_metrics *now)
 	return memory;
 }
 
-void top_print_json(const struct top_delta *delta, const char *address)
+static struct json_object *json_of_quotas(const struct top_quotas *quotas)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < quotas->count; i++) {
+		const struct top_quota *entry = &quotas->nearest[i];
+		struct json_object *object = json_of_quota(entry->key, entry->key_length, &entry->quota);
+
+		json_add_double(object, "used_percent", entry->used * 100);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+void top_print_json(const struct top_delta *delta, const struct top_quotas *quotas, const char *address)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -141,6 +185,8 @@ void top_print_json(const struct top_delta *delta, const char *address)
 	json_add_double(object, "evicted_bytes_per_second", delta->evicted_bytes_per_second);
 	json_object_object_add(object, "memory", json_of_memory(delta->now));
 	json_object_object_add(object, "operations", json_of_operations(delta));
+	json_add_u64(object, "quota_count", quotas->all);
+	json_object_object_add(object, "quotas", json_of_quotas(quotas));
 	json_object_object_add(object, "sessions", json_of_sessions(delta));
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	json_object_put(object);

@@ -137,6 +137,36 @@ top_for_people() {
 	fails 2 'no arguments' "$FAR" top x
 }
 
+# The same figures as far quota's, the nearest to a limit first, and no more than a few.
+top_shows_quotas() {
+	"$FAR" top -i 0.1 -n 1 >"$temp/top"
+	refuse grep -q 'quota of' "$temp/top"
+	for i in 1 2 3 4 5 6 7; do
+		"$FAR" mkdir "q/$i"
+		"$FAR" quota --objects=10 "q/$i"
+		for j in $(seq "$i"); do "$FAR" put - "q/$i/$j" <<<value; done
+	done
+	"$FAR" quota --bytes=1M q/4
+	"$FAR" top -i 0.1 -n 1 >"$temp/top"
+	cat "$temp/top"
+	[ "$(grep -A6 'quota of' "$temp/top" | grep -o '/q/.*' | tr '\n' ' ')" = '/q/7 /q/6 /q/5 /q/4 /q/3 ' ]
+	grep -Eq '^ +40% +576 +1\.0M +4 +10  /q/4$' "$temp/top"
+	grep -q '^2 more$' "$temp/top"
+	"$FAR" top -i 0.1 -n 1 --json >"$temp/top"
+	"$FAR" quota --json >"$temp/quotas"
+	python3 - "$temp/top" "$temp/quotas" <<-'END'
+		import json, sys
+		top, quotas = (json.load(open(name)) for name in sys.argv[1:])
+		quotas = quotas["quotas"]
+		assert top["quota_count"] == len(quotas) == 7, top
+		percents = [round(entry.pop("used_percent"), 2) for entry in top["quotas"]]
+		assert percents == [70, 60, 50, 40, 30], percents
+		assert all(entry in quotas for entry in top["quotas"]), top
+	END
+	for i in 1 2 3 4 5 6 7; do "$FAR" quota --remove "q/$i"; done
+	"$FAR" rm -r q
+}
+
 if "$FAR_SERVER" --pool 16M --listen "shm://$temp/probe.sock" --metrics=192.0.2.1:1 2>&1 | grep -q 'not built in'; then
 	skip "the endpoint" "libmicrohttpd is not built in"
 	start_server 64M --stats-interval=200ms
@@ -157,4 +187,5 @@ fi
 check "the log has figures" logs_figures
 check "far top for scripts" top_as_json
 check "far top for people" top_for_people
+check "far top shows the quotas that are nearest to their limits" top_shows_quotas
 finish

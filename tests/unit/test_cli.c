@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/cli/histogram.h"
@@ -195,6 +196,62 @@ static void test_top_delta__rates_are_of_the_time_between(void **state)
 	top_delta_free(&delta);
 }
 
+static void note_quota(struct top_quotas *quotas, const char *key, struct far_quota quota)
+{
+	assert_int_equal(top_quotas_note(quotas, key, strlen(key), &quota), 0);
+}
+
+static void test_top_quotas__keep_those_that_are_nearest_to_a_limit(void **state)
+{
+	static const char *const expected[] = {"over", "objects", "", "seven", "six"};
+	static struct top_quotas quotas;
+
+	(void)state;
+	note_quota(&quotas, "free", (struct far_quota){.bytes = 1ULL << 40, .objects = 7});
+	note_quota(&quotas, "six", (struct far_quota){.bytes = 6, .bytes_limit = 10});
+	note_quota(&quotas, "objects", (struct far_quota){.bytes = 1, .bytes_limit = 10, .objects = 95, .objects_limit = 100});
+	note_quota(&quotas, "", (struct far_quota){.bytes = 8, .bytes_limit = 10, .objects = 1000});
+	note_quota(&quotas, "one", (struct far_quota){.bytes = 1, .bytes_limit = 10});
+	note_quota(&quotas, "seven", (struct far_quota){.bytes = 7, .bytes_limit = 10, .objects = 1, .objects_limit = 100});
+	note_quota(&quotas, "two", (struct far_quota){.bytes = 2, .bytes_limit = 10});
+	note_quota(&quotas, "over", (struct far_quota){.bytes = 1ULL << 62, .bytes_limit = 1});
+	assert_int_equal(quotas.all, 8);
+	assert_int_equal(quotas.count, TOP_QUOTAS);
+	for (size_t i = 0; i < TOP_QUOTAS; i++) {
+		assert_int_equal(quotas.nearest[i].key_length, strlen(expected[i]));
+		assert_memory_equal(quotas.nearest[i].key, expected[i], strlen(expected[i]));
+	}
+	assert_int_equal(quotas.nearest[1].used * 100 + 0.5, 95);
+	assert_int_equal(quotas.nearest[1].quota.objects, 95);
+}
+
+static void test_top_print__quotas_are_there_if_there_are_any(void **state)
+{
+	const struct far_metrics metrics = {.now_ns = 5000000000, .uptime_ns = 4000000000};
+	static struct top_quotas quotas;
+	struct top_delta delta;
+	char *text = NULL;
+	size_t length = 0;
+
+	(void)state;
+	assert_int_equal(top_delta_make(&metrics, &metrics, &delta), 0);
+	for (int round = 0; round < 2; round++) {
+		FILE *to = open_memstream(&text, &length);
+
+		assert_non_null(to);
+		top_print(to, &delta, &quotas, "address", 1);
+		fclose(to);
+		assert_true((strstr(text, "quota of") != NULL) == (round == 1));
+		if (round == 1)
+			assert_non_null(strstr(text, "   75%      1.5K      2.0K            3            -  /models (counting)\n1 more\n"));
+		free(text);
+		note_quota(&quotas, "models",
+		        (struct far_quota){.bytes = 1536, .bytes_limit = 2048, .objects = 3, .flags = FAR_QUOTA_COUNTING});
+		quotas.all++; // one that is not kept
+	}
+	top_delta_free(&delta);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -212,6 +269,8 @@ int main(void)
 	        cmocka_unit_test(test_histogram__small_and_huge_values_have_a_place),
 	        cmocka_unit_test(test_histogram_merge__keeps_both),
 	        cmocka_unit_test(test_top_delta__rates_are_of_the_time_between),
+	        cmocka_unit_test(test_top_quotas__keep_those_that_are_nearest_to_a_limit),
+	        cmocka_unit_test(test_top_print__quotas_are_there_if_there_are_any),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
