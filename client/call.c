@@ -25,7 +25,7 @@ int call_lost(struct far_lane *lane, int status)
 	return error_set(-EIO, "%s: the connection to the server broke: %s", session->address_text, far_strerror(status));
 }
 
-static int out_of_step(struct far_lane *lane, const char *what)
+int call_out_of_step(struct far_lane *lane, const char *what)
 {
 	struct far_session *session = lane->session;
 
@@ -62,7 +62,7 @@ static bool is_notice(const struct far_reply *message)
 static int take_changes(struct far_lane *lane, const struct fabric_event *event)
 {
 	if (!lane->events_taker || event->length < sizeof(struct far_events))
-		return out_of_step(lane, "events");
+		return call_out_of_step(lane, "events");
 	lane->events_taker(lane->events_context, event->message, event->length);
 	fabric_receive_release(event->lane, event->message);
 	return 0;
@@ -75,7 +75,7 @@ static int take_notices(struct far_lane *lane, const struct fabric_event *event)
 	uint32_t length = event->length;
 
 	if (!lane->notice_taker || length < sizeof(*message) || length - sizeof(*message) != (uint64_t)message->count * sizeof(*notices))
-		return out_of_step(lane, "notices");
+		return call_out_of_step(lane, "notices");
 	for (uint32_t i = 0; i < message->count; i++)
 		if (notices[i].kind == FAR_NOTICE_LOCK)
 			lane->notice_taker(lane->notice_context, notices[i].ticket, far_status_to_error(notices[i].status));
@@ -114,7 +114,7 @@ static int take_events(struct far_lane *lane, const struct fabric_event *events,
 				continue;
 			}
 			if (!is_reply(event) || lane->reply_count == LANE_REPLIES)
-				return out_of_step(lane, "not a reply");
+				return call_out_of_step(lane, "not a reply");
 			lane->replies[(lane->reply_first + lane->reply_count++) % LANE_REPLIES] = event->message;
 		}
 	}
@@ -362,7 +362,7 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 	lane->has_sgid_left |= (message->flags & FAR_REPLY_SGID) != 0;
 	if (message->flags & FAR_REPLY_GRANT) {
 		if (message->length < sizeof(*message) + sizeof(struct far_grant))
-			return out_of_step(lane, "a grant that is not there");
+			return call_out_of_step(lane, "a grant that is not there");
 		take_grant(lane, message);
 		reply->length -= (uint32_t)sizeof(struct far_grant);
 	}
@@ -370,7 +370,7 @@ int call_receive(struct far_lane *lane, uint32_t reply_minimum, struct reply *re
 	if (error == -EDQUOT)
 		quota_note_refusal(message, reply->length);
 	if (error == 0 && reply->length < reply_minimum)
-		return out_of_step(lane, "too short");
+		return call_out_of_step(lane, "too short");
 	return error;
 }
 
@@ -400,7 +400,7 @@ static int call_once(struct far_lane *lane, const struct call *call, uint32_t re
 	error = call_receive(lane, reply_minimum, reply);
 	if (reply->message && lane->connection && (reply->message->op != call->op || reply->message->tag != header->tag)) {
 		reply->message = NULL;
-		return out_of_step(lane, "out of order");
+		return call_out_of_step(lane, "out of order");
 	}
 	if (!lane->connection)
 		reply->message = NULL;

@@ -59,6 +59,9 @@ int call_await(struct far_lane *lane, int timeout_ms);
 // Ends the connection because a post failed; returns -EIO, with a text.
 int call_lost(struct far_lane *lane, int error);
 
+// The same because a reply makes no sense: -EPROTO. `what` is said of it.
+int call_out_of_step(struct far_lane *lane, const char *what);
+
 // Notices that the connection of an idle lane has ended: before a one-sided operation, which would not (a mapped pool outlives its server), and before a change, which must not be
 // sent into the void. Looks at most every 10 ms, so it costs a hot path a look at the clock.
 void call_notice(struct far_lane *lane);

@@ -155,7 +155,7 @@ static bool take_results(struct far_lane *lane, struct far_get_item *items, cons
 void get_items_take(struct far_lane *lane, struct far_get_item *items, const struct many_part *part, int error, const struct reply *reply)
 {
 	if (!error && reply->message && !take_results(lane, items, part, reply))
-		call_lost(lane, -EPROTO);
+		call_out_of_step(lane, "results of other keys");
 	for (size_t i = part->first; i < part->end; i++)
 		if (items[i].result == GET_ITEM_ASK)
 			items[i].result = GET_ITEM_SINGLE;

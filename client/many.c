@@ -25,7 +25,7 @@ void many_take_next(struct many *many)
 	if (!error) {
 		error = call_receive(lane, sizeof(struct far_reply), &reply);
 		if (reply.message && lane->connection && reply.message->tag != part->tag)
-			error = call_lost(lane, -EPROTO);
+			error = call_out_of_step(lane, "out of order");
 		if (!lane->connection) {
 			many->lost = error;
 			reply.message = NULL;

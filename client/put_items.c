@@ -178,10 +178,8 @@ void put_items_take(struct far_lane *lane, struct far_put_item *items, const str
 		take_one(lane, &items[part->first], error, reply, part->sent_ns);
 		makes_sense = items[part->first].result != -EPROTO;
 	}
-	if (!makes_sense) {
-		call_lost(lane, -EPROTO);
-		error = -EPROTO;
-	}
+	if (!makes_sense)
+		error = call_out_of_step(lane, "results of other keys");
 	for (size_t i = part->first; i < part->end; i++)
 		if (items[i].result == PUT_ITEM_UNSENT)
 			items[i].result = error;

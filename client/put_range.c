@@ -87,7 +87,7 @@ int put_range_take(
 	const struct far_write_reply *answer = (const struct far_write_reply *)reply->message;
 
 	if (!error && reply->length < sizeof(*answer))
-		error = call_lost(lane, -EPROTO);
+		error = call_out_of_step(lane, "too short");
 	if (error)
 		return error;
 	if (size)

@@ -112,7 +112,7 @@ static int take_bytes(struct far_queue *queue, struct queue_operation *operation
 	int result;
 
 	if (!error && reply->length < sizeof(*answer))
-		error = call_lost(queue->lane, -EPROTO);
+		error = call_out_of_step(queue->lane, "too short");
 	if (!error && !get->buffer && operation->owns_value && answer->how != FAR_GET_SAME) {
 		error = make_memory(operation, answer->location.size);
 		if (!error && answer->how == FAR_GET_LOCATED && !queue->lane->caps->has_loads)

@@ -146,7 +146,7 @@ static void take_answer(struct far_queue *queue, const struct many_part *part, i
 		}
 	}
 	if (!error && reply->length < operation->plain.question->reply_length)
-		error = call_lost(queue->lane, -EPROTO);
+		error = call_out_of_step(queue->lane, "too short");
 	if (!error || error == -ECANCELED)
 		operation->plain.question->take(operation, error, reply);
 	queue_finish(queue, part->first, error);

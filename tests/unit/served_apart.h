@@ -5,8 +5,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fabric/fabric.h"
+
+struct served_apart;
+
+// What serves at the address, in the other process: tells where it listens (served_apart_listens), and does not return.
+typedef void served_apart_serve(const struct served_apart *apart, const struct fabric_address *address, int ready);
+
 struct served_apart {
 	pid_t pid; // 0 = none runs
+	served_apart_serve *serve;
 	uint64_t pool_bytes;
 	char folder[64]; // of the socket
 	char address[400];
@@ -14,6 +22,10 @@ struct served_apart {
 
 // Starts one of this provider, "shm" or "tcp", and waits until it listens; it ends with the process that started it.
 void served_apart_start(struct served_apart *apart, const char *provider, uint64_t pool_bytes);
+
+// The same by a server that the test has.
+void served_apart_start_by(struct served_apart *apart, const char *provider, served_apart_serve *serve);
+void served_apart_listens(const struct fabric_address *bound, int ready);
 
 // Another one at the same address, with nothing stored.
 void served_apart_start_again(struct served_apart *apart);
