@@ -35,7 +35,6 @@ struct queue_question;
 struct queue_plain {
 	const struct queue_question *question;
 	uint64_t argument;
-	struct counter_change counter;
 	void *answer;      // of what type, the question tells; NULL: nobody wants it
 	uint64_t begun_ns; // when the server had done the first part of it; 0 = not yet
 };
@@ -56,7 +55,10 @@ struct queue_operation {
 			struct get_push push;
 			bool is_conditional; // the result tells whether it is newer
 		} ask;
-		struct queue_plain plain;
+		struct {
+			struct queue_plain plain;
+			struct counter_change counter; // of the questions that are one
+		};
 		struct put_range range;
 	};
 };

@@ -34,7 +34,7 @@ static void make_expire(const struct queue_operation *operation, struct key_requ
 
 static void make_counter(const struct queue_operation *operation, struct key_request *request)
 {
-	key_request_counter(request, operation->key, &operation->plain.counter);
+	key_request_counter(request, operation->key, &operation->counter);
 }
 
 static void make_stat(const struct queue_operation *operation, struct key_request *request)
@@ -154,7 +154,9 @@ static void take_answer(struct far_queue *queue, const struct many_part *part, i
 
 static const struct queue_kind question_kind = {.send = send_question, .take = take_answer};
 
-static int begin(struct far_queue *queue, struct far_span key, struct queue_plain plain, void *context)
+// counter: NULL if it is none.
+static int begin(
+        struct far_queue *queue, struct far_span key, struct queue_plain plain, const struct counter_change *counter, void *context)
 {
 	int error = key.length == 0 && plain.question->takes_root ? 0 : far_key_check(key.bytes, key.length);
 	ssize_t place;
@@ -165,6 +167,8 @@ static int begin(struct far_queue *queue, struct far_span key, struct queue_plai
 	if (place < 0)
 		return (int)place;
 	queue->operations[place].plain = plain;
+	if (counter)
+		queue->operations[place].counter = *counter;
 	queue->operations[place].is_change = plain.question->is_change;
 	queue_note_pending(queue, (size_t)place);
 	return 0;
@@ -172,17 +176,18 @@ static int begin(struct far_queue *queue, struct far_span key, struct queue_plai
 
 int far_queue_delete(far_queue *queue, const void *key, size_t key_length, void *context)
 {
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &delete}, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &delete}, NULL, context);
 }
 
 int far_queue_delete_version(far_queue *queue, const void *key, size_t key_length, uint64_t expected, void *context)
 {
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &delete_version, .argument = expected}, context);
+	return begin(
+	        queue, put_key(key, key_length), (struct queue_plain){.question = &delete_version, .argument = expected}, NULL, context);
 }
 
 int far_queue_stat(far_queue *queue, const void *key, size_t key_length, struct far_stat *stat, void *context)
 {
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &stat_of, .answer = stat}, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &stat_of, .answer = stat}, NULL, context);
 }
 
 int far_queue_expire(far_queue *queue, const void *key, size_t key_length, uint64_t ttl_ms, void *context)
@@ -191,42 +196,45 @@ int far_queue_expire(far_queue *queue, const void *key, size_t key_length, uint6
 
 	if (error)
 		return error;
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire, .argument = ttl_ms}, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire, .argument = ttl_ms}, NULL, context);
 }
 
 int far_queue_persist(far_queue *queue, const void *key, size_t key_length, void *context)
 {
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire}, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &expire}, NULL, context);
 }
 
 int far_queue_ttl(far_queue *queue, const void *key, size_t key_length, uint64_t *ttl_ms, void *context)
 {
-	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &ttl_of, .answer = ttl_ms}, context);
+	return begin(queue, put_key(key, key_length), (struct queue_plain){.question = &ttl_of, .answer = ttl_ms}, NULL, context);
 }
 
 int far_queue_counter_add(far_queue *queue, const void *key, size_t key_length, int64_t delta, const struct far_counter_options *options,
         int64_t *value, void *context)
 {
 	struct queue_plain plain = {.question = &counter_add, .answer = value};
-	int error = counter_change_add(&plain.counter, delta, options);
+	struct counter_change change;
+	int error = counter_change_add(&change, delta, options);
 
-	return error ? error : begin(queue, put_key(key, key_length), plain, context);
+	return error ? error : begin(queue, put_key(key, key_length), plain, &change, context);
 }
 
 int far_queue_counter_set(far_queue *queue, const void *key, size_t key_length, int64_t value, const struct far_counter_options *options,
         int64_t *previous, void *context)
 {
 	struct queue_plain plain = {.question = &counter_set, .answer = previous};
-	int error = counter_change_set(&plain.counter, value, options);
+	struct counter_change change;
+	int error = counter_change_set(&change, value, options);
 
-	return error ? error : begin(queue, put_key(key, key_length), plain, context);
+	return error ? error : begin(queue, put_key(key, key_length), plain, &change, context);
 }
 
 int far_queue_counter_cas(
         far_queue *queue, const void *key, size_t key_length, int64_t expected, int64_t desired, int64_t *current, void *context)
 {
 	struct queue_plain plain = {.question = &counter_cas, .answer = current};
+	struct counter_change change;
 
-	counter_change_cas(&plain.counter, expected, desired);
-	return begin(queue, put_key(key, key_length), plain, context);
+	counter_change_cas(&change, expected, desired);
+	return begin(queue, put_key(key, key_length), plain, &change, context);
 }
