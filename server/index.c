@@ -175,8 +175,8 @@ static bool is_named(const struct index *index, const struct far_record *record,
 // The whole of a small record comes from memory at once, not line by line as its parts are needed.
 static void prefetch_record(const struct far_record *record)
 {
-	for (unsigned line = 0; line < 4; line++)
-		__builtin_prefetch((const char *)record + line * 64);
+	for (unsigned line = 0; line < RECORD_FRONT; line += 64)
+		__builtin_prefetch((const char *)record + line);
 }
 
 void index_expect(const struct index *index, uint32_t name_hash)
@@ -184,7 +184,7 @@ void index_expect(const struct index *index, uint32_t name_hash)
 	__builtin_prefetch(bucket_at(index, far_bucket_number(index->buckets, name_hash)));
 }
 
-void index_expect_entry(const struct index *index, uint64_t hash)
+uint64_t index_expect_entry(const struct index *index, uint64_t hash)
 {
 	const struct far_bucket *bucket = bucket_at(index, far_bucket_number(index->buckets, (uint32_t)hash));
 	const struct far_bucket *next = overflow_of(index, bucket);
@@ -194,11 +194,12 @@ void index_expect_entry(const struct index *index, uint64_t hash)
 
 		if (far_slot_has_tag(slot, hash)) {
 			prefetch_record(record_at(index->pool, far_slot_record(slot)));
-			return;
+			return far_slot_record(slot);
 		}
 	}
 	if (next)
 		__builtin_prefetch(next);
+	return 0;
 }
 
 void index_expect_rest(const struct index *index, uint32_t name_hash)

@@ -28,8 +28,8 @@ void index_remove(struct index *index, uint64_t record);
 // What the index has of a name with this hash (far_record.name_hash) is looked at soon.
 void index_expect(const struct index *index, uint32_t name_hash);
 
-// The same of the record that an entry with this hash (index_hash) leads to, some time behind index_expect.
-void index_expect_entry(const struct index *index, uint64_t hash);
+// The same of the front of the record that an entry with this hash (index_hash) leads to, some time behind index_expect. Returns its offset, or 0: it is likely to be that name's.
+uint64_t index_expect_entry(const struct index *index, uint64_t hash);
 
 // The same of the rest of its chain, some time behind index_expect.
 void index_expect_rest(const struct index *index, uint32_t name_hash);

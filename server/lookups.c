@@ -53,7 +53,12 @@ void lookups_add(const struct server *server, struct lookups *lookups, struct fa
 
 void lookups_follow(const struct server *server, struct lookups *lookups)
 {
+	uint64_t records[LOOKUPS_MAX];
+
 	for (uint32_t i = 0; i < lookups->count; i++)
-		index_expect_entry(server->index, lookups->hashes[i]);
+		records[i] = index_expect_entry(server->index, lookups->hashes[i]);
+	for (uint32_t i = 0; i < lookups->count; i++)
+		if (records[i])
+			record_expect_value(record_at(server->pool, records[i]));
 	lookups->count = 0;
 }

@@ -20,7 +20,7 @@ void lookups_begin(const struct server *server, struct lookups *lookups);
 // Fetches the bucket of a key, while there are fewer than LOOKUPS_MAX.
 void lookups_add(const struct server *server, struct lookups *lookups, struct far_span key);
 
-// Fetches the records that the buckets lead to. The next ones can be added then.
+// Fetches the records that the buckets lead to, and the values in them. The next ones can be added then.
 void lookups_follow(const struct server *server, struct lookups *lookups);
 
 #endif

@@ -5,6 +5,8 @@
 #include "far/key.h"
 #include "server/pool.h"
 
+#define RECORD_FRONT 256U // bytes, in cache lines: the fixed part, and the name and value of a small one
+
 // A new record with room for `name` and `value_room` more bytes behind it (0..FAR_INLINE_MAX); its id has the next generation of that memory; state FREE until
 // record_publish. The name is set; parent is given. All else is 0. Returns the offset, or 0: pool full.
 uint64_t record_new(struct pool *pool, uint64_t parent, struct far_span name, uint32_t value_room);
@@ -26,6 +28,13 @@ struct far_span record_name(const struct pool *pool, const struct far_record *re
 // Sets another parent and name; a name that does not fit gets a block. -ENOSPC changes nothing. The old long name's block goes to *old_block (0 = none), for reclaim.
 int record_rename(
         struct pool *pool, struct far_record *record, uint64_t parent, struct far_span name, uint64_t *old_block, uint32_t *old_size);
+
+// The inline value of this record is read or written soon. Its front is on its way to the cache already.
+static inline void record_expect_value(const struct far_record *record)
+{
+	for (uint32_t line = RECORD_FRONT; line < record_size(record); line += 64)
+		__builtin_prefetch((const char *)record + line, 1);
+}
 
 // Bytes that an inline value of this record can have, and where they are (pool offset). Depends on the name's length.
 uint32_t record_inline_room(const struct far_record *record);
