@@ -1,5 +1,6 @@
 // The check, extended attributes: the list of an object's, each a block with a name and a small value, or one stored as files' values are.
 #include "server/check_inside.h"
+#include "server/object.h"
 #include "server/xattr.h"
 
 #define ATTRIBUTES_MAX 65536U // of one object: names of one byte fill FAR_XATTR_LIST_MAX before that
@@ -19,7 +20,8 @@ static void check_attribute(struct check *check, const struct far_record *object
 
 	if (value.value_kind != FAR_VALUE_INLINE)
 		check_place_of_value(check, &value);
-	if (xattr_is_named(xattr_name(attribute), XATTR_CAPABILITY) && !(object->flags & FAR_RECORD_CAPABLE))
+	if (xattr_is_named(xattr_name(attribute), XATTR_CAPABILITY) && !object_is_directory(object) &&
+	        !(object->flags & FAR_RECORD_CAPABLE))
 		check_found(check, FAR_CHECK_ATTRIBUTE, object, "it has file capabilities, but says that it has none");
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "server/object.h"
 #include "server/quota.h"
 #include "server/space.h"
 #include "server/value.h"
@@ -214,7 +215,7 @@ int xattr_set(struct server *server, struct far_record *object, struct far_span 
 	if (place.attribute)
 		destroy(server, place.attribute);
 	list_changed(server, object, before, memory);
-	if (xattr_is_named(name, XATTR_CAPABILITY))
+	if (xattr_is_named(name, XATTR_CAPABILITY) && !object_is_directory(object))
 		object->flags |= FAR_RECORD_CAPABLE;
 	return 0;
 }

@@ -159,7 +159,7 @@ static_assert(offsetof(struct far_record, size) == 16, "R4 fetches word, version
 enum far_record_flag {
 	FAR_RECORD_LONG_NAME = 1, // the name did not fit: the first 8 bytes behind the fixed part are the pool offset of its block
 	FAR_RECORD_WINDOW = 2,    // the server's: has a write window
-	FAR_RECORD_CAPABLE = 4,   // the server's: has the attribute security.capability, which a change of the value or the owner removes
+	FAR_RECORD_CAPABLE = 4,   // the server's: no directory, has security.capability, which a change of the value or the owner removes
 	FAR_RECORD_EXPIRES = 8,   // R10: has a deadline
 	FAR_RECORD_PINNED = 16,   // the server's: is not evicted
 	FAR_RECORD_QUOTA = 32,    // the server's: a directory that has a quota

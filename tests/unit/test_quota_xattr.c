@@ -1,4 +1,5 @@
 // Extended attributes below quotas (server/xattr.c, quota.c): what they are charged, with files, with what else has some, and with directories, to whose own quota they go as well; and what is refused.
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -188,8 +189,59 @@ static void test_file_capabilities_are_not_charged_any_more_when_they_end(void *
 	assert_used("d", SMALL);
 	assert_int_equal(set("d", "security.capability", 20), FAR_STATUS_OK);
 	assert_used("d", SMALL + 96);
-	assert_int_equal(served_put(client, "d/g", "value", 5), FAR_STATUS_OK); // a change of the directory
-	assert_used("d", 2 * SMALL);
+	assert_int_equal(served_put(client, "d/g", "value", 5), FAR_STATUS_OK); // a directory has no value that they would count for
+	assert_used("d", 2 * SMALL + 96);
+	assert_int_equal(ask(FAR_OP_XATTR_GET, "d", "security.capability"), FAR_STATUS_OK);
+}
+
+static int set_up_evicting(void **state)
+{
+	(void)state;
+	server = served_open_evicting(8U << 20);
+	client = served_join(server);
+	client->lane.session->uid = 0;
+	return 0;
+}
+
+static void put_files(unsigned count)
+{
+	char key[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(key, sizeof(key), "d/f%u", i);
+		assert_int_equal(served_put(client, key, "value", 5), FAR_STATUS_OK);
+	}
+}
+
+// What makes room for a directory's attribute is in that directory, whose attributes stay as they are.
+static void test_files_go_for_attributes_of_their_directory(void **state)
+{
+	const uint64_t limit = SMALL * 20;
+
+	(void)state;
+	put_files(1);
+	set_quota("d", limit);
+	put_files(40);
+	assert_int_equal(set("d", "security.capability", 20), FAR_STATUS_OK);
+	assert_int_equal(set("d", "user.b", 300), FAR_STATUS_OK);
+	assert_int_equal(ask(FAR_OP_XATTR_GET, "d", "user.b"), FAR_STATUS_OK);
+	assert_int_equal(set("d", "security.capability", 300), FAR_STATUS_OK);
+	assert_int_equal(ask(FAR_OP_XATTR_GET, "d", "security.capability"), FAR_STATUS_OK);
+	assert_in_range(quota_of(server, object_peek(server, id_of("d")))->used.bytes, limit / 2, limit);
+}
+
+static void test_files_go_for_attributes_of_their_directory_in_a_full_pool(void **state)
+{
+	char name[32];
+
+	(void)state;
+	put_files(60000);
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(set("d", "security.capability", 20 + i % 2), FAR_STATUS_OK);
+		snprintf(name, sizeof(name), "user.%u", i % 200);
+		assert_int_equal(set("d", name, 3000 + i % 900), FAR_STATUS_OK);
+		assert_int_equal(ask(FAR_OP_XATTR_GET, "d", name), FAR_STATUS_OK);
+	}
 }
 
 // What an upload has reserved behind its end goes with it.
@@ -362,6 +414,8 @@ int main(void)
 	        EACH(test_attributes_of_a_directory_are_charged_to_its_own_quota_and_those_above),
 	        EACH(test_attributes_move_with_their_file),
 	        EACH(test_file_capabilities_are_not_charged_any_more_when_they_end),
+	        cmocka_unit_test_setup_teardown(test_files_go_for_attributes_of_their_directory, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_files_go_for_attributes_of_their_directory_in_a_full_pool, set_up_evicting, tear_down),
 	        EACH(test_stored_values_are_charged_the_memory_that_they_have),
 	        EACH(test_access_lists_are_charged_inherited_ones_too),
 	        EACH(test_access_list_that_is_too_much_leaves_the_mode),
