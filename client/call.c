@@ -30,6 +30,7 @@ int call_out_of_step(struct far_lane *lane, const char *what)
 	struct far_session *session = lane->session;
 
 	lane_drop(lane);
+	lane->was_senseless = true;
 	return error_set(-EPROTO, "%s: the server's reply makes no sense (%s): is it another version?", session->address_text, what);
 }
 

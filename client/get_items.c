@@ -154,9 +154,11 @@ static bool take_results(struct far_lane *lane, struct far_get_item *items, cons
 
 void get_items_take(struct far_lane *lane, struct far_get_item *items, const struct many_part *part, int error, const struct reply *reply)
 {
+	int result = GET_ITEM_SINGLE;
+
 	if (!error && reply->message && !take_results(lane, items, part, reply))
-		call_out_of_step(lane, "results of other keys");
+		result = call_out_of_step(lane, "results of other keys");
 	for (size_t i = part->first; i < part->end; i++)
 		if (items[i].result == GET_ITEM_ASK)
-			items[i].result = GET_ITEM_SINGLE;
+			items[i].result = result;
 }

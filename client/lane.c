@@ -155,6 +155,7 @@ void lane_drop(struct far_lane *lane)
 	lane->is_probing = false;
 	lane->root = 0;
 	memset(&lane->index, 0, sizeof(lane->index));
+	lane->was_senseless = false;
 	locate_clear(lane->keys, lane->files);
 }
 

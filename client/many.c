@@ -37,7 +37,7 @@ void many_take_next(struct many *many)
 	many->count--;
 	// What was owed went with the connection, whoever found that out.
 	if (!lane->connection && !many->lost)
-		many->lost = -EIO;
+		many->lost = many_reason(lane);
 }
 
 int many_try(struct many *many, const struct call *call, struct many_part part)
@@ -53,7 +53,7 @@ int many_try(struct many *many, const struct call *call, struct many_part part)
 	if (sent == 0)
 		sent = call_queue(lane, call) ? -EIO : 1;
 	if (!lane->connection) {
-		many->lost = -EIO;
+		many->lost = many_reason(lane);
 		return -ENOTCONN;
 	}
 	if (sent < 0)

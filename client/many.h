@@ -24,6 +24,12 @@ struct many {
 	int lost; // the connection ended with this errno
 };
 
+// Why a lane that was connected is not: -EPROTO, its server made no sense, and would make none if it were asked again; else -EIO.
+static inline int many_reason(const struct far_lane *lane)
+{
+	return lane->was_senseless ? -EPROTO : -EIO;
+}
+
 // Makes sure of a connection. 0 or a negative errno.
 int many_begin(struct many *many);
 

@@ -174,7 +174,7 @@ void put_items_take(struct far_lane *lane, struct far_put_item *items, const str
 
 	if (reply->message && reply->message->op == FAR_OP_PUT_MANY && !error) {
 		makes_sense = take_results(lane, items, part, reply);
-	} else if (reply->message && reply->message->op == FAR_OP_PUT) {
+	} else if (reply->message && reply->message->op == FAR_OP_PUT && part->end - part->first == 1) {
 		take_one(lane, &items[part->first], error, reply, part->sent_ns);
 		makes_sense = items[part->first].result != -EPROTO;
 	}

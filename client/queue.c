@@ -119,7 +119,7 @@ static void take_reply(void *context, const struct many_part *part, int error, c
 // The connection has ended: so has what was under way on it.
 static void lose(struct far_queue *queue)
 {
-	queue->many.lost = queue->many.lost ? queue->many.lost : -EIO;
+	queue->many.lost = queue->many.lost ? queue->many.lost : many_reason(queue->lane);
 	many_finish(&queue->many);
 	queue->many.lost = 0;
 }
@@ -252,23 +252,15 @@ static void end_late(struct far_queue *queue, uint64_t now_ns)
 	lose(queue);
 }
 
-// Takes the replies that have come, after events were taken with this result. A server that makes no sense would make none either if it were asked again.
-static void take_come(struct far_queue *queue, int error)
-{
-	if (error == -EPROTO && !queue->lane->connection)
-		queue->many.lost = error;
-	queue_take_replies(queue);
-}
-
 // Takes what has come, and sends what that made possible.
 static void move(struct far_queue *queue)
 {
-	int error = 0;
+	int error;
 
 	if ((queue->many.count > 0 || queue->is_armed) && queue->lane->connection)
 		call_take(queue->lane, &error);
 	queue->is_armed = false;
-	take_come(queue, error);
+	queue_take_replies(queue);
 	if (!has_completions(queue))
 		end_late(queue, clock_now_ns());
 	far_queue_submit(queue);
@@ -288,7 +280,8 @@ static void await(struct far_queue *queue, uint64_t until_ns, uint64_t now_ns)
 	uint64_t end_ns = limit_ns(queue) < until_ns ? limit_ns(queue) : until_ns;
 	int left_ms = end_ns > now_ns ? (int)((end_ns - now_ns + 999999U) / 1000000U) : 0;
 
-	take_come(queue, call_await(queue->lane, left_ms));
+	call_await(queue->lane, left_ms);
+	queue_take_replies(queue);
 	if (!has_completions(queue))
 		end_late(queue, clock_now_ns());
 }

@@ -81,6 +81,7 @@ struct far_lane {
 
 	struct fabric *fabric;          // lives over reconnects
 	struct fabric_lane *connection; // NULL: not connected
+	bool was_senseless;             // the last one ended for what the server sent
 	struct fabric_memory memory;    // FAR_LANE_BUFFER: the caller's half, then the library's
 	struct fabric_region *region;
 	struct fabric_memory further; // what the lane's user asked for beside it (far_lane_memory), or nothing

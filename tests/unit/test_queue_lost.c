@@ -206,7 +206,7 @@ static void test_queue__server_that_goes_twice_ends_each_once(void **state)
 
 static far_session *connect_impatient(struct queued *queued)
 {
-	const struct far_options options = {.size = sizeof(options), .timeout_ms = 1000};
+	const struct far_options options = {.size = sizeof(options), .timeout_ms = 2000};
 	far_session *session = NULL;
 
 	assert_int_equal(far_connect(queued->apart.address, &options, &session), 0);
