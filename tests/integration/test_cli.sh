@@ -420,7 +420,7 @@ test_server_figures() {
 	check 'bench --verify counts a wrong value' json 'd["results"][0]["wrong"] == 1'
 	check 'bench --verify exits 1 after a wrong value' exited 1
 	check 'bench --verify says how many' said_like '1 values were wrong'
-	run bench --run --keys $loads --ops get --seconds 0.05
+	run bench --run --keys $loads --ops get --operations $((20 * loads))
 	check 'bench without --verify ends at a wrong value' said_like 'bench/3 brought wrong bytes'
 	run bench --run --keys $((loads + 1)) --ops get
 	check 'bench --run of more keys than loaded exits 4' exited 4
@@ -448,7 +448,7 @@ test_bench_loads() {
 	local workload
 
 	for workload in a b c d e f; do
-		run bench --workload $workload --keys 200 --seconds 0.1 --warm-up 0.05 --threads 2 --verify --json
+		run bench --workload $workload --keys 200 --operations 1000 --warm-up 0.05 --threads 2 --verify --json
 		check "bench --workload $workload finds every value right" json \
 			'd["results"][0]["operations"] > 0 and d["results"][0]["wrong"] == 0'
 	done
@@ -467,7 +467,7 @@ test_bench_loads() {
 		[ "$("$FAR" ls "$top/counted" | grep 'c$' | xargs "$FAR" counter | awk '{sum += $1} END {print sum}')" = 5000 ]
 	check 'bench --rate keeps to it' keeps_to_rate 500 --ops ping --threads 2
 	check 'bench --rate has both times' json 'd["results"][0]["latency_ns"]["p50"] >= d["results"][0]["service_ns"]["p50"]'
-	run bench --depth 16 --ops warm-get,cold-get,get:50+put:50,put,insert,stat --sizes 64,0-20k --keys 50 --threads 2 --seconds 0.02 --warm-up 0.02 --verify --json
+	run bench --depth 16 --ops warm-get,cold-get,get:50+put:50,put,insert,stat --sizes 64,0-20k --keys 50 --threads 2 --operations 500 --warm-up 0.02 --verify --json
 	check 'bench --depth finds every value right' json \
 		'd["depth"] == 16 and len(d["results"]) == 16 and all(r.get("wrong", 0) == 0 and r["operations"] > 0 for r in d["results"])'
 	run bench --depth 7 --ops put --keys 200 --sizes 64 --operations 1001 --threads 3 --json
@@ -478,7 +478,7 @@ test_bench_loads() {
 	run bench --depth 16 --run --keys $loads --ops warm-get --verify --seconds 0.05 --json
 	check 'bench --depth measures with what it loaded' json 'd["results"][0]["wrong"] == 0'
 	printf '%064d' 0 | "$FAR" put - bench/3
-	run bench --depth 16 --run --keys $loads --ops get --seconds 0.05
+	run bench --depth 16 --run --keys $loads --ops get --operations $((20 * loads))
 	check 'bench --depth ends at a wrong value' said_like 'bench/3 brought wrong bytes'
 	"$FAR" rm -rf bench
 	run bench --ops get,put --sizes 64 --seconds 0.05 --csv
