@@ -5,6 +5,7 @@
 
 #include "far/status.h"
 #include "server/eviction.h"
+#include "server/index.h"
 #include "server/lookups.h"
 #include "server/namespace.h"
 #include "server/operations.h"
@@ -46,6 +47,8 @@ static void look_ahead(const struct request *request, const struct items *items,
 {
 	const char *key = request->tail;
 
+	if (index_count(request->server->index) < LOOKUPS_FROM)
+		return;
 	for (uint32_t i = 0; i < items->left && i < LOOKUPS_MAX; i++) {
 		lookups_add(request->server, lookups, (struct far_span){key, items->next[i].key_length});
 		key += items->next[i].key_length + (has_values ? items->next[i].length : 0);

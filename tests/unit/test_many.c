@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "served_one.h"
+#include "server/lookups.h"
 #include "server/space.h"
 #include "testing.h"
 
@@ -102,6 +103,10 @@ static void test_keys_of_many_folders_are_found_each(void **state)
 
 	(void)state;
 	assert_int_equal(served_put(client, "f", "a file", 6), FAR_STATUS_OK);
+	for (unsigned i = 0; i < LOOKUPS_FROM; i++) {
+		snprintf(key, sizeof(key), "many/%u", i);
+		assert_int_equal(served_put(client, key, "", 0), FAR_STATUS_OK);
+	}
 	for (unsigned i = 0; i < ITEMS; i++) {
 		snprintf(key, sizeof(key), "%sk%u", folders[i / 3 % count], i);
 		if (i / 3 % count != 3)
