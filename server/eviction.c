@@ -14,12 +14,12 @@
 #include "server/record.h"
 #include "server/session.h"
 
-#define STAYING_MAX 4096U                // items that turned out to have to stay, in a row: from then on any other is welcome
-#define NAMES_MAX 16U                    // an object with more stays: they would all go at once
-#define FREED_BEFORE_SLABS EVICTION_SLAB // bytes, hardly any in pages: from then on slabs are emptied
-#define SLABS_IN_VAIN 16U                // none of them could be: as many bytes go by turn before the next are tried
-#define ENDED_MAX 4096U                  // objects of one try of a request that can be carried out again
-#define ENDED_IN_ALL (1U << 17)          // of one that cannot: it is to end within a second
+#define STAYING_MAX 4096U              // items that turned out to have to stay, in a row: from then on any other is welcome
+#define NAMES_MAX 16U                  // an object with more stays: they would all go at once
+#define FREED_BEFORE_SLABS (64U << 10) // bytes, a slab (block.c), hardly any in pages: from then on slabs are emptied
+#define SLABS_IN_VAIN 16U              // none of them could be: as many bytes go by turn before the next are tried
+#define ENDED_MAX 4096U                // objects of one try of a request that can be carried out again
+#define ENDED_IN_ALL (1U << 17)        // of one that cannot: it is to end within a second
 
 // From this part on requests wait before they begin, and from this one those that can be carried out again are, later; but at most for so long while nothing of it comes back, and each for so long in all.
 #define PATIENT_PART 8U
@@ -77,21 +77,12 @@ static uint32_t hash_of(void *context, uint64_t id)
 	return record_by_id(server->pool, id)->name_hash;
 }
 
-// A record is two cache lines, the name and what else is looked at in one more.
-static void expect_record(const struct server *server, uint64_t id)
-{
-	const char *record = pool_at(server->pool, FAR_ID_POSITION(id) * FAR_GRANULE);
-
-	for (unsigned line = 0; line < 3; line++)
-		__builtin_prefetch(record + line * 64);
-}
-
 static void expect(void *context, uint64_t id, enum eviction_step step)
 {
 	struct server *server = context;
 
 	if (step == EVICTION_STEP_ITEM) {
-		expect_record(server, id);
+		record_expect(record_at(server->pool, FAR_ID_POSITION(id) * FAR_GRANULE));
 	} else if (step == EVICTION_STEP_NAME) {
 		index_expect(server->index, hash_of(server, id));
 		eviction_policy_expect(server->eviction->policy, hash_of(server, id));

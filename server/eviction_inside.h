@@ -5,9 +5,8 @@
 #include "server/eviction.h"
 #include "server/reclaim.h"
 
-#define EVICTION_AT_ONCE 8U       // objects: the next requests find their memory without
-#define EVICTION_AHEAD 64U        // of eviction_keep_free, a request, unless it was in vain
-#define EVICTION_SLAB (64U << 10) // bytes; server/block.c
+#define EVICTION_AT_ONCE 8U // objects: the next requests find their memory without
+#define EVICTION_AHEAD 64U  // of eviction_keep_free, a request, unless it was in vain
 
 // Evicted memory that waits for readers to end is not the next request's yet. From this part of the pool on, evicting more would not help it.
 #define EVICTION_WAITING_PART 4U

@@ -172,13 +172,6 @@ static bool is_named(const struct index *index, const struct far_record *record,
 	       memcmp(record_name(index->pool, record).bytes, name.bytes, name.length) == 0;
 }
 
-// The whole of a small record comes from memory at once, not line by line as its parts are needed.
-static void prefetch_record(const struct far_record *record)
-{
-	for (unsigned line = 0; line < RECORD_FRONT; line += 64)
-		__builtin_prefetch((const char *)record + line);
-}
-
 void index_expect(const struct index *index, uint32_t name_hash)
 {
 	__builtin_prefetch(bucket_at(index, far_bucket_number(index->buckets, name_hash)));
@@ -193,7 +186,7 @@ uint64_t index_expect_entry(const struct index *index, uint64_t hash)
 		uint64_t slot = load(&bucket->slots[i]);
 
 		if (far_slot_has_tag(slot, hash)) {
-			prefetch_record(record_at(index->pool, far_slot_record(slot)));
+			record_expect(record_at(index->pool, far_slot_record(slot)));
 			return far_slot_record(slot);
 		}
 	}
@@ -222,7 +215,7 @@ uint64_t index_find(const struct index *index, uint64_t parent, struct far_span 
 
 			if (!far_slot_has_tag(slot, hash))
 				continue;
-			prefetch_record(record_at(index->pool, offset));
+			record_expect(record_at(index->pool, offset));
 			if (is_named(index, record_at(index->pool, offset), (uint32_t)hash, parent, name))
 				return offset;
 		}

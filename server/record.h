@@ -29,6 +29,13 @@ struct far_span record_name(const struct pool *pool, const struct far_record *re
 int record_rename(
         struct pool *pool, struct far_record *record, uint64_t parent, struct far_span name, uint64_t *old_block, uint32_t *old_size);
 
+// This record is looked at soon: the whole of a small one comes from memory at once, not line by line as its parts are needed.
+static inline void record_expect(const struct far_record *record)
+{
+	for (uint32_t line = 0; line < RECORD_FRONT; line += 64)
+		__builtin_prefetch((const char *)record + line);
+}
+
 // The inline value of this record is read or written soon. Its front is on its way to the cache already.
 static inline void record_expect_value(const struct far_record *record)
 {
