@@ -18,3 +18,9 @@ int served_one_tear_down(void **state)
 	served_close(server);
 	return 0;
 }
+
+int served_one_tear_down_sound(void **state)
+{
+	served_assert_sound(client);
+	return served_one_tear_down(state);
+}

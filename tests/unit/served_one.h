@@ -12,4 +12,7 @@ extern struct served_lane *client;
 int served_one_set_up(void **state);
 int served_one_tear_down(void **state);
 
+// Whatever was done, the structures and the accounts fit together.
+int served_one_tear_down_sound(void **state);
+
 #endif

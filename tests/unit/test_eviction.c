@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "served.h"
 #include "server/eviction.h"
 #include "server/metrics.h"
 #include "server/namespace.h"
@@ -13,11 +12,11 @@
 #include "taken.h"
 #include "testing.h"
 
+#include "served_one.h" // last: headers have parameters of the names that it declares
+
 #define POOL (16U << 20)
 #define VALUE_MAX 6000U
 
-static struct server *server;
-static struct served_lane *client;
 static char value[VALUE_MAX];
 static uint64_t clock_ns;
 
@@ -33,16 +32,6 @@ static int set_up(void **state)
 	server = served_open_evicting(POOL);
 	server->monotonic_ns = test_clock;
 	client = served_join(server);
-	return 0;
-}
-
-// Whatever was done, the structures fit together.
-static int tear_down(void **state)
-{
-	(void)state;
-	served_assert_sound(client);
-	served_leave(client);
-	served_close(server);
 	return 0;
 }
 
@@ -818,7 +807,7 @@ static void test_catch_up__as_many_objects_stay(void **state)
 {
 	uint64_t catching_up = objects_of_mixed_sizes(true);
 
-	tear_down(state);
+	served_one_tear_down_sound(state);
 	set_up(state);
 	assert_in_range(catching_up, objects_of_mixed_sizes(false) * 97 / 100, POOL);
 }
@@ -885,38 +874,42 @@ static void test_put__full_is_an_error_where_nobody_asked_for_eviction(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_put__full_pool_takes_more_and_the_oldest_go, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__what_is_asked_for_stays, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__what_is_read_one_sidedly_stays, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__what_is_held_stays_until_it_is_not, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_let_go__held_files_are_asked_for_by_name, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_let_go__long_lists_come_in_parts, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_let_go__all_that_is_held_is_asked_for_in_the_end, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__files_behind_many_that_stay_are_found, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__deleted_but_held_value_stays_readable, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_pin__only_files_can_be_pinned, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__few_files_that_stay_cost_little, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_pin__all_pinned_is_full, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__directories_and_links_stay, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__all_names_of_a_file_go_together, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_change__object_under_way_stays, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__nothing_to_evict_is_full, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__evicted_bytes_stay_while_a_reader_is_at_them, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__stopped_reader_stops_nobody_for_ever, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__readers_that_go_on_are_waited_for, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__large_value_after_small_ones_costs_few_of_them, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_fallocate__large_one_after_small_values_costs_few_of_them, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_keep_free__small_values_hardly_go_in_vain, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_catch_up__requests_hardly_have_to_evict, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_catch_up__nothing_goes_where_there_is_room, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_catch_up__ends_where_all_stays, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_catch_up__as_many_objects_stay, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_put__full_pool_takes_more_and_the_oldest_go, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__what_is_asked_for_stays, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__what_is_read_one_sidedly_stays, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__what_is_held_stays_until_it_is_not, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_let_go__held_files_are_asked_for_by_name, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_let_go__long_lists_come_in_parts, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_let_go__all_that_is_held_is_asked_for_in_the_end, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__files_behind_many_that_stay_are_found, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__deleted_but_held_value_stays_readable, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__locked_file_stays, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_pin__pinned_stays_until_it_is_unpinned, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_pin__only_files_can_be_pinned, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__few_files_that_stay_cost_little, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_pin__all_pinned_is_full, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__directories_and_links_stay, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__all_names_of_a_file_go_together, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_change__object_under_way_stays, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__nothing_to_evict_is_full, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__evicted_bytes_stay_while_a_reader_is_at_them, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__stopped_reader_stops_nobody_for_ever, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__readers_that_go_on_are_waited_for, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put_many__evicts_more_where_others_wait, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_put__large_value_after_small_ones_costs_few_of_them, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_fallocate__large_one_after_small_values_costs_few_of_them, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_keep_free__small_values_hardly_go_in_vain, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_catch_up__requests_hardly_have_to_evict, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_catch_up__nothing_goes_where_there_is_room, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_catch_up__ends_where_all_stays, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_catch_up__as_many_objects_stay, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_settle__reserve_comes_back_and_nothing_goes_for_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put__times_to_live_go_with_their_objects, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_put__full_is_an_error_where_nobody_asked_for_eviction, set_up, served_one_tear_down_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

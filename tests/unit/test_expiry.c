@@ -3,19 +3,18 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "served.h"
 #include "server/expiry_inside.h"
 #include "server/record.h"
 #include "server/space.h"
 #include "testing.h"
+
+#include "served_one.h" // last: headers have parameters of the names that it declares
 
 #define POOL (32U << 20)
 #define MS 1000000U
 #define FOREVER UINT64_MAX // a sweep that goes to its end
 
 static uint64_t clock_ns;
-static struct server *server;
-static struct served_lane *client;
 static uint64_t free_at_start;
 
 static uint64_t test_clock(void)
@@ -31,15 +30,6 @@ static int set_up(void **state)
 	server->monotonic_ns = test_clock;
 	client = served_join(server);
 	free_at_start = space_free_bytes(server);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_assert_sound(client);
-	served_leave(client);
-	served_close(server);
 	return 0;
 }
 
@@ -553,28 +543,34 @@ static void test_attribute_takes_no_value_that_is_not_a_time_to_live(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_value_is_there_until_its_deadline_and_gone_at_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_sweep_removes_what_nobody_asks_for_within_a_tick, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_ttl_tells_what_is_left_and_persist_ends_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_expire_sets_and_moves_the_deadline, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_times_that_cannot_be_are_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_put_ends_it_unless_it_is_asked_to_keep_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_changes_of_the_file_keep_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_all_names_of_the_object_go, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_sweep_of_an_object_with_many_names_goes_on_until_all_are_gone, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_holder_keeps_the_object_without_its_name, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_object_without_a_name_has_no_deadline, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_name_that_is_over_is_free, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_entries_that_are_over_are_not_listed, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_directory_of_entries_that_are_over_is_empty, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_directory_of_many_that_are_over_is_emptied_a_part_at_a_time, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_rename_onto_another_name_of_what_is_over_finds_neither, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_location_of_what_expires_has_a_lease_that_ends_before_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_deadline_changes_the_word_and_flags_the_record, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_full_pool_refuses_a_time_to_live_and_changes_nothing, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_sweep_stops_when_its_time_is_over_and_goes_on, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_attribute_sets_shows_and_ends_it, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_attribute_takes_no_value_that_is_not_a_time_to_live, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(test_value_is_there_until_its_deadline_and_gone_at_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_sweep_removes_what_nobody_asks_for_within_a_tick, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_ttl_tells_what_is_left_and_persist_ends_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_expire_sets_and_moves_the_deadline, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_times_that_cannot_be_are_refused, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_put_ends_it_unless_it_is_asked_to_keep_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_changes_of_the_file_keep_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_all_names_of_the_object_go, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_sweep_of_an_object_with_many_names_goes_on_until_all_are_gone, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_holder_keeps_the_object_without_its_name, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_object_without_a_name_has_no_deadline, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_name_that_is_over_is_free, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_entries_that_are_over_are_not_listed, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_directory_of_entries_that_are_over_is_empty, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_directory_of_many_that_are_over_is_emptied_a_part_at_a_time, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_rename_onto_another_name_of_what_is_over_finds_neither, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_location_of_what_expires_has_a_lease_that_ends_before_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_deadline_changes_the_word_and_flags_the_record, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_full_pool_refuses_a_time_to_live_and_changes_nothing, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_sweep_stops_when_its_time_is_over_and_goes_on, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_attribute_sets_shows_and_ends_it, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_attribute_takes_no_value_that_is_not_a_time_to_live, set_up, served_one_tear_down_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

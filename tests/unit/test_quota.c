@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "far/check.h"
-#include "served.h"
 #include "server/check.h"
 #include "server/directory.h"
 #include "server/expiry.h"
@@ -16,6 +15,8 @@
 #include "server/xattr.h"
 #include "testing.h"
 
+#include "served_one.h" // last: headers have parameters of the names that it declares
+
 #define POOL (64U << 20)
 #define KIB 1024U
 #define PAGE 4096U
@@ -25,8 +26,6 @@
 #define LARGE_VALUE 7000U
 #define LARGE (144U + 2 * PAGE) // a file with such a value
 
-static struct server *server;
-static struct served_lane *client;
 static char bytes[1U << 20];
 static uint64_t clock_ns;
 
@@ -55,15 +54,6 @@ static int set_up_evicting(void **state)
 {
 	(void)state;
 	return set_up_server(served_open_evicting(POOL));
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	served_assert_sound(client);
-	served_leave(client);
-	served_close(server);
-	return 0;
 }
 
 // --- requests ---
@@ -1218,51 +1208,61 @@ static void test_check_finds_a_wrong_account(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_each_kind_of_change_is_charged, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_values_between_inline_and_pages_are_charged_their_block, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_objects_are_charged_to_all_quotas_above, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_files_move_with_their_charge, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_move_that_would_be_too_much_is_refused, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_directories_stay_in_their_domain, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_further_names_are_charged_with_the_first, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_further_names_stay_where_the_first_is, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_has_no_name_is_charged_to_nobody, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_expires_is_not_charged_any_more, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_limit_of_objects, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_limit_of_bytes, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_write_is_short_where_the_limit_is, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_above_a_limit_all_goes_on_that_takes_no_more, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_refusal_tells_the_quota_that_is_used_up, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_wrong_requests, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_quota_of_a_directory_that_is_held_ends_with_its_name, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_quotas_that_come_and_go_are_noticed_below, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_append_takes_what_is_left, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_statfs_tells_what_quotas_leave, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_evicting_server_makes_room_within_the_quota, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_eviction_leaves_what_is_used, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_eviction_leaves_pinned_files_and_directories, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_is_larger_than_the_limit_evicts_nothing, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(test_each_kind_of_change_is_charged, set_up, served_one_tear_down_sound),
 	        cmocka_unit_test_setup_teardown(
-	                test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_many_small_files_go_for_a_large_one_in_several_turns, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_where_nothing_can_go_refusals_look_at_little, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_batches_that_evict, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_attributes_take_nothing_else, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_attributes_are_not_listed, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_metrics_tell_of_quotas_and_refusals, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_what_is_there_is_counted_in_steps, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_count_is_right_whatever_changes_meanwhile, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_each_of_many_changes, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_accounts_are_right_where_eviction_makes_room, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_check_beside_changes_finds_nothing, set_up, tear_down),
-	        cmocka_unit_test_setup_teardown(test_check_finds_a_wrong_account, set_up, tear_down),
+	                test_values_between_inline_and_pages_are_charged_their_block, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_objects_are_charged_to_all_quotas_above, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_files_move_with_their_charge, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_move_that_would_be_too_much_is_refused, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_directories_stay_in_their_domain, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_further_names_are_charged_with_the_first, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_further_names_stay_where_the_first_is, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_what_has_no_name_is_charged_to_nobody, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_what_expires_is_not_charged_any_more, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_limit_of_objects, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_limit_of_bytes, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_write_is_short_where_the_limit_is, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_above_a_limit_all_goes_on_that_takes_no_more, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_refusal_tells_the_quota_that_is_used_up, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_wrong_requests, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_only_root_changes_a_quota, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_quota_ends_by_removal_or_with_its_directory, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_quota_of_a_directory_that_is_held_ends_with_its_name, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_quotas_that_come_and_go_are_noticed_below, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_append_takes_what_is_left, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_list_goes_on_at_its_cursor, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_statfs_tells_what_quotas_leave, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_evicting_server_makes_room_within_the_quota, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_eviction_leaves_what_is_used, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_all_that_is_used_goes_when_nothing_else_is_there, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_eviction_leaves_pinned_files_and_directories, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_what_is_larger_than_the_limit_evicts_nothing, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_what_an_outer_quota_can_never_have_evicts_nothing_in_an_inner_one, set_up_evicting,
+	                served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_fallocate_again_evicts_nothing, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_many_small_files_go_for_a_large_one_in_several_turns, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_where_nothing_can_go_refusals_look_at_little, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_write_makes_room_for_itself, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_accounts_are_right_behind_batches_that_evict, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_attributes_set_show_and_remove_limits, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_attributes_take_nothing_else, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_attributes_are_not_listed, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_metrics_tell_of_quotas_and_refusals, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_what_is_there_is_counted_in_steps, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_count_is_right_whatever_changes_meanwhile, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_accounts_are_right_behind_each_of_many_changes, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_accounts_are_right_where_eviction_makes_room, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_check_beside_changes_finds_nothing, set_up, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(test_check_finds_a_wrong_account, set_up, served_one_tear_down_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

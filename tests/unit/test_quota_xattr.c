@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "served.h"
+#include "access_list.h"
 #include "server/object.h"
 #include "server/object_acl.h"
 #include "server/quota.h"
 #include "testing.h"
+
+#include "served_one.h" // last: headers have parameters of the names that it declares
 
 #define SMALL 144U     // a file with a name of up to 8 bytes and a value of up to 8; or a directory
 #define LITTLE 64U     // an attribute whose name is as long as user.a, with a value of up to 10 bytes
@@ -15,8 +17,6 @@
 #define OF_LARGE 8256U // that is charged
 #define OF_ACL 128U
 
-static struct server *server;
-static struct served_lane *client;
 static char bytes[1U << 13];
 
 static int set_up(void **state)
@@ -26,16 +26,6 @@ static int set_up(void **state)
 	client = served_join(server);
 	client->lane.session->uid = 0;
 	assert_int_equal(served_put(client, "d/f", "value", 5), FAR_STATUS_OK);
-	return 0;
-}
-
-// The accounts are what a walk over everything finds.
-static int tear_down(void **state)
-{
-	(void)state;
-	served_assert_sound(client);
-	served_leave(client);
-	served_close(server);
 	return 0;
 }
 
@@ -270,16 +260,6 @@ static void test_stored_values_are_charged_the_memory_that_they_have(void **stat
 
 // --- access control lists ---
 
-struct list {
-	uint32_t version;
-	struct {
-		uint16_t tag, permissions;
-		uint32_t id;
-	} entries[5];
-};
-
-static const struct list named = {2, {{1, 7, UINT32_MAX}, {2, 6, 1000}, {4, 5, UINT32_MAX}, {16, 6, UINT32_MAX}, {32, 1, UINT32_MAX}}};
-
 static void test_access_lists_are_charged_inherited_ones_too(void **state)
 {
 	(void)state;
@@ -403,7 +383,7 @@ static void test_attributes_of_a_directory_that_has_gone_are_charged_to_nobody(v
 	assert_used("d", SMALL);
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, served_one_tear_down_sound)
 
 int main(void)
 {
@@ -414,8 +394,10 @@ int main(void)
 	        EACH(test_attributes_of_a_directory_are_charged_to_its_own_quota_and_those_above),
 	        EACH(test_attributes_move_with_their_file),
 	        EACH(test_file_capabilities_are_not_charged_any_more_when_they_end),
-	        cmocka_unit_test_setup_teardown(test_files_go_for_attributes_of_their_directory, set_up_evicting, tear_down),
-	        cmocka_unit_test_setup_teardown(test_files_go_for_attributes_of_their_directory_in_a_full_pool, set_up_evicting, tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                test_files_go_for_attributes_of_their_directory, set_up_evicting, served_one_tear_down_sound),
+	        cmocka_unit_test_setup_teardown(
+	                test_files_go_for_attributes_of_their_directory_in_a_full_pool, set_up_evicting, served_one_tear_down_sound),
 	        EACH(test_stored_values_are_charged_the_memory_that_they_have),
 	        EACH(test_access_lists_are_charged_inherited_ones_too),
 	        EACH(test_access_list_that_is_too_much_leaves_the_mode),

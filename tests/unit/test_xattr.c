@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "access_list.h"
 #include "served.h"
 #include "server/acl.h"
 #include "server/object_acl.h"
@@ -355,16 +356,6 @@ static void test_counter__is_not_listed(void **state)
 }
 
 // --- access control lists ---
-
-struct list {
-	uint32_t version;
-	struct {
-		uint16_t tag, permissions;
-		uint32_t id;
-	} entries[5];
-};
-
-static const struct list named = {2, {{1, 7, UINT32_MAX}, {2, 6, 1000}, {4, 5, UINT32_MAX}, {16, 6, UINT32_MAX}, {32, 1, UINT32_MAX}}};
 
 static void test_acl_check__refuses_what_is_no_list(void **state)
 {
